@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make             everything, into build/
+# make help        what else there is
+#
+# Each folder says in its build.mk what is built from it; the rules are here.
+# A program is PROGRAMS += name, name_SRCS := sources, and for a jailed one
+# name_POLICY := the file that defines its sb_policy, from which genfilter makes
+# its seccomp filter. UNIT_TESTS and FUZZERS work the same way.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+LIBEXEC = $(PREFIX)/libexec/bulkhead
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+CC = gcc
+HOSTCC ?= gcc
+CLANG ?= clang
+PROTOC ?= protoc-c
+
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
+	-Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough \
+	-Wswitch-enum -Wvla -Wpointer-arith -Wcast-qual -Wwrite-strings \
+	-Wundef -Wformat=2 -Wno-error=deprecated-declarations -Werror
+HARDEN := -fstack-protector-strong -fcf-protection -fPIE \
+	-ftrivial-auto-var-init=zero -fno-strict-aliasing -fwrapv
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(GEN)
+CFLAGS ?= -O2 -g
+LDLIBS += -lprotobuf-c -lcap-ng
+
+# SAN=1: AddressSanitizer and UBSan, dynamic, in a build folder of its own.
+ifeq ($(SAN),1)
+BUILD := build/san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+CPPFLAGS += -DBULKHEAD_SANITIZED=1
+LINK := $(SANFLAGS) -pie
+GENFILTER_FLAGS := --sanitized
+else
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+LINK := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
+endif
+GEN := $(BUILD)/gen
+C_COMPILE = $(CC) -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS)
+
+all:
+
+# Sources that several programs share.
+PROTO_SRCS := proto/table.c proto/check.c
+IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
+JAIL_SRCS := sandbox/jail.c
+CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
+WORKER_SRCS := device-workers/lib/worker.c device-workers/lib/virtq.c \
+	ipc/gmem.c $(CHILD_SRCS)
+
+PROGRAMS :=
+UNIT_TESTS :=
+FUZZERS :=
+include $(sort $(wildcard */build.mk */*/build.mk))
+
+PB_OBJ := $(BUILD)/obj/gen/bulkhead.pb-c.o
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+all: $(addprefix $(BUILD)/,$(PROGRAMS)) compile_commands.json
+
+# ---- generated ---------------------------------------------------------------
+
+$(GEN)/bulkhead.pb-c.c: proto/bulkhead.proto
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC) --c_out=$(GEN) -Iproto $<
+$(GEN)/bulkhead.pb-c.h: $(GEN)/bulkhead.pb-c.c ;
+
+$(PB_OBJ): $(GEN)/bulkhead.pb-c.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -w $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) -c -o $@ $<
+
+# The build id that controller and children compare: a hash of every source.
+ID_SRCS := $(sort $(wildcard *.mk */*.[ch] */*/*.[ch] proto/*.proto))
+$(GEN)/build_id.h: Makefile $(ID_SRCS)
+	@mkdir -p $(@D)
+	$(Q)printf '#define BULKHEAD_BUILD_ID "%s"\n#define BULKHEAD_VERSION "%s"\n' \
+		"$$(cat $(ID_SRCS) | sha256sum | cut -c1-16)" \
+		"$$(sed -n 's/^## \([0-9][^ ]*\).*/\1/p' CHANGELOG.md 2>/dev/null | head -1)" > $@
+
+# ---- programs ----------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
+	@mkdir -p $(@D)
+	$(Q)$(C_COMPILE) -MMD -MP -c -o $@ $<
+
+GENFILTER := $(BUILD)/host/genfilter
+# $(1): the policy. genfilter and one policy make a tool that prints the filter.
+$(BUILD)/host/genfilter-%: sandbox/genfilter.c sandbox/policy.h
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=c17 -O1 $(filter-out -D_FORTIFY_SOURCE%,$(CPPFLAGS)) -o $@ \
+		sandbox/genfilter.c $($*_POLICY) -lseccomp
+
+define program_rule
+$(BUILD)/$(1): $$(call objs,$$($(1)_SRCS)) $(PB_OBJ) \
+    $(if $($(1)_POLICY),$(BUILD)/obj/gen/$(1)_filter.o $$(call objs,$$($(1)_POLICY)))
+	@echo "  LINK $$@"
+	$(Q)$$(CC) $$(LINK) -o $$@ $$^ $$($(1)_LDLIBS) $$(LDLIBS)
+$(if $($(1)_POLICY),
+$(BUILD)/host/genfilter-$(1): $($(1)_POLICY)
+$(GEN)/$(1)_filter.c: $(BUILD)/host/genfilter-$(1)
+	@mkdir -p $$(@D)
+	$(Q)$$< $$(GENFILTER_FLAGS) > $$@.tmp && mv $$@.tmp $$@
+$(BUILD)/obj/gen/$(1)_filter.o: $(GEN)/$(1)_filter.c
+	@mkdir -p $$(@D)
+	$(Q)$$(C_COMPILE) -c -o $$@ $$<
+)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+# ---- tests -------------------------------------------------------------------
+
+# Unit tests are sanitized always; they need no jail.
+UNIT_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g
+define unit_rule
+$(BUILD)/unit/$(1): $$(unit_$(1)_SRCS) $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) -std=c17 $$(WARN) -MMD -MP -MF $$@.d $$(CPPFLAGS) -U_FORTIFY_SOURCE $$(UNIT_FLAGS) \
+		-o $$@ $$(unit_$(1)_SRCS) $(PB_OBJ_UNIT) $$(unit_$(1)_LDLIBS) -lcmocka -lprotobuf-c
+$(BUILD)/unit/$(1): $(PB_OBJ_UNIT)
+endef
+PB_OBJ_UNIT := $(BUILD)/obj/gen/bulkhead.pb-c.unit.o
+$(PB_OBJ_UNIT): $(GEN)/bulkhead.pb-c.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -w $(CPPFLAGS) -U_FORTIFY_SOURCE $(UNIT_FLAGS) -c -o $@ $<
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+
+FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -O1 -g
+define fuzz_rule
+$(BUILD)/fuzz/$(1): $$(fuzz_$(1)_SRCS) $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
+	@mkdir -p $$(@D)
+	$(Q)$(CLANG) -std=c17 -w $$(CPPFLAGS) -U_FORTIFY_SOURCE $$(FUZZ_FLAGS) -o $$@ \
+		$$(fuzz_$(1)_SRCS) $(GEN)/bulkhead.pb-c.c $$(fuzz_$(1)_LDLIBS) -lprotobuf-c
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
+
+unit-tests: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS))
+fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
+
+compile_commands.json: Makefile $(wildcard */build.mk */*/build.mk)
+	$(Q)for s in $(sort $(foreach p,$(PROGRAMS),$($(p)_SRCS) $($(p)_POLICY))); do \
+		printf '%s{"directory":"%s","file":"%s","command":"cc -std=c17 %s -c %s"}' \
+		"$$sep" "$(CURDIR)" "$$s" "$(WARN) $(CPPFLAGS) $(CFLAGS)" "$$s"; sep=,; \
+	done | sed '1s/^/[/; $$s/$$/]/' > $@
+
+clean:
+	rm -rf build compile_commands.json
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(wildcard $(BUILD)/unit/*.d)
+
+.PHONY: all clean unit-tests fuzzers
+.DELETE_ON_ERROR:
+.SECONDARY:

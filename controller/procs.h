@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kinds of child process, as one const table: what the spawner executes and
+ * how it confines it. Owned by the controller's folder; read by the controller
+ * (which asks for a kind) and the spawner (which alone starts it).
+ */
+#ifndef BULKHEAD_CONTROLLER_PROCS_H
+#define BULKHEAD_CONTROLLER_PROCS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/table.h"
+
+enum process_kind {
+	PROC_OPENER,
+	PROC_LOADER,
+	PROC_VCPU,
+	PROC_BLK,
+	PROC_NET,
+	PROC_RNG,
+	PROC_CONSOLE,
+	PROC_KIND_COUNT,
+};
+
+struct process_kind_info {
+	const char *name;	/* "blk", for people */
+	const char *binary;	/* "bulkhead-blk", in the libexec directory */
+	enum proto_peer peer;
+	bool as_user;		/* opener: host root, namespaces and ids of the
+				 * user who started the VM; all others: jailed */
+};
+
+extern const struct process_kind_info process_kinds[PROC_KIND_COUNT];
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract of a device's author. A device is a const struct device_ops, its
+ * own code and its policy; its main is
+ *	int main(void) { return worker_main(&xyz_ops); }
+ * The library (worker.c) owns the process: channels, handshake, memory, queues,
+ * jail, loop, state. A device never touches a channel and holds no process glue.
+ * All calls come from one thread, in the order that worker.c documents.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_LIB_DEVICE_H
+#define BULKHEAD_DEVICE_WORKERS_LIB_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bulkhead.pb-c.h"
+#include "device-workers/lib/virtq.h"
+#include "ipc/slots.h"
+
+#define DEVICE_MAX_QUEUES 64u
+#define DEVICE_MAX_CONFIG 256u
+
+struct device;
+
+struct device_ops {
+	const char *name;			/* "blk" */
+	Bh__DeviceConfig__DeviceCase config_case;
+
+	/*
+	 * Before the jail: check the configuration, allocate everything, fill
+	 * in dev->virtio_id, features, nqueues, queue_max, config and
+	 * config_size, add back-end fds by device_watch(). Opens nothing: the
+	 * fds are at FD_BACKEND. On failure -errno and *why static text.
+	 */
+	int (*start)(struct device *dev, const Bh__DeviceConfig *config,
+	    const char **why);
+
+	/* The driver said DRIVER_OK: dev->driver_features and queues are set. */
+	void (*activate)(struct device *dev);
+
+	/* Queue @q was kicked (or activated, or may go on): drain it. */
+	void (*queue_ready)(struct device *dev, unsigned int q);
+
+	/* A watched back-end fd is ready. */
+	void (*backend_ready)(struct device *dev, int fd, uint32_t events);
+
+	/*
+	 * Forget the driver. All requests that were in flight have been
+	 * finished or dropped when it returns. NULL: nothing to forget.
+	 */
+	void (*reset)(struct device *dev);
+
+	/*
+	 * Finish what was taken, without taking more: return the number of
+	 * requests still in flight; called again after each event until 0.
+	 * NULL: the device never leaves a request in flight.
+	 */
+	unsigned int (*drain)(struct device *dev);
+
+	/* Make what was written durable: before exit. NULL: nothing. */
+	void (*flush)(struct device *dev);
+
+	/* The driver wrote to the configuration space (dev->config is updated
+	 * by the device). NULL: read only. */
+	void (*config_write)(struct device *dev, uint32_t offset,
+	    const uint8_t *data, uint32_t len);
+
+	/* The terminal's size changed (console only). */
+	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);
+
+	/* Own state, at most @size bytes: returns its length. NULL: none. */
+	size_t (*save)(struct device *dev, uint8_t *buf, size_t size);
+	/* From save() of state version @version: 0 or -EINVAL. */
+	int (*load)(struct device *dev, uint32_t version, const uint8_t *buf,
+	    size_t len);
+};
+
+struct device {
+	const struct device_ops *ops;
+	void *priv;			/* the device's own struct */
+	struct gmem mem;
+
+	uint32_t virtio_id;		/* 0: this instance has no virtio side */
+	uint64_t features;		/* offered; the library adds ring features */
+	uint64_t driver_features;	/* chosen, after activate */
+	unsigned int nqueues;
+	uint16_t queue_max[DEVICE_MAX_QUEUES];
+	uint8_t config[DEVICE_MAX_CONFIG];
+	uint32_t config_size;
+
+	bool active;			/* between DRIVER_OK and reset */
+	bool draining;
+	struct virtq vq[DEVICE_MAX_QUEUES];
+};
+
+/* Wait for @events (EPOLLIN ...; 0: quiet) on a back-end fd. -errno. */
+int device_watch(struct device *dev, int fd, uint32_t events);
+void device_unwatch(struct device *dev, int fd);
+
+/* dev->config has changed: tell the driver. */
+void device_config_changed(struct device *dev);
+
+/* The driver broke the rules beyond a queue: DEVICE_NEEDS_RESET. */
+void device_needs_reset(struct device *dev, const char *why);
+
+/* The user asked to stop the VM (console escape). */
+void device_request_stop(struct device *dev);
+
+int worker_main(const struct device_ops *ops);
+
+#endif

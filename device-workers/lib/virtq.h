@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Virtqueues, device side: split and packed (virtio 1.2, 2.7 and 2.8), indirect
+ * descriptors, event index. The only reader of rings: a device sees chains of
+ * bounded, checked spans.
+ *
+ * Owns the ring indices; every value from the ring is read once into private
+ * memory and checked there. A ring that breaks the rules makes the queue broken:
+ * virtq_pop() returns -EPROTO from then on, and the library reports
+ * DEVICE_NEEDS_RESET. Nothing here ends the process. No allocation.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_H
+#define BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "ipc/gmem.h"
+
+#define VIRTQ_MAX_SIZE 1024u	/* entries a queue may have */
+#define VIRTQ_MAX_SEGS 256u	/* descriptors of one chain, indirect ones too */
+
+#define VIRTIO_F_INDIRECT_DESC 28
+#define VIRTIO_F_EVENT_IDX 29
+#define VIRTIO_F_VERSION_1 32
+#define VIRTIO_F_RING_PACKED 34
+
+/*
+ * What the driver chose, from Activate. Addresses are guest-physical.
+ */
+struct virtq_layout {
+	uint32_t size;
+	uint64_t desc;
+	uint64_t avail;		/* driver area */
+	uint64_t used;		/* device area */
+};
+
+/*
+ * One request. The first nread segments are for the device to read, the nwrite
+ * after them to write (virtio 1.2, 2.6.4.2: readable come first). Bytes behind
+ * them change while they are read.
+ */
+struct virtq_chain {
+	uint16_t id;		/* head or buffer id: names the request */
+	uint16_t descs;		/* ring slots it takes (packed) */
+	uint16_t nread;
+	uint16_t nwrite;
+	uint64_t read_len;	/* bytes in all */
+	uint64_t write_len;
+	struct iovec iov[VIRTQ_MAX_SEGS];
+	uint64_t addr[VIRTQ_MAX_SEGS];	/* guest address of each segment */
+};
+
+struct virtq {
+	struct gmem *mem;
+	struct virtq_layout layout;
+	bool enabled;
+	bool broken;
+	bool packed, event_idx, indirect;
+	int call;			/* eventfd to interrupt the driver, or -1 */
+
+	uint16_t next_avail;		/* split: index; packed: slot */
+	uint16_t next_used;
+	bool avail_wrap, used_wrap;	/* packed */
+	uint16_t signalled;		/* used index when last signalled */
+	bool signalled_valid;
+	bool pending;			/* something used since the last virtq_flush */
+	uint16_t inflight;		/* popped and not pushed */
+	const char *why;		/* of broken: static text */
+};
+
+/*
+ * Make the queue ready from a layout of the driver's: size within 1 and
+ * VIRTQ_MAX_SIZE (split: a power of two), alignments of 2.7.1 and 2.8, areas
+ * inside guest memory. -EINVAL, -EFAULT.
+ */
+int virtq_enable(struct virtq *vq, struct gmem *mem,
+    const struct virtq_layout *layout, uint64_t features, int call);
+
+void virtq_disable(struct virtq *vq);
+
+/*
+ * Take the next request. 1: *chain is filled; 0: none there; -EPROTO: the ring
+ * is broken. Takes no more than the ring holds (in-flight ones included).
+ */
+int virtq_pop(struct virtq *vq, struct virtq_chain *chain);
+
+/* Put the request that virtq_pop took last back, as if it had not been taken. */
+void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain);
+
+/*
+ * Return a request to the driver, @written bytes written into its writable
+ * segments from their start. Marks those dirty. The driver sees it after
+ * virtq_flush at the latest.
+ */
+void virtq_push(struct virtq *vq, const struct virtq_chain *chain,
+    uint32_t written);
+
+/* Interrupt the driver if it wants to know of what was pushed. */
+void virtq_flush(struct virtq *vq);
+
+/*
+ * Ask for (or do without) kicks. virtq_want_kicks returns true if requests came
+ * in meanwhile: look again before sleeping.
+ */
+bool virtq_want_kicks(struct virtq *vq);
+void virtq_no_kicks(struct virtq *vq);
+
+/*
+ * Copy between a chain and a buffer, from byte @offset of its readable
+ * (virtq_copy_out_of) or writable (virtq_copy_into) part. Returns the number of
+ * bytes copied, less than @len where the chain ends.
+ */
+uint64_t virtq_copy_out_of(const struct virtq_chain *chain, uint64_t offset,
+    void *dst, uint64_t len);
+uint64_t virtq_copy_into(const struct virtq_chain *chain, uint64_t offset,
+    const void *src, uint64_t len);
+
+#endif
