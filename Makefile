@@ -25,7 +25,7 @@ WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
 	-Wundef -Wformat=2 -Wno-error=deprecated-declarations -Werror
 HARDEN := -fstack-protector-strong -fcf-protection -fPIE \
 	-ftrivial-auto-var-init=zero -fno-strict-aliasing -fwrapv
-CPPFLAGS += -D_GNU_SOURCE -I. -I$(GEN)
+CPPFLAGS += -D_GNU_SOURCE -I. -isystem $(GEN)
 CFLAGS ?= -O2 -g
 LDLIBS += -lprotobuf-c -lcap-ng
 
@@ -76,7 +76,8 @@ $(PB_OBJ): $(GEN)/bulkhead.pb-c.c
 	$(Q)$(CC) -std=c17 -w $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) -c -o $@ $<
 
 # The build id that controller and children compare: a hash of every source.
-ID_SRCS := $(sort $(wildcard *.mk */*.[ch] */*/*.[ch] proto/*.proto))
+ID_SRCS := $(sort $(filter-out build/% tests/%,$(wildcard */*.[ch] */*/*.[ch] \
+	proto/*.proto)))
 $(GEN)/build_id.h: Makefile $(ID_SRCS)
 	@mkdir -p $(@D)
 	$(Q)printf '#define BULKHEAD_BUILD_ID "%s"\n#define BULKHEAD_VERSION "%s"\n' \

@@ -37,11 +37,19 @@ struct bytering {
 
 void bytering_init(struct bytering *ring, struct bytering_shared *shared);
 
-/* Producer: copy in up to @len bytes; returns how many. *was_empty on request. */
+/* Producer: copy in up to @len bytes; returns how many. */
 size_t bytering_put(struct bytering *ring, const void *src, size_t len);
 /* Consumer: copy out up to @len bytes; returns how many. */
 size_t bytering_get(struct bytering *ring, void *dst, size_t len);
 
+/*
+ * After a put of @put bytes: was the ring empty before, so that the consumer may
+ * sleep and wants a signal? After a get of @got: was it full?
+ */
+int bytering_was_empty(const struct bytering *ring, size_t put);
+int bytering_was_full(const struct bytering *ring, size_t got);
+
+/* Bytes in the ring, and room in it, as seen from either side. */
 size_t bytering_used(const struct bytering *ring, int producer);
 size_t bytering_room(const struct bytering *ring, int producer);
 

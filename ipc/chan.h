@@ -6,7 +6,8 @@
  * Owns decoding into a fixed arena, the check of every packet against
  * proto/table.h and proto/check.h before anyone sees it, and the fds of a packet
  * until they are taken. Called by every process. It must not interpret a
- * message, and never blocks.
+ * message, and never blocks. Not for two threads at once: channels that share
+ * buffers are used by one thread, or under one lock.
  */
 #ifndef BULKHEAD_IPC_CHAN_H
 #define BULKHEAD_IPC_CHAN_H

@@ -42,6 +42,8 @@ struct gmem {
 	struct gmem_region region[GMEM_MAX_REGIONS];
 	uint8_t *reserve;	/* PROT_NONE range that regions are mapped into */
 	uint64_t reserve_size;
+	uint8_t *log_reserve;	/* PROT_NONE range behind it for the bitmap */
+	uint64_t log_reserve_size;
 	uint8_t *dirty;		/* bitmap in vhost-user log format, or NULL */
 	uint64_t dirty_size;	/* bytes */
 };
@@ -70,7 +72,8 @@ int gmem_remove(struct gmem *mem, uint32_t slot);
 
 /*
  * Start (bitmap of @size bytes in @fd) or stop (@fd -1) dirty logging. The
- * caller keeps @fd. -errno of mmap, EINVAL.
+ * caller keeps @fd. Maps like gmem_add. -errno of mmap, EINVAL, ENOSPC (room for
+ * a bit a page of twice the reserve, and 64 KiB, is kept).
  */
 int gmem_set_dirty_log(struct gmem *mem, int fd, uint64_t size);
 

@@ -50,7 +50,11 @@ struct proto_rule {
 extern const struct proto_rule proto_rules[];
 extern const unsigned int proto_nrules;
 
-/* The rule of a type, or NULL. */
-const struct proto_rule *proto_rule_of(Bh__Packet__BodyCase type);
+/* The rule that lets @sender send @type to @receiver, or NULL: it may not. */
+const struct proto_rule *proto_rule_of(Bh__Packet__BodyCase type,
+    enum proto_peer sender, enum proto_peer receiver);
+
+/* "add_memory", for the log; "unknown" for a type without a rule. */
+const char *proto_name_of(Bh__Packet__BodyCase type);
 
 #endif

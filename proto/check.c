@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Validators, see check.h. First a walk over the descriptors that protobuf-c
+ * generates, the same for every message: no unknown field, enums in range,
+ * strings printable UTF-8 of bounded length. Then one function a message for
+ * what a descriptor cannot say.
+ */
+#include "proto/check.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "ipc/slots.h"
+#include "proto/limits.h"
+
+#define MAX_STRING 4096u	/* paths; the command line has its own limit */
+#define MAX_CMDLINE 65536u
+#define MAX_VCPUS FD_VCPU_COUNT
+#define PAGE 4096u
+#define MAX_DEPTH 4u		/* Packet, body, its parts, their parts */
+
+#define REQUIRE(condition, why)						\
+	do {								\
+		if (!(condition))					\
+			return (why);					\
+	} while (0)
+
+/* ---- the generic walk ------------------------------------------------------- */
+
+/*
+ * Length of the UTF-8 sequence at @s of at most @n bytes, 0 if it is not one, or
+ * stands for a control character (RFC 3629).
+ */
+static size_t
+utf8_char(const uint8_t *s, size_t n)
+{
+	static const struct { uint8_t mask, lead; uint32_t min; } form[] = {
+		{ 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 },
+		{ 0xf8, 0xf0, 0x10000 },
+	};
+
+	if (s[0] < 0x80)
+		return s[0] >= 0x20 && s[0] != 0x7f;
+	for (size_t f = 0; f < 3; f++) {
+		uint32_t c = s[0] & (uint8_t)~form[f].mask;
+
+		if ((s[0] & form[f].mask) != form[f].lead || n < f + 2)
+			continue;
+		for (size_t i = 1; i < f + 2; i++) {
+			if ((s[i] & 0xc0) != 0x80)
+				return 0;
+			c = c << 6 | (s[i] & 0x3f);
+		}
+		if (c < form[f].min || c > 0x10ffff || c < 0xa0 ||
+		    (c >= 0xd800 && c <= 0xdfff))
+			return 0;
+		return f + 2;
+	}
+	return 0;
+}
+
+static const char *
+check_string(const char *string, size_t max)
+{
+	const uint8_t *s = (const uint8_t *)string;
+	size_t n = strnlen(string, max + 1);
+
+	REQUIRE(n <= max, "string too long");
+	while (n > 0) {
+		size_t len = utf8_char(s, n);
+
+		REQUIRE(len != 0, "string is not printable UTF-8");
+		s += len;
+		n -= len;
+	}
+	return NULL;
+}
+
+static bool
+enum_known(const ProtobufCEnumDescriptor *e, int value)
+{
+	return protobuf_c_enum_descriptor_get_value(e, value) != NULL;
+}
+
+static const char *check_message(const ProtobufCMessage *m, unsigned int depth);
+
+/* One value of a field: @at points to it in the message's struct. */
+static const char *
+check_value(const ProtobufCFieldDescriptor *f, const void *at,
+    unsigned int depth)
+{
+	switch ((int)f->type) {
+	case PROTOBUF_C_TYPE_STRING: {
+		const char *s = *(char *const *)at;
+		bool cmdline = strcmp(f->name, "cmdline") == 0;
+
+		return s ? check_string(s, cmdline ? MAX_CMDLINE : MAX_STRING)
+			 : NULL;
+	}
+	case PROTOBUF_C_TYPE_ENUM:
+		REQUIRE(enum_known(f->descriptor, *(const int *)at),
+		    "unknown enum value");
+		return NULL;
+	case PROTOBUF_C_TYPE_MESSAGE: {
+		const ProtobufCMessage *sub =
+		    *(ProtobufCMessage *const *)at;
+
+		return sub ? check_message(sub, depth + 1) : NULL;
+	}
+	default:
+		return NULL;
+	}
+}
+
+/* Recursion follows the schema, which is not recursive, and is bounded. */
+static const char *
+check_message(const ProtobufCMessage *m, unsigned int depth)
+{
+	const ProtobufCMessageDescriptor *d = m->descriptor;
+	const uint8_t *base = (const uint8_t *)m;
+	const char *why = NULL;
+
+	REQUIRE(depth <= MAX_DEPTH, "nested too deep");
+	REQUIRE(m->n_unknown_fields == 0, "unknown field");
+	for (unsigned int i = 0; i < d->n_fields && why == NULL; i++) {
+		const ProtobufCFieldDescriptor *f = &d->fields[i];
+
+		if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+			const uint32_t *which = (const void *)
+			    (base + f->quantifier_offset);
+
+			if (*which == f->id)
+				why = check_value(f, base + f->offset, depth);
+		} else if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+			size_t n = *(const size_t *)(const void *)
+			    (base + f->quantifier_offset);
+			const uint8_t *array = *(uint8_t *const *)
+			    (const void *)(base + f->offset);
+			size_t step = f->type == PROTOBUF_C_TYPE_ENUM ?
+			    sizeof(int) : sizeof(void *);
+
+			if (f->type != PROTOBUF_C_TYPE_STRING &&
+			    f->type != PROTOBUF_C_TYPE_MESSAGE &&
+			    f->type != PROTOBUF_C_TYPE_ENUM)
+				continue;
+			for (size_t k = 0; k < n && why == NULL; k++)
+				why = check_value(f, array + k * step, depth);
+		} else {
+			why = check_value(f, base + f->offset, depth);
+		}
+	}
+	return why;
+}
+
+/* ---- what a descriptor cannot say ------------------------------------------- */
+
+static bool
+power_of_two(uint32_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}
+
+static const char *
+check_region(const Bh__MemoryRegion *r)
+{
+	uint64_t end;
+
+	REQUIRE(r != NULL, "no region");
+	REQUIRE(r->slot < GMEM_LIMIT_REGIONS, "memory slot out of range");
+	REQUIRE(r->size != 0 && (r->gpa | r->size | r->offset) % PAGE == 0,
+	    "memory region not page aligned");
+	REQUIRE(!__builtin_add_overflow(r->gpa, r->size, &end) &&
+	    !__builtin_add_overflow(r->offset, r->size, &end),
+	    "memory region wraps");
+	return NULL;
+}
+
+static const char *
+check_boot(const Bh__BootState *b)
+{
+	REQUIRE(b != NULL, "no boot state");
+	return NULL;
+}
+
+/* 64-bit PCI window; the machine has to make sense before KVM sees it. */
+static const char *
+check_machine(uint32_t boot, uint32_t max, const Bh__Topology *t,
+    uint64_t mmio_base, uint64_t mmio_size)
+{
+	uint64_t n;
+
+	REQUIRE(boot >= 1 && boot <= max && max <= MAX_VCPUS,
+	    "vCPU counts out of range");
+	if (t != NULL) {
+		REQUIRE(t->threads && t->cores && t->dies && t->packages,
+		    "topology with a zero");
+		REQUIRE(!__builtin_mul_overflow((uint64_t)t->threads * t->cores,
+		    (uint64_t)t->dies * t->packages, &n) && n == max,
+		    "topology does not multiply to the vCPUs");
+	}
+	REQUIRE((mmio_base | mmio_size) % PAGE == 0 &&
+	    !__builtin_add_overflow(mmio_base, mmio_size, &n),
+	    "PCI window not aligned");
+	return NULL;
+}
+
+static const char *
+check_spawn(const Bh__Spawn *m)
+{
+	for (size_t i = 0; i < m->n_slots; i++) {
+		REQUIRE(m->slots[i] >= FD_CTL && m->slots[i] < FD_INCOMING,
+		    "fd slot out of range");
+		for (size_t k = 0; k < i; k++)
+			REQUIRE(m->slots[k] != m->slots[i], "fd slot twice");
+	}
+	REQUIRE(m->n_slots >= 1 && m->slots[0] == FD_CTL,
+	    "the control channel is not first");
+	return NULL;
+}
+
+static const char *
+check_tap(const Bh__TapConfig *t)
+{
+	REQUIRE(t != NULL, "no tap");
+	REQUIRE(t->queue_pairs >= 1 && t->queue_pairs <= 32, "queue pairs");
+	REQUIRE(t->ip.len == 0 || t->ip.len == 4 || t->ip.len == 16, "ip");
+	REQUIRE(t->mask.len == t->ip.len, "mask");
+	REQUIRE(t->host_mac.len == 0 || t->host_mac.len == 6, "host_mac");
+	REQUIRE(t->mtu <= 65535, "mtu");
+	return NULL;
+}
+
+static const char *
+check_device_config(const Bh__DeviceConfig *m)
+{
+	REQUIRE(m->regions <= GMEM_LIMIT_REGIONS, "too many memory regions");
+	REQUIRE(m->memory_reserve % PAGE == 0, "reserve not page aligned");
+	switch ((unsigned int)m->device_case) {
+	case BH__DEVICE_CONFIG__DEVICE_BLK:
+		REQUIRE(power_of_two(m->blk->block_size) &&
+		    m->blk->block_size >= 512 && m->blk->block_size <= 4096,
+		    "block size");
+		REQUIRE(m->blk->num_queues >= 1 &&
+		    m->blk->num_queues <= DEVICE_LIMIT_QUEUES, "queues");
+		REQUIRE(power_of_two(m->blk->queue_size) &&
+		    m->blk->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+		REQUIRE(strlen(m->blk->serial) <= 20, "serial");
+		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_NET:
+		REQUIRE(m->net->mac.len == 6, "mac");
+		REQUIRE(m->net->mtu <= 65535, "mtu");
+		REQUIRE(m->net->queue_pairs >= 1 &&
+		    m->net->queue_pairs <= FD_BACKEND_COUNT, "queue pairs");
+		REQUIRE(power_of_two(m->net->queue_size) &&
+		    m->net->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_RNG:
+		REQUIRE(power_of_two(m->rng->queue_size) &&
+		    m->rng->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_CONSOLE:
+		REQUIRE(m->console->columns <= UINT16_MAX &&
+		    m->console->rows <= UINT16_MAX, "terminal size");
+		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE__NOT_SET:
+	default:
+		return "no device";
+	}
+}
+
+static const char *
+check_device_ready(const Bh__DeviceReady *m)
+{
+	REQUIRE(m->virtio_id <= 0x3f, "virtio id");
+	REQUIRE(m->n_queue_max <= DEVICE_LIMIT_QUEUES, "queues");
+	for (size_t i = 0; i < m->n_queue_max; i++)
+		REQUIRE(power_of_two(m->queue_max[i]) &&
+		    m->queue_max[i] <= VIRTQ_LIMIT_SIZE, "queue size");
+	REQUIRE(m->config.len <= DEVICE_LIMIT_CONFIG, "configuration space");
+	return NULL;
+}
+
+static const char *
+check_queue_place(uint32_t index, uint32_t size)
+{
+	REQUIRE(index < DEVICE_LIMIT_QUEUES, "queue index");
+	REQUIRE(size >= 1 && size <= VIRTQ_LIMIT_SIZE, "queue size");
+	return NULL;
+}
+
+static const char *
+check_activate(const Bh__Activate *m)
+{
+	const char *why = NULL;
+
+	REQUIRE(m->n_queues <= DEVICE_LIMIT_QUEUES, "queues");
+	for (size_t i = 0; i < m->n_queues && why == NULL; i++) {
+		why = check_queue_place(m->queues[i]->index,
+		    m->queues[i]->size);
+		REQUIRE(i == 0 ||
+		    m->queues[i - 1]->index < m->queues[i]->index,
+		    "queues not in order");
+	}
+	return why;
+}
+
+static const char *
+check_device_state(const Bh__DeviceState *m)
+{
+	const char *why = NULL;
+
+	REQUIRE(m->n_queues <= DEVICE_LIMIT_QUEUES, "queues");
+	REQUIRE(m->device.len <= 32768, "device state");
+	for (size_t i = 0; i < m->n_queues && why == NULL; i++) {
+		why = check_queue_place(m->queues[i]->index,
+		    m->queues[i]->size);
+		REQUIRE(m->queues[i]->next_avail <= UINT16_MAX &&
+		    m->queues[i]->next_used <= UINT16_MAX, "ring position");
+		REQUIRE(i == 0 ||
+		    m->queues[i - 1]->index < m->queues[i]->index,
+		    "queues not in order");
+	}
+	return why;
+}
+
+static const char *
+check_write_config(const Bh__WriteConfig *m)
+{
+	REQUIRE(m->data.len == 1 || m->data.len == 2 || m->data.len == 4 ||
+	    m->data.len == 8, "width");
+	REQUIRE(m->offset <= DEVICE_LIMIT_CONFIG - m->data.len, "offset");
+	return NULL;
+}
+
+static const char *
+check_vm_config(const Bh__VmConfig *m)
+{
+	REQUIRE(m->memory_reserve % PAGE == 0, "reserve not page aligned");
+	REQUIRE(m->max_phys_bits <= 64, "max_phys_bits");
+	REQUIRE(m->debug_console_port <= UINT16_MAX, "debug console port");
+	REQUIRE(m->n_affinity <= MAX_VCPUS, "affinity");
+	for (size_t i = 0; i < m->n_affinity; i++)
+		REQUIRE(m->affinity[i]->vcpu < MAX_VCPUS, "affinity");
+	return check_machine(m->boot_vcpus, m->max_vcpus, m->topology,
+	    m->mmio64_base, m->mmio64_size);
+}
+
+static const char *
+check_pci_device(const Bh__PciDevice *m)
+{
+	REQUIRE(m->index < FD_DEVICE_COUNT, "device index");
+	REQUIRE(m->bdf <= UINT16_MAX, "bdf");
+	REQUIRE(m->device != NULL, "no device");
+	return check_device_ready(m->device);
+}
+
+static const char *
+check_open(const Bh__Open *m)
+{
+	if (m->kind == BH__OPEN_KIND__OPEN_KIND_TAP)
+		return check_tap(m->tap);
+	REQUIRE(m->tap == NULL, "tap settings without a tap");
+	return NULL;
+}
+
+static const char *
+check_opened(const Bh__Opened *m)
+{
+	REQUIRE(m->block_size == 0 || (power_of_two(m->block_size) &&
+	    m->block_size >= 512 && m->block_size <= 65536), "block size");
+	return NULL;
+}
+
+static const char *
+check_failed(const Bh__Failed *m)
+{
+	REQUIRE(m->error >= 1 && m->error <= 4095, "errno");
+	return check_string(m->text, 480);
+}
+
+const char *
+proto_check(const Bh__Packet *p)
+{
+	const char *why = check_message(&p->base, 0);
+
+	if (why != NULL)
+		return why;
+	switch ((unsigned int)p->body_case) {
+	case BH__PACKET__BODY_HELLO:
+		return check_string(p->hello->build_id, 64);
+	case BH__PACKET__BODY_LOG:
+		return check_string(p->log->text, 480);
+	case BH__PACKET__BODY_FAILED:
+		return check_failed(p->failed);
+	case BH__PACKET__BODY_SPAWN:
+		return check_spawn(p->spawn);
+	case BH__PACKET__BODY_REMEMBER:
+		REQUIRE(p->remember->name[0] != '\0' &&
+		    strchr(p->remember->name, '/') == NULL, "file name");
+		return NULL;
+	case BH__PACKET__BODY_OPEN:
+		return check_open(p->open);
+	case BH__PACKET__BODY_OPENED:
+		return check_opened(p->opened);
+	case BH__PACKET__BODY_ADD_MEMORY:
+		return check_region(p->add_memory->region);
+	case BH__PACKET__BODY_REMOVE_MEMORY:
+		REQUIRE(p->remove_memory->slot < GMEM_LIMIT_REGIONS, "slot");
+		return NULL;
+	case BH__PACKET__BODY_LOAD_CONFIG:
+		return check_machine(p->load_config->boot_vcpus,
+		    p->load_config->max_vcpus, p->load_config->topology,
+		    p->load_config->mmio64_base, p->load_config->mmio64_size);
+	case BH__PACKET__BODY_LOADED:
+		return check_boot(p->loaded->boot);
+	case BH__PACKET__BODY_VM_CONFIG:
+		return check_vm_config(p->vm_config);
+	case BH__PACKET__BODY_PCI_DEVICE:
+		return check_pci_device(p->pci_device);
+	case BH__PACKET__BODY_START_VM:
+		return check_boot(p->start_vm->boot);
+	case BH__PACKET__BODY_GUEST_STOPPED:
+		return check_string(p->guest_stopped->text, 480);
+	case BH__PACKET__BODY_DEVICE_CONFIG:
+		return check_device_config(p->device_config);
+	case BH__PACKET__BODY_DEVICE_READY:
+		return check_device_ready(p->device_ready);
+	case BH__PACKET__BODY_DEVICE_STATE:
+		return check_device_state(p->device_state);
+	case BH__PACKET__BODY_CONSOLE_SIZE:
+		REQUIRE(p->console_size->columns <= UINT16_MAX &&
+		    p->console_size->rows <= UINT16_MAX, "terminal size");
+		return NULL;
+	case BH__PACKET__BODY_ACTIVATE:
+		return check_activate(p->activate);
+	case BH__PACKET__BODY_WRITE_CONFIG:
+		return check_write_config(p->write_config);
+	case BH__PACKET__BODY_CONFIG_CHANGED:
+		REQUIRE(p->config_changed->config.len <= DEVICE_LIMIT_CONFIG,
+		    "configuration space");
+		return NULL;
+	case BH__PACKET__BODY_SPAWNED:
+	case BH__PACKET__BODY_KILL_CHILD:
+	case BH__PACKET__BODY_CHILD_EXITED:
+	case BH__PACKET__BODY_SET_DIRTY_LOG:
+	case BH__PACKET__BODY_SECCOMP_LISTENER:
+	case BH__PACKET__BODY_ACK:
+	case BH__PACKET__BODY_QUIT:
+	case BH__PACKET__BODY_POWER_BUTTON:
+	case BH__PACKET__BODY_ATTACH_BUS:
+	case BH__PACKET__BODY_DRAIN:
+	case BH__PACKET__BODY_SAVE_STATE:
+	case BH__PACKET__BODY_STOP_REQUESTED:
+	case BH__PACKET__BODY_RESET_DEVICE:
+	case BH__PACKET__BODY_NEEDS_RESET:
+		return NULL;
+	case BH__PACKET__BODY__NOT_SET:
+	default:
+		return "no body";
+	}
+}

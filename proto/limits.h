@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits that messages and the code behind them share. Nothing but numbers: the
+ * validators may not depend on the modules whose messages they check, which pin
+ * their own names to these by static_assert.
+ */
+#ifndef BULKHEAD_PROTO_LIMITS_H
+#define BULKHEAD_PROTO_LIMITS_H
+
+#define GMEM_LIMIT_REGIONS 64u		/* GMEM_MAX_REGIONS */
+#define DEVICE_LIMIT_QUEUES 64u		/* DEVICE_MAX_QUEUES */
+#define DEVICE_LIMIT_CONFIG 256u	/* DEVICE_MAX_CONFIG */
+#define VIRTQ_LIMIT_SIZE 1024u		/* VIRTQ_MAX_SIZE */
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The permission table of all messages, in the order of proto/bulkhead.proto.
+ * A column that is too wide is a hole in a wall between two processes: widen one
+ * only with a reason.
+ */
+#include "proto/table.h"
+
+#include <stddef.h>
+
+#define C (1u << PEER_CONTROLLER)
+#define SPAWNER (1u << PEER_SPAWNER)
+#define OPENER (1u << PEER_OPENER)
+#define LOADER (1u << PEER_LOADER)
+#define VCPU (1u << PEER_VCPU)
+#define DEV (1u << PEER_DEVICE)
+#define JAILED (LOADER | VCPU | DEV)
+#define CHILD (OPENER | JAILED)
+
+/* States: of the receiving end of that channel. */
+#define NEW PROTO_NEW
+#define CONF PROTO_CONFIGURING
+#define RUN PROTO_RUNNING
+#define CLOSE PROTO_CLOSING
+#define ANY PROTO_ANY
+
+#define MSG(CASE, field, from, to, when, fmin, fmax)			\
+	{ .type = BH__PACKET__BODY_##CASE, .name = #field,		\
+	  .senders = (from), .receivers = (to), .states = (when),	\
+	  .fds_min = (fmin), .fds_max = (fmax) }
+
+const struct proto_rule proto_rules[] = {
+	/* any child */
+	MSG(HELLO,            hello,            CHILD, C, NEW,              0, 0),
+	MSG(LOG,              log,              CHILD | SPAWNER, C, ANY,    0, 0),
+	MSG(SECCOMP_LISTENER, seccomp_listener, CHILD | SPAWNER, C,
+	    CONF, 1, 1),
+	MSG(FAILED,           failed,           CHILD | SPAWNER, C, ANY,    0, 0),
+	/* on the bus: the answer to Activate */
+	MSG(FAILED,           failed,           DEV, VCPU, RUN,             0, 0),
+	MSG(ACK,              ack,              JAILED, C, CONF | RUN | CLOSE, 0, 0),
+	MSG(ACK,              ack,              DEV, VCPU, RUN,             0, 0),
+	MSG(QUIT,             quit,             C, CHILD | SPAWNER, ANY,    0, 0),
+
+	/* spawner */
+	MSG(SPAWN,            spawn,            C, SPAWNER, RUN,            1, 200),
+	MSG(SPAWNED,          spawned,          SPAWNER, C, ANY,            1, 1),
+	MSG(KILL_CHILD,       kill_child,       C, SPAWNER, RUN,            0, 0),
+	MSG(CHILD_EXITED,     child_exited,     SPAWNER, C, ANY,            0, 0),
+	MSG(REMEMBER,         remember,         C, SPAWNER, RUN,            1, 1),
+
+	/* opener */
+	MSG(OPEN,             open,             C, OPENER, ANY,             0, 0),
+	MSG(OPENED,           opened,           OPENER, C, CONF | RUN,      1, 32),
+
+	/* guest memory */
+	MSG(ADD_MEMORY,       add_memory,       C, JAILED, CONF | RUN,      1, 1),
+	MSG(REMOVE_MEMORY,    remove_memory,    C, VCPU | DEV, RUN,         0, 0),
+	MSG(SET_DIRTY_LOG,    set_dirty_log,    C, VCPU | DEV, RUN,         0, 1),
+
+	/* loader */
+	MSG(LOAD_CONFIG,      load_config,      C, LOADER, CONF,            0, 0),
+	MSG(LOADED,           loaded,           LOADER, C, CONF | RUN,      0, 0),
+
+	/* vcpu-worker */
+	MSG(VM_CONFIG,        vm_config,        C, VCPU, NEW,               0, 0),
+	MSG(PCI_DEVICE,       pci_device,       C, VCPU, CONF,              2, 130),
+	MSG(START_VM,         start_vm,         C, VCPU, CONF,              0, 0),
+	MSG(GUEST_STOPPED,    guest_stopped,    VCPU, C, RUN | CLOSE,       0, 0),
+	MSG(POWER_BUTTON,     power_button,     C, VCPU, RUN,               0, 0),
+
+	/* device worker */
+	MSG(DEVICE_CONFIG,    device_config,    C, DEV, NEW,                0, 0),
+	MSG(DEVICE_READY,     device_ready,     DEV, C, CONF,               0, 0),
+	MSG(ATTACH_BUS,       attach_bus,       C, DEV, RUN,                1, 1),
+	MSG(DRAIN,            drain,            C, DEV, RUN,                0, 0),
+	MSG(SAVE_STATE,       save_state,       C, DEV, RUN,                0, 0),
+	MSG(DEVICE_STATE,     device_state,     DEV, C, RUN | CLOSE,        0, 0),
+	MSG(DEVICE_STATE,     device_state,     C, DEV, RUN,                0, 0),
+	MSG(CONSOLE_SIZE,     console_size,     C, DEV, RUN,                0, 0),
+	MSG(STOP_REQUESTED,   stop_requested,   DEV, C, RUN,                0, 0),
+
+	/* the bus */
+	MSG(ACTIVATE,         activate,         VCPU, DEV, RUN,             0, 0),
+	MSG(RESET_DEVICE,     reset_device,     VCPU, DEV, RUN,             0, 0),
+	MSG(WRITE_CONFIG,     write_config,     VCPU, DEV, RUN,             0, 0),
+	MSG(CONFIG_CHANGED,   config_changed,   DEV, VCPU, RUN,             0, 0),
+	MSG(NEEDS_RESET,      needs_reset,      DEV, VCPU, RUN,             0, 0),
+};
+
+const unsigned int proto_nrules = sizeof(proto_rules) / sizeof(proto_rules[0]);
+
+const struct proto_rule *
+proto_rule_of(Bh__Packet__BodyCase type, enum proto_peer sender,
+    enum proto_peer receiver)
+{
+	for (unsigned int i = 0; i < proto_nrules; i++)
+		if (proto_rules[i].type == type &&
+		    (proto_rules[i].senders & (1u << sender)) != 0 &&
+		    (proto_rules[i].receivers & (1u << receiver)) != 0)
+			return &proto_rules[i];
+	return NULL;
+}
+
+const char *
+proto_name_of(Bh__Packet__BodyCase type)
+{
+	for (unsigned int i = 0; i < proto_nrules; i++)
+		if (proto_rules[i].type == type)
+			return proto_rules[i].name;
+	return "unknown";
+}
