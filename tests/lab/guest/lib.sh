@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a lab test's guest part can use; runs in the guest's initramfs. Results go
+# to /dev/console and, so that the host can judge, one a line as "guest: ok ITEM"
+# or "guest: not ok ITEM"; the host wants "guest: done" at the end and no "not ok".
+
+say() { echo "guest: $*"; }
+
+# check ITEM COMMAND...: one result.
+check() {
+	local item=$1
+	shift
+	if "$@" >/tmp/out 2>&1; then
+		say "ok $item"
+	else
+		say "not ok $item ($*): $(tail -n 3 /tmp/out | tr '\n' ' ')"
+	fi
+}
+
+# net ADDRESS/BITS: bring up the first network interface.
+net() {
+	ip link set lo up
+	ip addr add "$1" dev eth0
+	ip link set eth0 up
+}
+
+# virtio_of DEVICE_ID: the sysfs folder of the first virtio device of a kind.
+virtio_of() {
+	local d
+	for d in /sys/bus/virtio/devices/*; do
+		if [ "$(($(cat "$d/device")))" = "$1" ]; then
+			echo "$d"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# feature DIR BIT: prints 0 or 1 (negotiated features, as sysfs shows them).
+feature() { cut -c $(($2 + 1)) "$1/features"; }
+
+# A stock kernel that finds the machine in order says none of these.
+dmesg_clean() {
+	! dmesg | grep -iE \
+'ACPI.*(error|exception|fail|invalid|warning)|\[Firmware (Bug|Warn)|virtio.*(error|fail|not ready|bad)|pci.*(error|fail|can.t|invalid|conflict)|BUG:|WARNING:|Oops|Call Trace|rcu.*stall|blk_update_request|I/O error|unchecked MSR|no longer affine|irq [0-9]*: nobody'
+}
+
+cpus() { [ "$(nproc)" = "$1" ]; }
+
+# memory MIB: MemTotal is within a tenth and 64 MiB of what was asked for.
+memory() {
+	local kb
+	kb=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+	echo "MemTotal $kb kB"
+	[ "$kb" -le $(($1 * 1024)) ] && [ "$kb" -ge $(($1 * 1024 - $1 * 1024 / 10 - 65536)) ]
+}
+
+# pattern MIB: that many MiB, no two 4 KiB blocks alike in most of it.
+pattern() {
+	local i=0
+	[ -e /tmp/block ] || dd if=/dev/urandom of=/tmp/block bs=65536 count=16 2>/dev/null
+	while [ "$i" -lt "$1" ]; do
+		printf '%08d' "$i"
+		tail -c +9 /tmp/block
+		i=$((i + 1))
+	done
+}
+
+run_test() {
+	mkdir -p /tmp
+	mount -t tmpfs tmp /tmp
+	exec </dev/null >/dev/console 2>&1
+	say "start $1"
+	. "/tests/$1.sh"
+	guest
+	say "done"
+	sync
+	[ "$poweroff" = no ] || poweroff -f
+	while :; do sleep 60; done
+}
