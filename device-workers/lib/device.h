@@ -98,6 +98,12 @@ struct device {
 int device_watch(struct device *dev, int fd, uint32_t events);
 void device_unwatch(struct device *dev, int fd);
 
+/*
+ * queue_ready stopped at its budget with requests left: call it for queue @q
+ * again once the other ready sources have had their turn.
+ */
+void device_again(struct device *dev, unsigned int q);
+
 /* dev->config has changed: tell the driver. */
 void device_config_changed(struct device *dev);
 

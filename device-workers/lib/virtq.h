@@ -86,7 +86,10 @@ void virtq_disable(struct virtq *vq);
  */
 int virtq_pop(struct virtq *vq, struct virtq_chain *chain);
 
-/* Put the request that virtq_pop took last back, as if it had not been taken. */
+/*
+ * Put the request that virtq_pop took last back, as if it had not been taken.
+ * Several go back in the reverse of the order in which they were taken.
+ */
 void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain);
 
 /*
@@ -96,6 +99,13 @@ void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain);
  */
 void virtq_push(struct virtq *vq, const struct virtq_chain *chain,
     uint32_t written);
+
+/*
+ * Return @n requests that make one message (virtio-net's merged receive buffers,
+ * 5.1.6.3.2): the driver sees all of them or none yet.
+ */
+void virtq_push_group(struct virtq *vq, const struct virtq_chain *chains,
+    const uint32_t *written, unsigned int n);
 
 /* Interrupt the driver if it wants to know of what was pushed. */
 void virtq_flush(struct virtq *vq);
