@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every option of Cloud Hypervisor, and what Bulkhead does with it. The order is
+// that of --help. A row that says LATER is known and refused by name, so that a
+// user learns what is missing and not that he mistyped.
+#include "controller/options.h"
+
+#define AT(type, field) ((uint32_t)offsetof(struct type, field))
+#define COUNT(a) ((uint32_t)(sizeof(a) / sizeof((a)[0])))
+
+#define LATER(n) { .name = n, .type = SUB_LATER }
+#define TEXT(n, s, f, most, h)						\
+	{ .name = n, .type = SUB_TEXT, .offset = AT(s, f), .min = 1,	\
+	  .max = most, .meta = "<text>", .help = h }
+#define PATH(n, s, f, h)						\
+	{ .name = n, .type = SUB_PATH, .offset = AT(s, f), .min = 1,	\
+	  .max = 4095, .meta = "<path>", .help = h }
+#define U32(n, s, f, lo, hi, h)						\
+	{ .name = n, .type = SUB_U32, .offset = AT(s, f), .min = lo,	\
+	  .max = hi, .meta = "<n>", .help = h }
+#define SIZE(n, s, f, lo, h)						\
+	{ .name = n, .type = SUB_SIZE, .offset = AT(s, f), .min = lo,	\
+	  .max = 1ull << 46, .meta = "<size>", .help = h }
+#define TOGGLE(n, s, f, h)						\
+	{ .name = n, .type = SUB_TOGGLE, .offset = AT(s, f),		\
+	  .meta = "on|off", .help = h }
+#define WORDS(n, s, f, w, m, h)						\
+	{ .name = n, .type = SUB_ENUM, .offset = AT(s, f), .words = w,	\
+	  .meta = m, .help = h }
+#define MODE(n, m, h)							\
+	{ .name = n, .type = SUB_MODE, .offset = AT(port_spec, mode),	\
+	  .max = m, .help = h }
+#define MODE_PATH(n, m, h)						\
+	{ .name = n, .type = SUB_MODE_PATH, .max = m, .meta = "<path>",	\
+	  .help = h }
+
+/* What every device on PCI has (struct pci_spec is named pci in each). */
+#define PCI(s)								\
+	TEXT("id", s, pci.id, 64, "name of the device"),			\
+	U32("pci_device_id", s, pci.slot, 1, 31, "PCI slot; next free one"),	\
+	TOGGLE("packed", s, pci.packed, "offer packed rings; off"),		\
+	LATER("iommu"), LATER("pci_segment")
+
+#define LIMITER								\
+	LATER("bw_size"), LATER("bw_one_time_burst"),			\
+	LATER("bw_refill_time"), LATER("ops_size"),			\
+	LATER("ops_one_time_burst"), LATER("ops_refill_time")
+
+static const char *const core_scheduling_words[] = { "vm", "vcpu", "off", NULL };
+static const char *const image_words[] = { "raw", NULL };
+static const char *const seccomp_words[] = { "true", "log", "errno", "false",
+					     NULL };
+
+static const struct sub_option cpus_subs[] = {
+	U32("boot", cpus_spec, boot, 1, SPEC_MAX_VCPUS, "vCPUs at boot; 1"),
+	U32("max", cpus_spec, max, 1, SPEC_MAX_VCPUS,
+	    "vCPUs at most; as boot"),
+	{ .name = "topology", .type = SUB_TOPOLOGY,
+	  .offset = AT(cpus_spec, topology), .meta = "t:c:d:p",
+	  .help = "threads a core, cores a die, dies a package, packages" },
+	{ .name = "affinity", .type = SUB_AFFINITY, .meta = "[vcpu@[cpus],..]",
+	  .help = "host CPUs that a vCPU may run on" },
+	U32("max_phys_bits", cpus_spec, max_phys_bits, 36, 52,
+	    "physical address bits at most; 46"),
+	TOGGLE("nested", cpus_spec, nested, "VMX or SVM for the guest; on"),
+	WORDS("core_scheduling", cpus_spec, core_scheduling,
+	    core_scheduling_words, "vm|vcpu|off",
+	    "who may share a core with the VM's vCPUs; vm"),
+	LATER("kvm_hyperv"), LATER("features"), LATER("profile"),
+};
+
+static const struct sub_option memory_subs[] = {
+	SIZE("size", memory_spec, size, 0, "RAM; 512M"),
+	TOGGLE("hugepages", memory_spec, hugepages, "back RAM by hugetlbfs; off"),
+	SIZE("hugepage_size", memory_spec, hugepage_size, 4096,
+	    "2M or 1G; the system's default"),
+	TOGGLE("prefault", memory_spec, prefault,
+	    "allocate all RAM at start; off"),
+	TOGGLE("reserve", memory_spec, reserve,
+	    "fail at start rather than overcommit; off"),
+	TOGGLE("thp", memory_spec, thp, "transparent huge pages; on"),
+	TOGGLE("shared", memory_spec, shared,
+	    "accepted: guest memory is always shared"),
+	{ .name = "mergeable", .type = SUB_TOGGLE,
+	  .offset = AT(memory_spec, mergeable), .meta = "off",
+	  .help = "shared memory cannot be merged" },
+	LATER("hotplug_method"), LATER("hotplug_size"),
+	LATER("hotplugged_size"),
+};
+
+static const struct sub_option disk_subs[] = {
+	PATH("path", disk_spec, path, "raw image or block device"),
+	TOGGLE("readonly", disk_spec, readonly, "off"),
+	TOGGLE("direct", disk_spec, direct, "bypass the page cache; off"),
+	U32("num_queues", disk_spec, num_queues, 1, 63, "at most one a vCPU; 1"),
+	U32("queue_size", disk_spec, queue_size, 2, 1024,
+	    "a power of two; 128"),
+	TEXT("serial", disk_spec, serial, 20, "serial number; from the path"),
+	TOGGLE("sparse", disk_spec, sparse, "punch holes for discards; on"),
+	WORDS("image_type", disk_spec, image_type, image_words, "raw",
+	    "format; raw"),
+	PCI(disk_spec), LIMITER,
+	LATER("vhost_user"), LATER("socket"), LATER("rate_limit_group"),
+	LATER("queue_affinity"), LATER("backing_files"),
+	LATER("lock_granularity"), LATER("_disable_io_uring"),
+	LATER("_disable_aio"),
+};
+
+static const struct sub_option net_subs[] = {
+	TEXT("tap", net_spec, tap, 15, "host interface, made if missing"),
+	{ .name = "ip", .type = SUB_ADDRESS, .offset = AT(net_spec, ip),
+	  .meta = "<address>", .help = "of the tap on the host" },
+	{ .name = "mask", .type = SUB_ADDRESS, .offset = AT(net_spec, mask),
+	  .meta = "<mask>", .help = "with ip" },
+	{ .name = "mac", .type = SUB_MAC, .offset = AT(net_spec, mac),
+	  .meta = "<mac>", .help = "of the guest; random" },
+	{ .name = "host_mac", .type = SUB_MAC, .offset = AT(net_spec, host_mac),
+	  .meta = "<mac>", .help = "of the tap" },
+	U32("mtu", net_spec, mtu, 1280, 65535, "of both sides"),
+	{ .name = "fd", .type = SUB_TAP_FDS, .meta = "[n,..]",
+	  .help = "open taps, inherited, one a queue pair" },
+	U32("num_queues", net_spec, num_queues, 2, 2 * SPEC_MAX_QUEUE_PAIRS,
+	    "receive and transmit queues; 2"),
+	U32("queue_size", net_spec, queue_size, 2, 1024,
+	    "a power of two; 256"),
+	TOGGLE("offload_tso", net_spec, offload_tso, "on"),
+	TOGGLE("offload_ufo", net_spec, offload_ufo, "on"),
+	TOGGLE("offload_csum", net_spec, offload_csum, "on"),
+	PCI(net_spec), LIMITER,
+	LATER("vhost_user"), LATER("socket"), LATER("vhost_mode"),
+};
+
+static const struct sub_option rng_subs[] = {
+	PATH("src", rng_spec, src, "source of entropy; /dev/urandom"),
+	PCI(rng_spec),
+};
+
+static const struct sub_option console_subs[] = {
+	MODE("tty", PORT_TTY, "this terminal (the default)"),
+	MODE("pty", PORT_PTY, "a new pseudo-terminal"),
+	MODE_PATH("file", PORT_FILE, "output only"),
+	MODE_PATH("socket", PORT_SOCKET, "a listening unix socket"),
+	MODE("null", PORT_NULL, "a device that goes nowhere"),
+	MODE("off", PORT_OFF, "no device"),
+	PCI(port_spec),
+};
+
+static const struct sub_option serial_subs[] = {
+	MODE("tty", PORT_TTY, "this terminal"),
+	MODE("pty", PORT_PTY, "a new pseudo-terminal"),
+	MODE_PATH("file", PORT_FILE, "output only"),
+	MODE_PATH("socket", PORT_SOCKET, "a listening unix socket"),
+	MODE("null", PORT_NULL, "a device that goes nowhere (the default)"),
+	MODE("off", PORT_OFF, "no device"),
+};
+
+static const struct sub_option debug_console_subs[] = {
+	MODE("tty", PORT_TTY, "this terminal"),
+	MODE("pty", PORT_PTY, "a new pseudo-terminal"),
+	MODE_PATH("file", PORT_FILE, ""),
+	MODE("null", PORT_NULL, "a device that goes nowhere"),
+	MODE("off", PORT_OFF, "no device (the default)"),
+	{ .name = "iobase", .type = SUB_HEX, .offset = AT(port_spec, iobase),
+	  .min = 1, .max = 0xffff, .meta = "<port>", .help = "0xe9" },
+};
+
+static const struct sub_option platform_subs[] = {
+	TEXT("system_manufacturer", platform_spec, manufacturer, 255, ""),
+	TEXT("system_product_name", platform_spec, product_name, 255, ""),
+	TEXT("system_version", platform_spec, version, 255, ""),
+	TEXT("system_serial_number", platform_spec, serial_number, 255, ""),
+	TEXT("system_uuid", platform_spec, uuid, 36, ""),
+	TEXT("system_sku_number", platform_spec, sku_number, 255, ""),
+	TEXT("system_family", platform_spec, family, 255, ""),
+	TEXT("chassis_asset_tag", platform_spec, chassis_asset_tag, 255, ""),
+	{ .name = "oem_strings", .type = SUB_OEM_STRINGS, .max = 255,
+	  .meta = "[<text>,..]", .help = "SMBIOS type 11" },
+	LATER("num_pci_segments"), LATER("iommu_segments"),
+	LATER("iommu_address_width"), LATER("iommufd"), LATER("iommufd_fd"),
+	LATER("vfio_p2p_dma"), LATER("serial_number"), LATER("uuid"),
+	LATER("tdx"), LATER("sev_snp"),
+};
+
+const struct disk_spec disk_default = {
+	.sparse = true, .num_queues = 1, .queue_size = 128,
+};
+
+const struct net_spec net_default = {
+	.num_queues = 2, .queue_size = 256,
+	.offload_tso = true, .offload_ufo = true, .offload_csum = true,
+};
+
+#define STRING(n, f, m, h)						\
+	{ .name = n, .kind = OPTION_STRING, .offset = AT(vm_spec, f),	\
+	  .meta = m, .help = h }
+#define SUBS(n, f, t, h)						\
+	{ .name = n, .kind = OPTION_SUBS, .offset = AT(vm_spec, f),	\
+	  .subs = t, .nsubs = COUNT(t), .help = h }
+#define OPTION_IS_LATER(n) { .name = n, .kind = OPTION_LATER }
+#define FLAG_IS_LATER(n) { .name = n, .kind = OPTION_LATER_FLAG }
+
+const struct option_row option_rows[] = {
+	STRING("kernel", payload.kernel, "<path>",
+	    "bzImage, or ELF with a PVH note"),
+	STRING("firmware", payload.firmware, "<path>",
+	    "PVH ELF, in place of a kernel"),
+	STRING("initramfs", payload.initramfs, "<path>", "for the kernel"),
+	STRING("cmdline", payload.cmdline, "<text>", "the kernel's command line"),
+	SUBS("cpus", cpus, cpus_subs, ""),
+	SUBS("memory", memory, memory_subs, ""),
+	{ .name = "disk", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, disks), .count_offset = AT(vm_spec, ndisks),
+	  .element_size = sizeof(struct disk_spec),
+	  .max_elements = SPEC_MAX_DISKS, .element_default = &disk_default,
+	  .subs = disk_subs, .nsubs = COUNT(disk_subs),
+	  .help = "several values may follow" },
+	{ .name = "net", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, nets), .count_offset = AT(vm_spec, nnets),
+	  .element_size = sizeof(struct net_spec),
+	  .max_elements = SPEC_MAX_NETS, .element_default = &net_default,
+	  .subs = net_subs, .nsubs = COUNT(net_subs),
+	  .help = "several values may follow" },
+	SUBS("rng", rng, rng_subs, "always there"),
+	SUBS("console", console, console_subs, "the virtio console"),
+	SUBS("serial", serial, serial_subs, "the 16550 at COM1"),
+	SUBS("debug-console", debug_console, debug_console_subs,
+	    "bytes written to an I/O port"),
+	SUBS("platform", platform, platform_subs, "SMBIOS strings"),
+	{ .name = "seccomp", .kind = OPTION_WORD,
+	  .offset = AT(vm_spec, seccomp), .words = seccomp_words,
+	  .meta = "true|log|errno|false",
+	  .help = "a denied system call kills its process, is logged, fails, "
+		  "or is let through; true" },
+	STRING("log-file", log.file, "<path>", "appended to; standard error"),
+	STRING("log-format", log.format, "<template>",
+	    "with {boottime} {level} {thread} {location} {msg} {pid} and more"),
+	{ .name = "verbose", .letter = 'v', .kind = OPTION_COUNT,
+	  .offset = AT(vm_spec, log.verbosity),
+	  .help = "log more; twice: still more" },
+	{ .name = "version", .letter = 'V', .kind = OPTION_VERSION,
+	  .help = "print the version" },
+	{ .name = "help", .letter = 'h', .kind = OPTION_HELP,
+	  .help = "print this" },
+	OPTION_IS_LATER("api-socket"), OPTION_IS_LATER("balloon"),
+	OPTION_IS_LATER("dbus-object-path"), OPTION_IS_LATER("dbus-service-name"),
+	FLAG_IS_LATER("dbus-system-bus"), OPTION_IS_LATER("device"),
+	OPTION_IS_LATER("event-monitor"), OPTION_IS_LATER("fs"),
+	OPTION_IS_LATER("fw-cfg-config"), OPTION_IS_LATER("gdb"),
+	OPTION_IS_LATER("generic-vhost-user"), OPTION_IS_LATER("host-data"),
+	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
+	FLAG_IS_LATER("landlock"), OPTION_IS_LATER("landlock-rules"),
+	OPTION_IS_LATER("memory-zone"), FLAG_IS_LATER("no-shutdown"),
+	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
+	OPTION_IS_LATER("pmem"), FLAG_IS_LATER("pvmemcontrol"),
+	FLAG_IS_LATER("pvpanic"), OPTION_IS_LATER("rate-limit-group"),
+	OPTION_IS_LATER("restore"), OPTION_IS_LATER("rtc"),
+	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
+	OPTION_IS_LATER("vdpa"), OPTION_IS_LATER("vsock"),
+	FLAG_IS_LATER("watchdog"),
+};
+
+const unsigned int option_nrows = COUNT(option_rows);
+
+_Static_assert(COUNT(option_rows) <= 64, "vm_spec.given has a bit a row");

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: one const table of every option that Cloud Hypervisor has,
+ * each with its sub-options as a table too, and one parser that reads them.
+ * Parsing touches nothing but the spec: no file, no host, no global state.
+ *
+ * Grammar of a value: k=v,k=v; double quotes embed commas; [..] lists; ranges
+ * 1-3; tuples a@b and a@[b,c]; sizes with K, M, G, T; toggles on|off|true|false.
+ */
+#ifndef BULKHEAD_CONTROLLER_OPTIONS_H
+#define BULKHEAD_CONTROLLER_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "controller/spec.h"
+
+/* How the value of a sub-option is read, and what it is stored as. */
+enum sub_type {
+	SUB_LATER,		/* Cloud Hypervisor has it, Bulkhead not yet */
+	SUB_TEXT,		/* const char *, 1 to max bytes */
+	SUB_PATH,		/* const char * */
+	SUB_U32,		/* uint32_t, min to max */
+	SUB_HEX,		/* uint32_t, min to max, 0x.. or decimal */
+	SUB_SIZE,		/* uint64_t, bytes, min to max */
+	SUB_TOGGLE,		/* bool */
+	SUB_ENUM,		/* uint32_t, index in words */
+	SUB_MODE,		/* bare word: uint32_t set to max */
+	SUB_MODE_PATH,		/* port_spec: mode set to max, path to the value */
+	SUB_MAC,		/* struct mac_spec */
+	SUB_ADDRESS,		/* struct address_spec */
+	SUB_TAP_FDS,		/* struct net_spec: nfds and fds */
+	SUB_TOPOLOGY,		/* struct topology_spec */
+	SUB_AFFINITY,		/* struct cpus_spec: naffinity and affinity */
+	SUB_OEM_STRINGS,	/* struct platform_spec: oem_strings */
+};
+
+struct sub_option {
+	const char *name;
+	enum sub_type type;
+	uint32_t offset;	/* in the option's struct */
+	uint64_t min, max;
+	const char *const *words;	/* SUB_ENUM: NULL-terminated */
+	const char *meta;	/* "<bytes>", for --help */
+	const char *help;	/* with the default, for --help */
+};
+
+enum option_kind {
+	OPTION_LATER,
+	OPTION_LATER_FLAG,
+	OPTION_STRING,		/* the whole value: const char * at offset */
+	OPTION_WORD,		/* one of words: uint32_t at offset */
+	OPTION_SUBS,		/* sub-options into the struct at offset */
+	OPTION_SUBS_LIST,	/* as that, appended to an array: several values */
+	OPTION_COUNT,		/* no value: uint32_t at offset is raised */
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+struct option_row {
+	const char *name;	/* without -- */
+	char letter;		/* -v; 0: none */
+	enum option_kind kind;
+	uint32_t offset;	/* in struct vm_spec */
+	/* OPTION_SUBS_LIST */
+	uint32_t count_offset;
+	uint32_t element_size;
+	uint32_t max_elements;
+	const void *element_default;
+	const struct sub_option *subs;
+	uint32_t nsubs;
+	const char *const *words;
+	const char *meta;
+	const char *help;
+};
+
+extern const struct option_row option_rows[];
+extern const unsigned int option_nrows;
+
+/* The defaults of one --disk and one --net. */
+extern const struct disk_spec disk_default;
+extern const struct net_spec net_default;
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_SHOW_HELP,
+	OPTIONS_SHOW_VERSION,
+};
+
+/*
+ * Read @argc arguments (argv[0] is the program) into @spec, which spec_init()
+ * has prepared. An enum options_result, or -EINVAL with the line for the user,
+ * or -ENOMEM.
+ */
+int options_parse(struct vm_spec *spec, int argc, char *const *argv,
+    struct spec_error *err);
+
+/*
+ * Read one value of an option that has sub-options into @object, a struct of the
+ * kind that its table describes. -EINVAL, -ENOMEM.
+ */
+int options_subs(struct vm_spec *spec, const struct option_row *row,
+    void *object, const char *value, struct spec_error *err);
+
+/* The help text, @width columns wide, to standard output. */
+void options_help(unsigned int width);
+
+/* "--disk": option_rows[] by name, or NULL. */
+const struct option_row *options_find(const char *name, size_t len);
+
+#endif

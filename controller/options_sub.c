@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one reader of sub-options: takes "k=v,k=v" apart and stores each value by
+// its row in the option's const table. What a table cannot say is checked later,
+// by spec_check().
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/options.h"
+#include "controller/usage.h"
+#include "controller/values.h"
+
+#define MAX_TEXT 4096u
+
+/* Where we are, for the user's line. */
+struct place {
+	struct vm_spec *spec;
+	const struct option_row *row;
+	const struct sub_option *sub;
+	void *object;
+	struct span value;
+	struct spec_error *err;
+};
+
+static void *
+field(const struct place *p)
+{
+	return (uint8_t *)p->object + p->sub->offset;
+}
+
+static int
+bad(const struct place *p, const char *remedy)
+{
+	return usage(p->err, "--%s %s=%S: %s", p->row->name, p->sub->name,
+	    &p->value, remedy);
+}
+
+static int
+bad_range(const struct place *p)
+{
+	if (p->sub->type == SUB_TEXT || p->sub->type == SUB_PATH)
+		return usage(p->err,
+		    "--%s %s=%S: too long; at most %l bytes", p->row->name,
+		    p->sub->name, &p->value, p->sub->max);
+	return usage(p->err, "--%s %s=%S: out of range; %l to %l are possible",
+	    p->row->name, p->sub->name, &p->value, p->sub->min, p->sub->max);
+}
+
+/* ---- a function a type ------------------------------------------------------ */
+
+static int
+store_text(struct place *p)
+{
+	char text[MAX_TEXT];
+	int err;
+
+	if (!value_printable(p->value))
+		return bad(p, "not printable UTF-8; use other characters");
+	err = value_unquote(p->value, text, sizeof(text));
+	if (err != 0 || strlen(text) > p->sub->max)
+		return bad_range(p);
+	if (text[0] == '\0')
+		return bad(p, "empty; give a value or leave it out");
+	*(const char **)field(p) = spec_text(p->spec, text, strlen(text));
+	return *(const char **)field(p) == NULL ? -ENOMEM : 0;
+}
+
+static int
+store_number(struct place *p)
+{
+	uint64_t n;
+	int err;
+
+	err = p->sub->type == SUB_SIZE ? value_size(p->value, &n) :
+	    value_u64(p->value, &n);
+	if (err == -EINVAL)
+		return bad(p, p->sub->type == SUB_SIZE ?
+		    "not a size; write a number with K, M, G or T behind it" :
+		    "not a number; write digits");
+	if (err != 0 || n < p->sub->min || n > p->sub->max)
+		return bad_range(p);
+	if (p->sub->type == SUB_SIZE)
+		*(uint64_t *)field(p) = n;
+	else
+		*(uint32_t *)field(p) = (uint32_t)n;
+	return 0;
+}
+
+static int
+store_toggle(struct place *p)
+{
+	if (value_toggle(p->value, field(p)) != 0)
+		return bad(p, "neither on nor off");
+	return 0;
+}
+
+static int
+store_enum(struct place *p)
+{
+	for (uint32_t i = 0; p->sub->words[i] != NULL; i++)
+		if (span_is(p->value, p->sub->words[i])) {
+			*(uint32_t *)field(p) = i;
+			return 0;
+		}
+	return usage(p->err, "--%s %s=%S: not known; %s are possible",
+	    p->row->name, p->sub->name, &p->value, p->sub->meta);
+}
+
+static int
+store_mac(struct place *p)
+{
+	struct mac_spec *mac = field(p);
+
+	if (value_mac(p->value, mac->bytes) != 0)
+		return bad(p, "not a MAC address; write 52:54:00:12:34:56");
+	if ((mac->bytes[0] & 1) != 0)
+		return bad(p, "a multicast address; clear the lowest bit of "
+		    "the first byte");
+	mac->given = true;
+	return 0;
+}
+
+static int
+store_address(struct place *p)
+{
+	struct address_spec *a = field(p);
+
+	if (value_address(p->value, a->bytes, &a->len) != 0)
+		return bad(p, "not an address; write 192.168.249.1 or fd00::1");
+	return 0;
+}
+
+static int
+store_tap_fds(struct place *p)
+{
+	struct net_spec *net = p->object;
+	struct span rest = p->value, item;
+	uint64_t n;
+
+	(void)value_list(p->value, &rest);
+	while (value_next(&rest, ',', &item) == 1) {
+		if (value_u64(item, &n) != 0 || n < 3 || n > INT32_MAX)
+			return bad(p, "not an inherited fd; numbers from 3 on");
+		if (net->nfds == SPEC_MAX_QUEUE_PAIRS)
+			return bad(p, "too many; at most 8 fds");
+		for (uint32_t i = 0; i < net->nfds; i++)
+			if (net->fds[i] == (int)n)
+				return bad(p, "an fd twice");
+		net->fds[net->nfds++] = (int)n;
+	}
+	return 0;
+}
+
+static int
+store_topology(struct place *p)
+{
+	struct topology_spec *t = field(p);
+	uint32_t *part[] = { &t->threads, &t->cores, &t->dies, &t->packages };
+	struct span rest = p->value, item;
+	uint64_t n;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (value_next(&rest, ':', &item) != 1 ||
+		    value_u64(item, &n) != 0 || n < 1 || n > SPEC_MAX_VCPUS)
+			return bad(p, "not threads:cores:dies:packages, four "
+			    "numbers from 1 on");
+		*part[i] = (uint32_t)n;
+	}
+	if (rest.at != NULL)
+		return bad(p, "more than four numbers; write "
+		    "threads:cores:dies:packages");
+	return 0;
+}
+
+/* "[cpus]" of one vCPU into @a; counts only while a->cpus is NULL. */
+static int
+affinity_cpus(struct place *p, struct span cpus, struct affinity_spec *a)
+{
+	struct span item;
+	uint64_t first, last;
+
+	a->ncpus = 0;
+	(void)value_list(cpus, &cpus);
+	while (value_next(&cpus, ',', &item) == 1) {
+		if (value_range(item, &first, &last) != 0 || last > 8191)
+			return bad(p, "not a list of CPUs; write "
+			    "[0@[0,2-3],1@[1]]");
+		for (uint64_t c = first; c <= last; c++) {
+			if (a->ncpus == SPEC_MAX_AFFINITY_CPUS)
+				return bad(p, "too many CPUs");
+			if (a->cpus != NULL)
+				a->cpus[a->ncpus] = (uint32_t)c;
+			a->ncpus++;
+		}
+	}
+	return a->ncpus == 0 ? bad(p, "no CPUs") : 0;
+}
+
+static int
+affinity_item(struct place *p, struct cpus_spec *cpus, struct span item)
+{
+	struct affinity_spec *a = &cpus->affinity[cpus->naffinity];
+	struct span vcpu;
+	uint64_t n;
+	int err;
+
+	if (value_next(&item, '@', &vcpu) != 1 || item.at == NULL ||
+	    value_u64(vcpu, &n) != 0 || n >= SPEC_MAX_VCPUS)
+		return bad(p, "not vCPU@[CPUs]; write [0@[0,2-3],1@[1]]");
+	for (uint32_t i = 0; i < cpus->naffinity; i++)
+		if (cpus->affinity[i].vcpu == n)
+			return bad(p, "a vCPU twice; list its CPUs once");
+	a->vcpu = (uint32_t)n;
+	err = affinity_cpus(p, item, a);
+	if (err != 0)
+		return err;
+	a->cpus = spec_array(p->spec, a->ncpus, sizeof(a->cpus[0]));
+	if (a->cpus == NULL)
+		return -ENOMEM;
+	cpus->naffinity++;
+	return affinity_cpus(p, item, a);
+}
+
+static int
+store_affinity(struct place *p)
+{
+	struct cpus_spec *cpus = p->object;
+	struct span rest, item;
+	int err = 0;
+
+	if (!value_list(p->value, &rest))
+		return bad(p, "not a list; write [0@[0,2-3],1@[1]]");
+	cpus->affinity = spec_array(p->spec, SPEC_MAX_VCPUS,
+	    sizeof(cpus->affinity[0]));
+	if (cpus->affinity == NULL)
+		return -ENOMEM;
+	while (err == 0 && value_next(&rest, ',', &item) == 1)
+		err = affinity_item(p, cpus, item);
+	return err;
+}
+
+static int
+store_oem_strings(struct place *p)
+{
+	struct platform_spec *platform = p->object;
+	struct span rest, item;
+	char text[256];
+
+	if (!value_printable(p->value))
+		return bad(p, "not printable UTF-8; use other characters");
+	if (!value_list(p->value, &rest))
+		return bad(p, "not a list; write [one,two]");
+	while (value_next(&rest, ',', &item) == 1) {
+		const char **slot =
+		    &platform->oem_strings[platform->noem_strings];
+
+		if (platform->noem_strings == SPEC_MAX_OEM_STRINGS)
+			return bad(p, "too many; at most 32 strings");
+		if (value_unquote(item, text, sizeof(text)) != 0)
+			return bad(p, "too long; at most 255 bytes each");
+		if (text[0] == '\0')
+			return bad(p, "an empty string; leave it out");
+		*slot = spec_text(p->spec, text, strlen(text));
+		if (*slot == NULL)
+			return -ENOMEM;
+		platform->noem_strings++;
+	}
+	return 0;
+}
+
+/* Bare words and file=, socket=: only one of them says where a port goes. */
+static int
+store_mode(struct place *p, uint32_t *mode_given)
+{
+	struct port_spec *port = p->object;
+
+	if ((*mode_given)++ != 0)
+		return usage(p->err, "--%s %s: a second place to go to; give "
+		    "one", p->row->name, p->sub->name);
+	port->mode = (uint32_t)p->sub->max;
+	if (p->sub->type == SUB_MODE)
+		return 0;
+	{
+		static const struct sub_option path = {
+			.name = "path", .type = SUB_PATH, .max = MAX_TEXT - 1,
+			.offset = (uint32_t)offsetof(struct port_spec, path),
+		};
+		struct place at = *p;
+		struct sub_option named = path;
+
+		named.name = p->sub->name;
+		at.sub = &named;
+		return store_text(&at);
+	}
+}
+
+static int
+store(struct place *p, uint32_t *mode_given)
+{
+	switch (p->sub->type) {
+	case SUB_LATER:
+		return usage(p->err, "--%s %s: not supported yet; leave it out",
+		    p->row->name, p->sub->name);
+	case SUB_TEXT:
+	case SUB_PATH:
+		return store_text(p);
+	case SUB_U32:
+	case SUB_HEX:
+	case SUB_SIZE:
+		return store_number(p);
+	case SUB_TOGGLE:
+		return store_toggle(p);
+	case SUB_ENUM:
+		return store_enum(p);
+	case SUB_MODE:
+	case SUB_MODE_PATH:
+		return store_mode(p, mode_given);
+	case SUB_MAC:
+		return store_mac(p);
+	case SUB_ADDRESS:
+		return store_address(p);
+	case SUB_TAP_FDS:
+		return store_tap_fds(p);
+	case SUB_TOPOLOGY:
+		return store_topology(p);
+	case SUB_AFFINITY:
+		return store_affinity(p);
+	case SUB_OEM_STRINGS:
+		return store_oem_strings(p);
+	}
+	return -EINVAL;
+}
+
+/* ---- the walk ---------------------------------------------------------------- */
+
+/*
+ * Name and value of one item. Bare tap= (an empty value) means what leaving it
+ * out means, as in Cloud Hypervisor's README: *given is false then.
+ */
+static int
+split(struct place *p, struct span item, bool *given)
+{
+	const char *equals = memchr(item.at, '=', item.len);
+	struct span name = item;
+	bool word;
+
+	if (equals != NULL)
+		name.len = (size_t)(equals - item.at);
+	p->sub = NULL;
+	for (uint32_t i = 0; i < p->row->nsubs; i++)
+		if (span_is(name, p->row->subs[i].name))
+			p->sub = &p->row->subs[i];
+	if (p->sub == NULL)
+		return usage(p->err, "--%s %S: unknown sub-option; see "
+		    "bulkhead --help", p->row->name, &name);
+	word = p->sub->type == SUB_MODE;
+	if (word && equals != NULL)
+		return usage(p->err, "--%s %S: takes no value; write %s alone",
+		    p->row->name, &item, p->sub->name);
+	if (!word && equals == NULL && p->sub->type != SUB_LATER)
+		return usage(p->err, "--%s %s: value missing; write %s=%s",
+		    p->row->name, p->sub->name, p->sub->name,
+		    p->sub->meta != NULL ? p->sub->meta : "<value>");
+	p->value = (struct span){ .at = item.at + item.len, .len = 0 };
+	if (equals != NULL)
+		p->value = (struct span){ .at = equals + 1,
+		    .len = (size_t)(item.at + item.len - equals - 1) };
+	*given = word || p->value.len != 0 || p->sub->type == SUB_LATER;
+	return 0;
+}
+
+int
+options_subs(struct vm_spec *spec, const struct option_row *row, void *object,
+    const char *value, struct spec_error *err)
+{
+	struct span rest = span_of(value), item, whole = rest;
+	struct place p = { .spec = spec, .row = row, .object = object,
+			   .err = err };
+	uint32_t mode_given = 0;
+	uint64_t seen = 0;
+	int got;
+
+	if (rest.len == 0)
+		return usage(err, "--%s: value missing; see bulkhead --help",
+		    row->name);
+	while ((got = value_next(&rest, ',', &item)) == 1) {
+		bool given = false;
+		uint64_t bit;
+		int result;
+
+		if (item.len == 0)
+			return usage(err, "--%s %S: an empty item; take out a "
+			    "comma", row->name, &whole);
+		result = split(&p, item, &given);
+		if (result != 0)
+			return result;
+		bit = 1ull << (unsigned int)(p.sub - row->subs);
+		if ((seen & bit) != 0)
+			return usage(err, "--%s %S: %s given twice; give it "
+			    "once", row->name, &item, p.sub->name);
+		seen |= bit;
+		if (!given && p.sub->type != SUB_TEXT)
+			if (p.sub->type != SUB_ADDRESS &&
+			    p.sub->type != SUB_MAC)
+				return usage(err, "--%s %s=: value missing; "
+				    "write %s=%s", row->name, p.sub->name,
+				    p.sub->name, p.sub->meta);
+		result = given ? store(&p, &mode_given) : 0;
+		if (result != 0)
+			return result;
+	}
+	if (got != 0)
+		return usage(err, "--%s %S: quotes or brackets do not pair; "
+		    "close them", row->name, &whole);
+	return 0;
+}

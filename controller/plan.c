@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The plan, see plan.h.
+#include "controller/plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86_64/layout.h"
+#include "controller/usage.h"
+#include "ipc/slots.h"
+
+#define GIB (1ull << 30)
+#define CONSOLE_QUEUES 2u
+#define NET_CONTROL_QUEUE 1u
+
+static int
+plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
+    const struct plan_host *host, struct spec_error *err)
+{
+	uint64_t size = spec->memory.size;
+	uint64_t low = size < LAYOUT_LOW_RAM_END ? size : LAYOUT_LOW_RAM_END;
+	uint32_t bits = spec->cpus.max_phys_bits < host->phys_bits ?
+	    spec->cpus.max_phys_bits : host->phys_bits;
+	uint64_t top = LAYOUT_RAM64, end = 1ull << bits;
+
+	plan->regions[0] = (struct plan_region){ .gpa = 0, .size = low };
+	plan->nregions = 1;
+	if (size > low) {
+		plan->regions[1] = (struct plan_region){ .gpa = LAYOUT_RAM64,
+		    .size = size - low, .offset = low };
+		plan->nregions = 2;
+		top = LAYOUT_RAM64 + (size - low);
+	}
+	top = (top + GIB - 1) & ~(GIB - 1);
+	/* At least 1 GiB of window has to be left below the address limit. */
+	if (end < GIB || top > end - GIB)
+		return usage(err, "--memory size=%l: does not fit below 2^%u "
+		    "bytes of guest addresses; lower it or raise --cpus "
+		    "max_phys_bits", size, bits);
+	plan->mmio64_base = top;
+	plan->mmio64_size = end - top;
+	return 0;
+}
+
+static void
+plan_topology(struct vm_plan *plan, const struct cpus_spec *cpus)
+{
+	plan->topology = cpus->topology;
+	if (plan->topology.threads == 0)
+		plan->topology = (struct topology_spec){ .threads = 1,
+		    .cores = cpus->max, .dies = 1, .packages = 1 };
+}
+
+/* ---- devices -------------------------------------------------------------------- */
+
+static const struct pci_spec *
+pci_of(const struct vm_spec *spec, const struct plan_device *dev)
+{
+	switch (dev->kind) {
+	case PROC_BLK:
+		return &spec->disks[dev->index].pci;
+	case PROC_NET:
+		return &spec->nets[dev->index].pci;
+	case PROC_RNG:
+		return &spec->rng.pci;
+	case PROC_OPENER:
+	case PROC_LOADER:
+	case PROC_VCPU:
+	case PROC_CONSOLE:
+	case PROC_KIND_COUNT:
+		break;
+	}
+	return &spec->console.pci;
+}
+
+/* "_disk" and 12 to "_disk12"; @prefix is short. */
+static void
+number_name(char id[PLAN_ID_SIZE], const char *prefix, uint32_t n)
+{
+	size_t at = strlen(prefix);
+	uint32_t scale = 1;
+
+	memcpy(id, prefix, at);
+	while (n / scale >= 10)
+		scale *= 10;
+	for (; scale != 0; scale /= 10)
+		id[at++] = (char)('0' + n / scale % 10);
+	id[at] = '\0';
+}
+
+/* Cloud Hypervisor counts all unnamed devices together: _disk0, _net1. */
+static void
+name_device(const struct vm_spec *spec, struct plan_device *dev,
+    uint32_t *counter)
+{
+	const char *given = pci_of(spec, dev)->id;
+
+	if (given != NULL)
+		memcpy(dev->id, given, strlen(given) + 1);
+	else if (dev->kind == PROC_BLK)
+		number_name(dev->id, "_disk", (*counter)++);
+	else if (dev->kind == PROC_NET)
+		number_name(dev->id, "_net", (*counter)++);
+	else if (dev->kind == PROC_RNG)
+		memcpy(dev->id, "__rng", sizeof("__rng"));
+	else
+		memcpy(dev->id, "__console", sizeof("__console"));
+}
+
+static struct plan_device *
+add_device(struct vm_plan *plan, enum process_kind kind, uint32_t index,
+    uint32_t nqueues)
+{
+	struct plan_device *dev = &plan->devices[plan->ndevices++];
+
+	*dev = (struct plan_device){ .kind = kind, .index = index,
+	    .nqueues = nqueues, .on_pci = true };
+	return dev;
+}
+
+/*
+ * Function 0 of every slot first; then the other functions, for the devices that
+ * were asked to be nowhere in particular: devices of this VM are never removed,
+ * and only such may share a slot.
+ */
+static int
+place_devices(struct vm_plan *plan, const struct vm_spec *spec,
+    struct spec_error *err)
+{
+	bool taken[32][8] = { [0] = { true } };
+	uint32_t slot = 1, function = 0;
+
+	for (uint32_t i = 0; i < plan->ndevices; i++) {
+		struct plan_device *dev = &plan->devices[i];
+		uint32_t wanted = dev->on_pci ? pci_of(spec, dev)->slot : 0;
+
+		if (wanted == 0)
+			continue;
+		taken[wanted][0] = true;
+		dev->bdf = wanted << 3;
+	}
+	for (uint32_t i = 0; i < plan->ndevices; i++) {
+		struct plan_device *dev = &plan->devices[i];
+
+		if (!dev->on_pci || dev->bdf != 0)
+			continue;
+		while (function < 8 && taken[slot][function])
+			if (++slot == 32) {
+				slot = 1;
+				function++;
+			}
+		if (function == 8)
+			return usage(err, "--disk: no PCI slot is left; at most "
+			    "%u devices", PLAN_MAX_DEVICES);
+		taken[slot][function] = true;
+		dev->bdf = slot << 3 | function;
+	}
+	return 0;
+}
+
+/* Locally administered, not multicast (IEEE 802, 8.2.2). */
+static void
+plan_mac(struct plan_device *dev, const struct net_spec *net, uint64_t random)
+{
+	if (net->mac.given) {
+		memcpy(dev->mac, net->mac.bytes, sizeof(dev->mac));
+		return;
+	}
+	random += dev->index;
+	for (size_t i = 0; i < sizeof(dev->mac); i++)
+		dev->mac[i] = (uint8_t)(random >> (40 - 8 * i));
+	dev->mac[0] = (uint8_t)((dev->mac[0] & 0xfc) | 0x02);
+}
+
+int
+plan_make(struct vm_plan *plan, const struct vm_spec *spec,
+    const struct plan_host *host, struct spec_error *err)
+{
+	bool ports = spec->serial.mode != PORT_OFF ||
+	    spec->debug_console.mode != PORT_OFF;
+	uint32_t counter = 0;
+	int bad;
+
+	*plan = (struct vm_plan){ 0 };
+	bad = plan_memory(plan, spec, host, err);
+	if (bad != 0)
+		return bad;
+	plan_topology(plan, &spec->cpus);
+	if (spec->console.mode != PORT_OFF)
+		add_device(plan, PROC_CONSOLE, 0, CONSOLE_QUEUES);
+	else if (ports)
+		add_device(plan, PROC_CONSOLE, 0, 0)->on_pci = false;
+	for (uint32_t i = 0; i < spec->ndisks; i++)
+		add_device(plan, PROC_BLK, i, spec->disks[i].num_queues);
+	for (uint32_t i = 0; i < spec->nnets; i++)
+		plan_mac(add_device(plan, PROC_NET, i,
+		    spec->nets[i].num_queues + NET_CONTROL_QUEUE),
+		    &spec->nets[i], host->random);
+	add_device(plan, PROC_RNG, 0, 1);
+	for (uint32_t i = 0; i < plan->ndevices; i++)
+		name_device(spec, &plan->devices[i], &counter);
+	return place_devices(plan, spec, err);
+}
+
+uint32_t
+plan_nevents(const struct plan_device *dev)
+{
+	return dev->on_pci ? 2 * dev->nqueues + 1 : 0;
+}
+
+uint32_t
+plan_event_slot(const struct plan_device *dev, uint32_t n)
+{
+	if (n == 2 * dev->nqueues)
+		return FD_CONFIG_CALL;
+	return (uint32_t)(n % 2 == 0 ? FD_KICK : FD_CALL) + n / 2;
+}

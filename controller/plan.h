@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From what the user asked for to what is to be made: memory regions, the 64-bit
+ * PCI window, every device with its name, PCI address, queues and MAC. Pure
+ * functions: no system call, no allocation; what is random or of the host comes
+ * in as an argument.
+ */
+#ifndef BULKHEAD_CONTROLLER_PLAN_H
+#define BULKHEAD_CONTROLLER_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/procs.h"
+#include "controller/spec.h"
+
+#define PLAN_SLOTS 31u			/* 1..31; 0 is the host bridge */
+#define PLAN_MAX_DEVICES (PLAN_SLOTS * 8u)
+#define PLAN_MAX_REGIONS 2u
+#define PLAN_ID_SIZE 65u
+
+struct plan_region {
+	uint64_t gpa, size;	/* bytes */
+	uint64_t offset;	/* in the memfd of all RAM */
+};
+
+/* One device worker. */
+struct plan_device {
+	enum process_kind kind;
+	uint32_t index;		/* in spec->disks or spec->nets */
+	char id[PLAN_ID_SIZE];
+	bool on_pci;		/* a console worker may serve COM1 alone */
+	uint32_t bdf;		/* bus << 8 | slot << 3 | function */
+	uint32_t nqueues;	/* eventfd pairs to make; the worker may use fewer */
+	uint8_t mac[6];		/* net */
+};
+
+struct vm_plan {
+	struct plan_region regions[PLAN_MAX_REGIONS];
+	uint32_t nregions;
+	uint64_t mmio64_base, mmio64_size;	/* the 64-bit PCI window */
+	struct plan_device devices[PLAN_MAX_DEVICES + 1];
+	uint32_t ndevices;
+	struct topology_spec topology;		/* never zero */
+};
+
+/* What the plan needs to know of the host. */
+struct plan_host {
+	uint32_t phys_bits;		/* of the CPU */
+	uint64_t random;		/* seed of MAC addresses */
+};
+
+/*
+ * @spec has passed spec_check(). 0, or -EINVAL with the line for the user (RAM
+ * does not fit the address space, a PCI slot cannot be had).
+ */
+int plan_make(struct vm_plan *plan, const struct vm_spec *spec,
+    const struct plan_host *host, struct spec_error *err);
+
+/* The fd numbers of a device worker, for Spawn, in this order after FD_CTL and
+ * FD_BUS: kick, call of each queue, configuration. Slot of eventfd @n. */
+uint32_t plan_event_slot(const struct plan_device *dev, uint32_t n);
+uint32_t plan_nevents(const struct plan_device *dev);
+
+#endif

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The spec's defaults, its memory, and the checks that need more than one value.
+// Every refusal names the option, the value and what to do.
+#include "controller/spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/options.h"
+#include "controller/plan.h"
+#include "controller/usage.h"
+
+#define PAGE 4096u
+
+void
+spec_init(struct vm_spec *spec)
+{
+	*spec = (struct vm_spec){
+		.cpus = { .boot = 1, .max_phys_bits = 46, .nested = true },
+		.memory = { .size = 512ull << 20, .thp = true },
+		.console = { .mode = PORT_TTY },
+		.serial = { .mode = PORT_NULL },
+		.debug_console = { .mode = PORT_OFF, .iobase = 0xe9 },
+		.rng = { .src = "/dev/urandom" },
+	};
+}
+
+void
+spec_free(struct vm_spec *spec)
+{
+	while (spec->texts != NULL) {
+		struct spec_text *next = spec->texts->next;
+
+		free(spec->texts);
+		spec->texts = next;
+	}
+}
+
+void *
+spec_array(struct vm_spec *spec, size_t n, size_t size)
+{
+	struct spec_text *t;
+	size_t bytes, all;
+
+	if (__builtin_mul_overflow(n, size, &bytes) ||
+	    __builtin_add_overflow(bytes, sizeof(*t), &all))
+		return NULL;
+	t = calloc(1, all);
+	if (t == NULL)
+		return NULL;
+	t->next = spec->texts;
+	spec->texts = t;
+	return t->text;
+}
+
+char *
+spec_text(struct vm_spec *spec, const char *text, size_t len)
+{
+	char *copy = spec_array(spec, len + 1, 1);
+
+	if (copy != NULL)
+		memcpy(copy, text, len);
+	return copy;
+}
+
+static bool
+power_of_two(uint64_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}
+
+/* ---- one function an option -------------------------------------------------- */
+
+static int
+check_payload(const struct vm_spec *spec, struct spec_error *err)
+{
+	const struct payload_spec *p = &spec->payload;
+	struct span kernel = span_of(p->kernel != NULL ? p->kernel : "");
+
+	if (p->kernel == NULL && p->firmware == NULL)
+		return usage(err, "--kernel: missing; give --kernel <path> or "
+		    "--firmware <path>, see bulkhead --help");
+	if (p->kernel != NULL && p->firmware != NULL)
+		return usage(err, "--kernel %S: not together with --firmware; "
+		    "leave one out", &kernel);
+	return 0;
+}
+
+static int
+check_cpus(struct vm_spec *spec, struct spec_error *err)
+{
+	struct cpus_spec *c = &spec->cpus;
+	const struct topology_spec *t = &c->topology;
+	uint64_t product = (uint64_t)t->threads * t->cores;
+
+	if (c->max == 0)
+		c->max = c->boot;
+	if (c->max < c->boot)
+		return usage(err, "--cpus max=%u: less than boot=%u; raise it",
+		    c->max, c->boot);
+	if (t->threads != 0) {
+		/* 1024^4 fits into 64 bits */
+		product *= (uint64_t)t->dies * t->packages;
+		if (product != c->max)
+			return usage(err, "--cpus topology=%u:%u:%u:%u: makes "
+			    "%l vCPUs and not %u; make the product max",
+			    t->threads, t->cores, t->dies, t->packages,
+			    product, c->max);
+		if (t->threads > 2)
+			return usage(err, "--cpus topology=%u:%u:%u:%u: at most "
+			    "2 threads a core", t->threads, t->cores, t->dies,
+			    t->packages);
+	}
+	for (uint32_t i = 0; i < c->naffinity; i++)
+		if (c->affinity[i].vcpu >= c->max)
+			return usage(err, "--cpus affinity: there is no vCPU "
+			    "%u; the last is %u", c->affinity[i].vcpu,
+			    c->max - 1);
+	return 0;
+}
+
+static int
+check_memory(const struct vm_spec *spec, struct spec_error *err)
+{
+	const struct memory_spec *m = &spec->memory;
+
+	if (m->mergeable)
+		return usage(err, "--memory mergeable=on: guest memory is "
+		    "shared between processes, and shared memory cannot be "
+		    "merged; leave it out");
+	if (m->size == 0)
+		return usage(err, "--memory size=0: a VM needs memory; give it "
+		    "some, as size=512M");
+	if (m->size % PAGE != 0)
+		return usage(err, "--memory size=%l: not a multiple of the page "
+		    "size; make it one of 4096", m->size);
+	if (m->size < 1u << 20)
+		return usage(err, "--memory size=%l: too little; at least 1M",
+		    m->size);
+	if (m->hugepage_size != 0 && !m->hugepages)
+		return usage(err, "--memory hugepage_size=%l: means nothing "
+		    "without hugepages=on; add it", m->hugepage_size);
+	if (m->hugepage_size != 0 && !power_of_two(m->hugepage_size))
+		return usage(err, "--memory hugepage_size=%l: not a power of "
+		    "two; write 2M or 1G", m->hugepage_size);
+	if (m->hugepage_size != 0 && m->size % m->hugepage_size != 0)
+		return usage(err, "--memory size=%l: not a multiple of "
+		    "hugepage_size=%l; round it up", m->size,
+		    m->hugepage_size);
+	return 0;
+}
+
+static int
+check_disk(const struct vm_spec *spec, const struct disk_spec *d,
+    struct spec_error *err)
+{
+	struct span path = span_of(d->path != NULL ? d->path : "");
+
+	if (d->path == NULL)
+		return usage(err, "--disk: no path; add path=<path>");
+	if (!power_of_two(d->queue_size))
+		return usage(err, "--disk path=%S,queue_size=%u: not a power of "
+		    "two; write 128 or 256", &path, d->queue_size);
+	if (d->num_queues > spec->cpus.boot)
+		return usage(err, "--disk path=%S,num_queues=%u: more than boot "
+		    "vCPUs (%u); lower it", &path, d->num_queues,
+		    spec->cpus.boot);
+	return 0;
+}
+
+static int
+check_net_host(const struct net_spec *n, struct span tap, struct spec_error *err)
+{
+	if (n->nfds != 0 && n->tap != NULL)
+		return usage(err, "--net tap=%S: not together with fd; leave "
+		    "one out", &tap);
+	if (n->nfds != 0 && (n->ip.len != 0 || n->mask.len != 0 ||
+	    n->host_mac.given))
+		return usage(err, "--net fd=%u: ip, mask and host_mac are for a "
+		    "tap; set them where the tap is made", (unsigned)n->fds[0]);
+	if (n->nfds != 0 && n->nfds != n->num_queues / 2)
+		return usage(err, "--net fd=%u: %u fds for %u queues; one fd a "
+		    "pair of queues", (unsigned)n->fds[0], n->nfds,
+		    n->num_queues);
+	if ((n->ip.len != 0) != (n->mask.len != 0))
+		return usage(err, "--net %s: ip and mask belong together; add "
+		    "%s=", n->ip.len != 0 ? "ip" : "mask",
+		    n->ip.len != 0 ? "mask" : "ip");
+	if (n->ip.len != n->mask.len)
+		return usage(err, "--net ip: ip and mask are not of one kind; "
+		    "make both IPv4 or both IPv6");
+	for (size_t i = 0; i < tap.len; i++)
+		if (strchr("/:% ", tap.at[i]) != NULL)
+			return usage(err, "--net tap=%S: not an interface's "
+			    "name; take out '/', ':', '%%' and blanks", &tap);
+	return 0;
+}
+
+static int
+check_net(const struct net_spec *n, struct spec_error *err)
+{
+	struct span tap = span_of(n->tap != NULL ? n->tap : "");
+
+	if (n->num_queues % 2 != 0)
+		return usage(err, "--net num_queues=%u: odd; two queues a pair",
+		    n->num_queues);
+	if (!power_of_two(n->queue_size))
+		return usage(err, "--net queue_size=%u: not a power of two; "
+		    "write 256 or 512", n->queue_size);
+	if (!n->offload_csum && (n->offload_tso || n->offload_ufo))
+		return usage(err, "--net offload_csum=off: tso and ufo need it; "
+		    "add offload_tso=off,offload_ufo=off");
+	return check_net_host(n, tap, err);
+}
+
+static int
+check_ports(const struct vm_spec *spec, struct spec_error *err)
+{
+	static const unsigned int taken[] = { 0x60, 0x61, 0x64, 0x70, 0x71,
+					      0x80, 0xcf8, 0xcfc };
+	unsigned int ttys = (spec->console.mode == PORT_TTY ? 1 : 0) +
+	    (spec->serial.mode == PORT_TTY ? 1 : 0) +
+	    (spec->debug_console.mode == PORT_TTY ? 1 : 0);
+	uint32_t port = spec->debug_console.iobase;
+
+	if (ttys > 1)
+		return usage(err, "--serial tty: there is one terminal, and the "
+		    "%s has it; add --console off or another place",
+		    spec->console.mode == PORT_TTY ? "console (--console tty "
+		    "is the default)" : "serial port");
+	if (spec->debug_console.mode == PORT_OFF)
+		return 0;
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (port == taken[i] || (port >= 0x3f8 && port <= 0x3ff) ||
+		    (port >= 0x600 && port <= 0x60f))
+			return usage(err, "--debug-console iobase=%u: another "
+			    "device is at this port; the usual one is 0xe9",
+			    port);
+	return 0;
+}
+
+static int
+check_platform(const struct vm_spec *spec, struct spec_error *err)
+{
+	const char *uuid = spec->platform.uuid;
+	struct span s = span_of(uuid != NULL ? uuid : "");
+	bool good = s.len == 36;
+
+	for (size_t i = 0; good && i < s.len; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		good = dash ? s.at[i] == '-' :
+		    strchr("0123456789abcdefABCDEF", s.at[i]) != NULL;
+	}
+	if (uuid != NULL && !good)
+		return usage(err, "--platform system_uuid=%S: not a UUID; write "
+		    "8-4-4-4-12 hex digits", &s);
+	return 0;
+}
+
+/* ---- ids and PCI slots --------------------------------------------------------- */
+
+/* The n-th device's name and option, in the order of the command line's kinds. */
+static const struct pci_spec *
+nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
+{
+	if (n < spec->ndisks) {
+		*option = "disk";
+		return &spec->disks[n].pci;
+	}
+	n -= spec->ndisks;
+	if (n < spec->nnets) {
+		*option = "net";
+		return &spec->nets[n].pci;
+	}
+	n -= spec->nnets;
+	*option = n == 0 ? "rng" : "console";
+	return n == 0 ? &spec->rng.pci : &spec->console.pci;
+}
+
+static int
+check_names(const struct vm_spec *spec, struct spec_error *err)
+{
+	uint32_t n = spec->ndisks + spec->nnets + 2;
+	const char *option, *other;
+
+	if (spec->ndisks + spec->nnets + 1 +
+	    (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
+		return usage(err, "--disk: %u devices are too many; at most %u "
+		    "fit on the PCI bus", spec->ndisks + spec->nnets + 2,
+		    PLAN_MAX_DEVICES);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pci_spec *a = nth_pci(spec, i, &option);
+		struct span id = span_of(a->id != NULL ? a->id : "");
+
+		if (id.len != 0 && id.at[0] == '_')
+			return usage(err, "--%s id=%S: names that begin with _ "
+			    "are reserved; take another", option, &id);
+		for (uint32_t k = 0; k < i; k++) {
+			const struct pci_spec *b = nth_pci(spec, k, &other);
+
+			if (a->id != NULL && b->id != NULL &&
+			    strcmp(a->id, b->id) == 0)
+				return usage(err, "--%s id=%S: a --%s has this "
+				    "name; take another", option, &id, other);
+			if (a->slot != 0 && a->slot == b->slot)
+				return usage(err, "--%s pci_device_id=%u: a --%s "
+				    "has this slot; take another", option,
+				    a->slot, other);
+		}
+	}
+	return 0;
+}
+
+int
+spec_check(struct vm_spec *spec, struct spec_error *err)
+{
+	int bad;
+
+	if ((bad = check_payload(spec, err)) != 0 ||
+	    (bad = check_cpus(spec, err)) != 0 ||
+	    (bad = check_memory(spec, err)) != 0 ||
+	    (bad = check_ports(spec, err)) != 0 ||
+	    (bad = check_platform(spec, err)) != 0)
+		return bad;
+	for (uint32_t i = 0; i < spec->ndisks; i++)
+		if ((bad = check_disk(spec, &spec->disks[i], err)) != 0)
+			return bad;
+	for (uint32_t i = 0; i < spec->nnets; i++)
+		if ((bad = check_net(&spec->nets[i], err)) != 0)
+			return bad;
+	return check_names(spec, err);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the user asked for, as a plain struct: written by the option parser
+ * (options.h), checked by spec_check() and read by everything after. It holds no
+ * fd, no pid and nothing that was computed (that is the plan, plan.h).
+ *
+ * Strings belong to the spec and live until spec_free(). NULL: not given.
+ */
+#ifndef BULKHEAD_CONTROLLER_SPEC_H
+#define BULKHEAD_CONTROLLER_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPEC_MAX_DISKS 248u
+#define SPEC_MAX_NETS 248u
+#define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
+#define SPEC_MAX_OEM_STRINGS 32u
+#define SPEC_MAX_VCPUS 1024u	/* FD_VCPU_COUNT */
+#define SPEC_MAX_AFFINITY_CPUS 1024u
+
+/* What every device on PCI has. */
+struct pci_spec {
+	const char *id;		/* NULL: given by the plan */
+	uint32_t slot;		/* 1..31; 0: given by the plan */
+	bool packed;		/* offer packed rings */
+};
+
+struct payload_spec {
+	const char *kernel;
+	const char *firmware;
+	const char *initramfs;
+	const char *cmdline;
+};
+
+struct topology_spec {
+	uint32_t threads, cores, dies, packages;	/* all 0: not given */
+};
+
+struct affinity_spec {
+	uint32_t vcpu;
+	uint32_t ncpus;
+	uint32_t *cpus;		/* belongs to the spec */
+};
+
+enum core_scheduling { CORE_SCHED_VM, CORE_SCHED_VCPU, CORE_SCHED_OFF };
+
+struct cpus_spec {
+	uint32_t boot;
+	uint32_t max;		/* 0: as boot; set by spec_check() */
+	struct topology_spec topology;
+	uint32_t max_phys_bits;
+	uint32_t naffinity;
+	struct affinity_spec *affinity;	/* belongs to the spec */
+	bool nested;
+	uint32_t core_scheduling;
+};
+
+struct memory_spec {
+	uint64_t size;		/* bytes */
+	bool hugepages;
+	uint64_t hugepage_size;	/* bytes; 0: the system's default */
+	bool prefault;
+	bool reserve;
+	bool thp;
+	bool shared;		/* means nothing: memory is always shared */
+	bool mergeable;		/* refused */
+};
+
+struct disk_spec {
+	struct pci_spec pci;
+	const char *path;
+	bool readonly;
+	bool direct;
+	bool sparse;
+	uint32_t num_queues;
+	uint32_t queue_size;
+	const char *serial;
+	uint32_t image_type;	/* raw is the only one */
+};
+
+struct address_spec {
+	uint8_t len;		/* 0, 4 or 16 */
+	uint8_t bytes[16];	/* network order */
+};
+
+struct mac_spec {
+	bool given;
+	uint8_t bytes[6];
+};
+
+struct net_spec {
+	struct pci_spec pci;
+	const char *tap;	/* NULL: a new one, named by the kernel */
+	struct address_spec ip, mask;
+	struct mac_spec mac, host_mac;
+	uint32_t mtu;		/* 0: leave */
+	uint32_t nfds;
+	int fds[SPEC_MAX_QUEUE_PAIRS];	/* inherited taps */
+	uint32_t num_queues;	/* two a queue pair */
+	uint32_t queue_size;
+	bool offload_tso, offload_ufo, offload_csum;
+};
+
+struct rng_spec {
+	struct pci_spec pci;
+	const char *src;
+};
+
+enum port_mode {		/* as Bh__PortKind */
+	PORT_OFF,
+	PORT_NULL,
+	PORT_FILE,
+	PORT_TTY,
+	PORT_PTY,
+	PORT_SOCKET,
+};
+
+struct port_spec {
+	struct pci_spec pci;	/* --console only */
+	uint32_t mode;		/* enum port_mode */
+	const char *path;	/* of a file or socket */
+	uint32_t iobase;	/* --debug-console only */
+};
+
+struct platform_spec {
+	const char *manufacturer, *product_name, *version, *serial_number;
+	const char *uuid, *sku_number, *family, *chassis_asset_tag;
+	uint32_t noem_strings;
+	const char *oem_strings[SPEC_MAX_OEM_STRINGS];
+};
+
+enum seccomp_mode {		/* as Bh__SeccompMode */
+	SECCOMP_ENFORCE,
+	SECCOMP_LOG,
+	SECCOMP_ERRNO,
+	SECCOMP_OFF,
+};
+
+struct log_spec {
+	const char *file;	/* NULL: standard error */
+	const char *format;	/* NULL: the default */
+	uint32_t verbosity;	/* how many -v */
+};
+
+struct spec_text {
+	struct spec_text *next;
+	char text[];
+};
+
+struct vm_spec {
+	struct payload_spec payload;
+	struct cpus_spec cpus;
+	struct memory_spec memory;
+	struct disk_spec disks[SPEC_MAX_DISKS];
+	uint32_t ndisks;
+	struct net_spec nets[SPEC_MAX_NETS];
+	uint32_t nnets;
+	struct rng_spec rng;
+	struct port_spec console, serial, debug_console;
+	struct platform_spec platform;
+	uint32_t seccomp;	/* enum seccomp_mode */
+	struct log_spec log;
+	uint64_t given;		/* bit n: row n of the option table was used */
+	struct spec_text *texts;
+};
+
+/* One line for the user, without the program's name and newline. */
+struct spec_error {
+	char line[512];
+};
+
+/* Make @spec the defaults of every option. */
+void spec_init(struct vm_spec *spec);
+void spec_free(struct vm_spec *spec);
+
+/*
+ * A copy of the first @len bytes of @text that lives as long as the spec; NULL
+ * when there is no memory.
+ */
+char *spec_text(struct vm_spec *spec, const char *text, size_t len);
+
+/* @n zeroed objects of @size bytes that live as long as the spec, or NULL. */
+void *spec_array(struct vm_spec *spec, size_t n, size_t size);
+
+/*
+ * Everything that can be said of a spec without looking at the host: ranges that
+ * depend on each other, what excludes what, names that must differ. Fills in
+ * cpus.max. 0, or -EINVAL with the line.
+ */
+int spec_check(struct vm_spec *spec, struct spec_error *err);
+
+#endif
