@@ -8,8 +8,8 @@
 # BULKHEAD (folder of the programs), seconds.
 kernel=vmlinuz		# or vmlinux: the PVH ELF
 cmdline=		# more words for the guest's kernel
+console_options=	# ",packed=on"
 failures=0
-bb="busybox"
 
 fail() {
 	echo "# $*"
@@ -33,7 +33,7 @@ vm_start() {
 			--kernel "$GUEST/$kernel" --initramfs "$GUEST/initramfs.cpio" \
 			--cmdline "console=ttyS0 console=hvc0 quiet panic=0 test=$name $cmdline" \
 			--cpus "boot=$vcpus" --memory "size=$memory" \
-			--console file=console.log --serial file=serial.log \
+			--console "file=console.log$console_options" --serial file=serial.log \
 			"$@" >vmm.log 2>&1
 		echo $? >vmm.status
 	} &

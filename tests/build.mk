@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The targets that test, analyse, show and install; the work is done by scripts
+# in this folder.
+
+FUZZ_SECONDS = $(or $(TIME),180)
+
+help:
+	@printf '%s\n' \
+	'make                        build everything into build/' \
+	'make demo                   boot a Debian guest; with a terminal, its shell' \
+	'make check                  unit, native and lab tests, analysers, 3 minutes of fuzzing' \
+	'make check-all              every test at full size; updates docs/tests.md' \
+	'make unit-tests fuzzers     build the unit tests, the fuzz targets' \
+	'make analyze                gcc, clang, clang-tidy, cppcheck, headers' \
+	'make fuzz TIME=seconds      all fuzz targets, for that long together' \
+	'make install PREFIX= DESTDIR=   default PREFIX=/usr/local' \
+	'make deps                   install the Debian packages that all this needs' \
+	'make clean                  remove build/' \
+	'tests/run SUITE...          one suite: unit native guest jail errors acpi lab' \
+	'                            analyze sanitized fuzz' \
+	'tests/lab/run NAME...       one lab test: a stock guest, its log in build/lab/' \
+	'V=1 shows commands, SAN=1 builds with ASan and UBSan into build/san'
+
+deps:
+	tests/deps
+
+demo:
+	tests/deps build guest
+	+$(MAKE) all
+	tests/demo/run
+
+check:
+	+tests/run check
+
+check-all:
+	+tests/run check-all
+
+analyze:
+	+tests/run analyze
+
+fuzz: fuzzers
+	tests/fuzz/run $(FUZZ_SECONDS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXEC)
+	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_BIN)) $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_LIBEXEC)) $(DESTDIR)$(LIBEXEC)/
+
+# What a person starts, and the children; test programs are neither.
+INSTALL_BIN = $(filter bulkhead bulkheadctl,$(PROGRAMS))
+INSTALL_LIBEXEC = $(filter bulkhead-%,$(filter-out %-twin bulkhead-test-%,$(PROGRAMS)))
+
+# For the scripts: the value of a variable of this description.
+print-%:
+	@echo '$($*)'
+
+.PHONY: help deps demo check check-all analyze fuzz install
