@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make guests      tiny bare-metal guests, build/guest/*.elf (tests/guest/run)
+
+GUESTS := boot pci_guest blk rng
+GUEST_DIR := tests/guest
+GUEST_LIB := $(addprefix $(GUEST_DIR)/lib/,start.S rt.c pci.c virtio.c vq.c blk.c)
+GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h) arch/x86_64/layout.h
+GUEST_CC ?= gcc
+GUEST_FLAGS := -std=gnu17 -m32 -march=i686 -Os -ffreestanding -fno-pic -fno-pie \
+	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fwrapv \
+	-I. -I$(GUEST_DIR) -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wno-format -Werror
+GUEST_LINK := -m32 -nostdlib -static -no-pie -Wl,-T,$(GUEST_DIR)/lib/guest.ld \
+	-Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
+
+GUEST_LIB_OBJ := $(patsubst $(GUEST_DIR)/lib/%,$(BUILD)/guest/lib/%.o,$(GUEST_LIB))
+
+$(BUILD)/guest/lib/%.o: $(GUEST_DIR)/lib/% $(GUEST_HEADERS) $(GUEST_DIR)/build.mk
+	@mkdir -p $(@D)
+	$(Q)$(GUEST_CC) $(GUEST_FLAGS) -c -o $@ $<
+
+# Linked as a 32-bit ELF, which is kept beside it, and turned into the 64-bit
+# one that kernels are.
+$(BUILD)/guest/%.elf: $(GUEST_DIR)/%.c $(GUEST_LIB_OBJ) $(GUEST_HEADERS) \
+    $(GUEST_DIR)/lib/guest.ld $(GUEST_DIR)/build.mk
+	@mkdir -p $(@D)
+	$(Q)$(GUEST_CC) $(GUEST_FLAGS) $(GUEST_LINK) -o $@.32 $< $(GUEST_LIB_OBJ)
+	$(Q)objcopy -O elf64-x86-64 $@.32 $@
+
+$(BUILD)/guest/ten.elf: $(GUEST_DIR)/ten.S $(GUEST_DIR)/lib/guest.ld
+	@mkdir -p $(@D)
+	$(Q)$(GUEST_CC) $(GUEST_FLAGS) $(GUEST_LINK) -o $@.32 $<
+	$(Q)objcopy -O elf64-x86-64 $@.32 $@
+
+guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten)
+.PHONY: guests
