@@ -17,6 +17,15 @@ bytering_init(struct bytering *ring, struct bytering_shared *shared)
 	ring->own = 0;
 }
 
+void
+bytering_resume(struct bytering *ring, struct bytering_shared *shared,
+    int producer)
+{
+	ring->shared = shared;
+	ring->own = __atomic_load_n(producer ? &shared->head : &shared->tail,
+	    __ATOMIC_ACQUIRE);
+}
+
 static uint32_t
 bounded(uint32_t used)
 {

@@ -36,6 +36,13 @@ struct bytering {
 };
 
 void bytering_init(struct bytering *ring, struct bytering_shared *shared);
+/*
+ * Take over a side from a process that is gone (the vcpu-worker after a reset of
+ * the VM), where it stopped: bytering_init would start at 0 while the peer, who
+ * stayed, does not.
+ */
+void bytering_resume(struct bytering *ring, struct bytering_shared *shared,
+    int producer);
 
 /* Producer: copy in up to @len bytes; returns how many. */
 size_t bytering_put(struct bytering *ring, const void *src, size_t len);

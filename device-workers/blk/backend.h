@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam between the block device and where its bytes are. One backend exists:
+ * raw.c. Offsets and lengths are in bytes of the guest's disk, inside its size
+ * (blk_req.c checked them), and multiples of 512.
+ *
+ * Every call does all of its work or fails: 0 or -errno.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_BLK_BACKEND_H
+#define BULKHEAD_DEVICE_WORKERS_BLK_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct blk_backend {
+	const struct blk_backend_ops *ops;
+	int fd;
+	uint64_t size;		/* bytes */
+	uint32_t block_size;	/* logical sector, power of two */
+	uint32_t physical;	/* what the storage likes, >= block_size */
+	bool readonly;
+	bool direct;		/* fd is O_DIRECT: buffers must be aligned */
+	bool can_discard;	/* offer DISCARD and WRITE_ZEROES */
+	bool no_punch, no_zero;	/* fallocate said EOPNOTSUPP */
+	uint8_t *bounce;	/* aligned, BLK_BOUNCE_SIZE */
+};
+
+#define BLK_BOUNCE_SIZE (64u * 1024u)
+
+struct blk_backend_ops {
+	/* Before the jail: the other fields are set, allocate and probe. */
+	int (*start)(struct blk_backend *be, bool sparse, const char **why);
+	/* @iov is the backend's to change; @n at most VIRTQ_MAX_SEGS. */
+	int (*read)(struct blk_backend *be, struct iovec *iov, unsigned int n,
+	    uint64_t offset);
+	int (*write)(struct blk_backend *be, struct iovec *iov, unsigned int n,
+	    uint64_t offset);
+	/* What was written is durable. */
+	int (*flush)(struct blk_backend *be);
+	/* A hint: contents are undefined afterwards. */
+	int (*discard)(struct blk_backend *be, uint64_t offset, uint64_t len);
+	/* The range reads as zeros; @unmap: its storage may be given back. */
+	int (*zero)(struct blk_backend *be, uint64_t offset, uint64_t len,
+	    bool unmap);
+};
+
+extern const struct blk_backend_ops blk_raw_ops;
+
+#endif

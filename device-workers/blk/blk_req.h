@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One virtio-blk request (virtio 1.2, 5.2.6) taken apart: bytes in, a checked
+ * request or a status out. Pure: reads the chain, does no I/O, keeps nothing.
+ * Makes no assumption on how the driver split the request into descriptors.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_BLK_BLK_REQ_H
+#define BULKHEAD_DEVICE_WORKERS_BLK_BLK_REQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "device-workers/lib/virtq.h"
+
+#define VIRTIO_BLK_F_SEG_MAX 2
+#define VIRTIO_BLK_F_RO 5
+#define VIRTIO_BLK_F_BLK_SIZE 6
+#define VIRTIO_BLK_F_FLUSH 9
+#define VIRTIO_BLK_F_TOPOLOGY 10
+#define VIRTIO_BLK_F_MQ 12
+#define VIRTIO_BLK_F_DISCARD 13
+#define VIRTIO_BLK_F_WRITE_ZEROES 14
+
+#define VIRTIO_BLK_T_IN 0u
+#define VIRTIO_BLK_T_OUT 1u
+#define VIRTIO_BLK_T_FLUSH 4u
+#define VIRTIO_BLK_T_GET_ID 8u
+#define VIRTIO_BLK_T_DISCARD 11u
+#define VIRTIO_BLK_T_WRITE_ZEROES 13u
+
+#define VIRTIO_BLK_S_OK 0
+#define VIRTIO_BLK_S_IOERR 1
+#define VIRTIO_BLK_S_UNSUPP 2
+
+#define VIRTIO_BLK_ID_BYTES 20u
+#define BLK_SECTOR 512u
+#define BLK_HEADER_SIZE 16u
+/* One preadv moves no more (the kernel's MAX_RW_COUNT, in whole sectors). */
+#define BLK_MAX_DATA 0x7ffff000u
+
+/* Ranges of one DISCARD or WRITE_ZEROES, and sectors of one of them. */
+#define BLK_MAX_RANGES 16u
+#define BLK_MAX_DISCARD_SECTORS (1u << 22)	/* 2 GiB */
+/* 32 MiB: where zeros have to be written, that must not take for ever. */
+#define BLK_MAX_ZERO_SECTORS (1u << 16)
+
+struct blk_range {
+	uint64_t offset;	/* bytes */
+	uint64_t len;
+	bool unmap;
+};
+
+struct blk_request {
+	uint32_t type;
+	uint64_t offset;	/* IN, OUT: bytes */
+	uint64_t len;		/* IN, OUT, GET_ID: bytes of data */
+	unsigned int nranges;
+	struct blk_range range[BLK_MAX_RANGES];
+};
+
+struct blk_limits {
+	uint64_t size;		/* of the disk, bytes */
+	bool readonly;
+	bool discard;		/* negotiated */
+	bool write_zeroes;
+};
+
+/*
+ * VIRTIO_BLK_S_OK: *req is good to carry out; another status: the driver gets
+ * that; -EPROTO: there is not even room for a status.
+ */
+int blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
+    struct blk_request *req);
+
+/*
+ * The part of segments @in that holds bytes @skip to @skip + @len, which they
+ * have: into @out, of as many entries. Returns the number used.
+ */
+unsigned int blk_slice(const struct iovec *in, unsigned int n, uint64_t skip,
+    uint64_t len, struct iovec *out);
+
+/* Where the status byte is, the last that the device may write. */
+bool blk_status_at(const struct virtq_chain *chain, uint8_t **host,
+    uint64_t *addr);
+
+#endif
