@@ -55,6 +55,7 @@ WORKER_SRCS := device-workers/lib/worker.c device-workers/lib/virtq.c \
 	ipc/gmem.c $(CHILD_SRCS)
 
 PROGRAMS :=
+FILTERS :=
 UNIT_TESTS :=
 FUZZERS :=
 include $(sort $(wildcard */build.mk */*/build.mk))
@@ -92,29 +93,42 @@ $(BUILD)/obj/%.o: %.c $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
 	@mkdir -p $(@D)
 	$(Q)$(C_COMPILE) -MMD -MP -c -o $@ $<
 
-GENFILTER := $(BUILD)/host/genfilter
-# $(1): the policy. genfilter and one policy make a tool that prints the filter.
-$(BUILD)/host/genfilter-%: sandbox/genfilter.c sandbox/policy.h
-	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) -std=c17 -O1 $(filter-out -D_FORTIFY_SOURCE%,$(CPPFLAGS)) -o $@ \
-		sandbox/genfilter.c $($*_POLICY) -lseccomp
-
-define program_rule
-$(BUILD)/$(1): $$(call objs,$$($(1)_SRCS)) $(PB_OBJ) \
-    $(if $($(1)_POLICY),$(BUILD)/obj/gen/$(1)_filter.o $$(call objs,$$($(1)_POLICY)))
-	@echo "  LINK $$@"
-	$(Q)$$(CC) $$(LINK) -o $$@ $$^ $$($(1)_LDLIBS) $$(LDLIBS)
-$(if $($(1)_POLICY),
-$(BUILD)/host/genfilter-$(1): $($(1)_POLICY)
+# $(1): what has a policy. genfilter and the policy make a tool that prints the
+# filter, after it has compared the filter with the policy.
+GENFILTER_SRCS := sandbox/genfilter.c sandbox/filter_model.c \
+	sandbox/sanitizer_policy.c
+define filter_rule
+$(BUILD)/host/genfilter-$(1): $($(1)_POLICY) $(GENFILTER_SRCS) $(GEN)/bulkhead.pb-c.h
+	@mkdir -p $$(@D)
+	$(Q)$$(HOSTCC) -std=c17 $$(WARN) -O1 $$(filter-out -D_FORTIFY_SOURCE%,$$(CPPFLAGS)) \
+		-MMD -MP -MF $$@.d -o $$@ $(GENFILTER_SRCS) $($(1)_POLICY) -lseccomp
 $(GEN)/$(1)_filter.c: $(BUILD)/host/genfilter-$(1)
 	@mkdir -p $$(@D)
-	$(Q)$$< $$(GENFILTER_FLAGS) > $$@.tmp && mv $$@.tmp $$@
+	$(Q)$$< $$(GENFILTER_FLAGS) $($(1)_GENFILTER_FLAGS) > $$@.tmp && mv $$@.tmp $$@
 $(BUILD)/obj/gen/$(1)_filter.o: $(GEN)/$(1)_filter.c
 	@mkdir -p $$(@D)
 	$(Q)$$(C_COMPILE) -c -o $$@ $$<
-)
+endef
+
+# Names of system calls, for the report of a denied one.
+$(BUILD)/host/gennames: sandbox/gennames.c
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=c17 $(WARN) -O1 -D_GNU_SOURCE -o $@ $< -lseccomp
+$(GEN)/syscall_names.h: $(BUILD)/host/gennames
+	@mkdir -p $(@D)
+	$(Q)$< > $@.tmp && mv $@.tmp $@
+$(BUILD)/obj/sandbox/notify.o: $(GEN)/syscall_names.h
+
+define program_rule
+$(BUILD)/$(1): $$(call objs,$$($(1)_SRCS)) $(PB_OBJ) $$($(1)_OBJS) \
+    $(if $($(1)_POLICY),$(BUILD)/obj/gen/$(1)_filter.o $$(call objs,$$($(1)_POLICY)))
+	@echo "  LINK $$@"
+	$(Q)$$(CC) $$(LINK) -o $$@ $$^ $$($(1)_LDLIBS) $$(LDLIBS)
+$(if $($(1)_POLICY),$(call filter_rule,$(1)))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+# Filters that are not a whole program's: FILTERS += name, name_POLICY.
+$(foreach p,$(FILTERS),$(eval $(call filter_rule,$(p))))
 
 # ---- tests -------------------------------------------------------------------
 
@@ -142,6 +156,9 @@ $(BUILD)/fuzz/$(1): $$(fuzz_$(1)_SRCS) $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
 
+# Rules that need the whole list of programs: test programs made from them.
+include $(sort $(wildcard */*/rules.mk))
+
 unit-tests: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS))
 fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
 
@@ -155,7 +172,7 @@ clean:
 	rm -rf build compile_commands.json
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
--include $(wildcard $(BUILD)/unit/*.d)
+-include $(wildcard $(BUILD)/unit/*.d $(BUILD)/host/*.d)
 
 .PHONY: all clean unit-tests fuzzers
 .DELETE_ON_ERROR:

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The part of the jail that a child closes around itself after exec, in order:
- * rlimits, ids, capabilities, dumpable, parent-death signal, no_new_privs, MDWE,
- * Landlock, seccomp. (Namespaces, the empty root and the fds were the spawner's,
- * before exec.) Called once by each child's main, after memory is mapped and
- * before anything of a guest is looked at. After it returns 0 the process can do
- * what its policy lists, and nothing else.
+ * fds, rlimits, ids, capabilities, dumpable, parent-death signal, no_new_privs,
+ * MDWE, Landlock, seccomp. (Namespaces, the empty root and the fds' places were
+ * the spawner's, before exec.) Called by each child's main, after memory is
+ * mapped and before anything of a guest is looked at. After it returns 0 the
+ * process can do what its policy lists, and nothing else.
+ *
+ * Capabilities and Landlock belong to a thread: who has threads calls
+ * jail_confine() before it makes them and jail_load() when they are there.
+ * Everyone else calls jail_close(), which is both.
  */
 #ifndef BULKHEAD_SANDBOX_JAIL_H
 #define BULKHEAD_SANDBOX_JAIL_H
@@ -17,25 +21,44 @@
 
 enum jail_mode {		/* as Bh__SeccompMode */
 	JAIL_ENFORCE,		/* denied calls go to the controller's listener */
-	JAIL_LOG,
-	JAIL_ERRNO,		/* denied calls fail with EPERM */
+	JAIL_LOG,		/* ... are logged by the kernel, and made */
+	JAIL_ERRNO,		/* ... fail with EPERM */
 	JAIL_OFF,
 };
 
 /*
  * The filter of this program, made by sandbox/genfilter from its policy and
  * linked in. What is denied returns SECCOMP_RET_USER_NOTIF; execve, ptrace and
- * their like SECCOMP_RET_KILL_PROCESS.
+ * their like SECCOMP_RET_KILL_PROCESS (in every mode but OFF).
  */
 extern const struct sock_filter jail_filter[];
 extern const unsigned short jail_filter_len;
 
 /*
- * Close the jail. On success *listener is an fd at FD_LISTENER for the caller to
- * send to the controller and close, or -1 where the mode has none. Threads that
- * exist are confined too (TSYNC). On failure -errno, and *stage names the stage;
- * the caller must report it and exit: a process half jailed does not go on.
+ * Close the jail. On success *listener is FD_LISTENER, for the caller to send to
+ * the controller and close, or -1 where the mode has none (or the kernel gives
+ * none: then what is denied kills). Threads that exist are confined too (TSYNC).
+ * On failure -errno, and *stage names the stage; the caller must report it and
+ * exit: a process half jailed does not go on.
  */
 int jail_close(enum jail_mode mode, int *listener, const char **stage);
+
+/*
+ * All stages but seccomp; of the calling thread and those it makes from now on.
+ * The process' size may then grow by JAIL_GROWTH bytes (RLIMIT_AS), within its
+ * PROT_NONE reserves freely. Free fd numbers below FD_LISTENER become /dev/null.
+ */
+int jail_confine(const char **stage);
+#define JAIL_GROWTH (64ull << 20)
+
+/*
+ * jail_confine() for the opener, which opens paths as the user who started the
+ * VM: without the stages that take paths and the user's rights away (ids,
+ * capabilities, Landlock).
+ */
+int jail_confine_opener(const char **stage);
+
+/* The last stage, seccomp, alone; otherwise as jail_close(). */
+int jail_load(enum jail_mode mode, int *listener, const char **stage);
 
 #endif

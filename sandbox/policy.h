@@ -9,6 +9,7 @@
 #ifndef BULKHEAD_SANDBOX_POLICY_H
 #define BULKHEAD_SANDBOX_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -44,6 +45,8 @@ struct sb_policy {
 	uint64_t rlimit_nofile;	/* highest fd number + 1 */
 	uint64_t rlimit_fsize;	/* bytes; 0: writes no file; UINT64_MAX: its business */
 	uint64_t rlimit_nproc;	/* threads it may have, 0: none more than now */
+	bool denylist;		/* the spawner's only, since its children inherit
+				 * it: rules are what kills, all else is allowed */
 };
 
 /* sb_rule notation: call, then conditions, then the reason. */
@@ -70,5 +73,12 @@ struct sb_policy {
  *	const struct sb_policy sb_policy = { .kind = "blk", ... };
  */
 extern const struct sb_policy sb_policy;
+
+/*
+ * sandbox/sanitizer_policy.c: what AddressSanitizer and UBSan need beyond any
+ * policy. In genfilter alone, which adds them only for --sanitized.
+ */
+extern const struct sb_rule sb_sanitizer_rules[];
+extern const size_t sb_sanitizer_nrules;
 
 #endif

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The jail's stages after exec, see jail.h. Each is one function that says what
+ * it should and must not do, returns 0 or -errno, and fails rather than leave
+ * something open; only what the kernel is too old for is left out, where the
+ * floor (Linux 6.1) does not have it.
+ */
+#include "sandbox/jail.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipc/slots.h"
+#include "sandbox/kernel_compat.h"
+
+#define PAGE 4096ull
+
+struct stage {
+	const char *name;
+	int (*run)(void);
+};
+
+/*
+ * Should: leave no fd above the policy's range, and fill the free numbers below
+ * FD_LISTENER with /dev/null, so that the kernel gives the listener exactly that
+ * number (nothing can move it once the filter is there).
+ * Must not: close a fd in the range; whose they are is the spawner's business.
+ */
+static int
+stage_fds(void)
+{
+	unsigned int above = (unsigned int)sb_policy.rlimit_nofile;
+	int fd;
+
+	if (above <= FD_LISTENER)
+		return -EINVAL;
+	if (close_range(above, ~0u, 0) != 0)
+		return -errno;
+	do {
+		fd = fcntl(0, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+	} while (fd < FD_LISTENER);
+	close(fd);
+	return fd == FD_LISTENER ? 0 : -EBUSY;
+}
+
+/* Lower a limit for good, both soft and hard; what is lower already stays. */
+static int
+limit(int resource, rlim_t value)
+{
+	struct rlimit now;
+
+	if (getrlimit((__rlimit_resource_t)resource, &now) != 0)
+		return -errno;
+	if (now.rlim_max < value)
+		value = now.rlim_max;
+	now.rlim_cur = now.rlim_max = value;
+	return setrlimit((__rlimit_resource_t)resource, &now) != 0 ? -errno : 0;
+}
+
+#ifndef BULKHEAD_SANITIZED
+/* Whether the process could grow by a page if its size were limited to @size. */
+static int
+fits(rlim_t size, rlim_t hard)
+{
+	struct rlimit l = { .rlim_cur = size, .rlim_max = hard };
+	void *p;
+
+	if (setrlimit(RLIMIT_AS, &l) != 0)
+		return -errno;
+	p = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return errno == ENOMEM ? 0 : -errno;
+	munmap(p, PAGE);
+	return 1;
+}
+
+/*
+ * Limit the address space to what is mapped now and JAIL_GROWTH. Without /proc
+ * the kernel tells nobody what is mapped, but it compares with it: find the
+ * least limit that lets one more page in.
+ */
+static int
+limit_address_space(void)
+{
+	struct rlimit old;
+	rlim_t low = 0, high = (rlim_t)1 << 47, hard;
+
+	if (getrlimit(RLIMIT_AS, &old) != 0)
+		return -errno;
+	hard = old.rlim_max;
+	if (hard < high)
+		high = hard & ~(PAGE - 1);
+	while (high - low > PAGE) {
+		rlim_t mid = low + ((high - low) / 2 & ~(PAGE - 1));
+		int yes = fits(mid, hard);
+
+		if (yes < 0)
+			return yes;
+		if (yes)
+			high = mid;
+		else
+			low = mid;
+	}
+	return limit(RLIMIT_AS, high + JAIL_GROWTH);
+}
+#endif
+
+/*
+ * Should: bound fds, file size, threads, core dumps and address space by the
+ * policy's numbers, for good.
+ * Must not: raise anything.
+ */
+static int
+stage_rlimits(void)
+{
+	uint64_t threads = sb_policy.rlimit_nproc;
+	int rc;
+
+	rc = limit(RLIMIT_CORE, 0);
+	if (rc == 0)
+		rc = limit(RLIMIT_NOFILE, sb_policy.rlimit_nofile);
+	if (rc == 0 && sb_policy.rlimit_fsize != UINT64_MAX)
+		rc = limit(RLIMIT_FSIZE, sb_policy.rlimit_fsize);
+	/* Counts in this user namespace; the thread that is there counts. */
+	if (rc == 0)
+		rc = limit(RLIMIT_NPROC, threads > 0 ? threads : 1);
+#ifndef BULKHEAD_SANITIZED	/* shadow memory takes terabytes of addresses */
+	if (rc == 0)
+		rc = limit_address_space();
+#endif
+	return rc;
+}
+
+/*
+ * Should: see that the spawner made this process uid 0 and gid 0 of a user
+ * namespace of its own, in all three forms, so that no setuid goes back.
+ * Must not: change ids; outside the namespace they were fixed by its maps.
+ */
+static int
+stage_ids(void)
+{
+	uid_t r, e, s;
+
+	if (getresuid(&r, &e, &s) != 0)
+		return -errno;
+	if (r != 0 || e != 0 || s != 0)
+		return -EPERM;
+	if (getresgid(&r, &e, &s) != 0)
+		return -errno;
+	return r == 0 && e == 0 && s == 0 ? 0 : -EPERM;
+}
+
+/* See with the kernel's own answers that no capability is left anywhere. */
+static int
+check_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) != 0)
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		if (data[i].effective || data[i].permitted || data[i].inheritable)
+			return -EPERM;
+	for (unsigned long cap = 0; cap < 64; cap++) {
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 ||
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
+			return -EPERM;
+	}
+	return 0;
+}
+
+/*
+ * Should: empty all five sets (effective, permitted, inheritable, bounding,
+ * ambient) and lock the securebits, so that being uid 0 means nothing.
+ * Must not: leave the bounding set to no_new_privs, which only stops exec.
+ */
+static int
+stage_capabilities(void)
+{
+	unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+	    SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+	    SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+	    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+
+	/* First what still takes CAP_SETPCAP. */
+	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) != 0)
+		return -errno;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+		return -errno;
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_ALL) != 0)
+		return -EPERM;
+	return check_capabilities();
+}
+
+/*
+ * Should: refuse core dumps and ptrace by processes of the same uid (rootless
+ * workers share one). Exec has set it back, so it is done here.
+ */
+static int
+stage_dumpable(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ? -errno : 0;
+}
+
+/*
+ * Should: die with the spawner. After the last change of credentials, which
+ * clears it. A spawner that died before this line took the pid namespace with
+ * it; one that still lives but has no controller shows as a hang-up.
+ * Must not: rely on getppid(), which is 0 in a pid namespace of one's own.
+ */
+static int
+stage_parent_death(void)
+{
+	struct pollfd p = { .fd = FD_CTL };
+	pid_t parent = getppid();
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+		return -errno;
+	if (getppid() != parent)
+		return -ESRCH;
+	if (poll(&p, 1, 0) < 0)
+		return -errno;
+	return p.revents & POLLNVAL ? -EBADF : p.revents & POLLHUP ? -EPIPE : 0;
+}
+
+/* Should: make exec unable to add rights; Landlock and seccomp ask for it. */
+static int
+stage_no_new_privs(void)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? -errno : 0;
+}
+
+/*
+ * Should: have the kernel refuse memory that is or was writable as executable,
+ * on kernels that can (6.3).
+ * Must not: count as the only such barrier: policies refuse PROT_EXEC too.
+ */
+static int
+stage_mdwe(void)
+{
+	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0 ||
+	    errno == EINVAL)
+		return 0;
+	return -errno;
+}
+
+/*
+ * Should: handle every right that this kernel's Landlock knows, up to ABI 7, and
+ * grant none: no path, no TCP, no abstract socket, no signal outside. ABI 2 is
+ * the floor.
+ * Must not: run before the last mount (mount is refused under any ruleset).
+ */
+static int
+stage_landlock(void)
+{
+	struct compat_landlock_ruleset_attr attr = {
+		.handled_access_fs = COMPAT_LANDLOCK_FS_ABI2,
+	};
+	long abi, fd;
+	int rc;
+
+	abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+	if (abi < 0)
+		return -errno;
+	if (abi < 2)
+		return -ENOSYS;
+	if (abi >= 3)
+		attr.handled_access_fs = COMPAT_LANDLOCK_FS_ABI3;
+	if (abi >= 4)
+		attr.handled_access_net = COMPAT_LANDLOCK_NET_ABI4;
+	if (abi >= 5)
+		attr.handled_access_fs = COMPAT_LANDLOCK_FS_ABI5;
+	if (abi >= 6)
+		attr.scoped = COMPAT_LANDLOCK_SCOPE_ABI6;
+	/* Fields that an older kernel does not know are 0, as it asks for. */
+	fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (fd < 0)
+		return -errno;
+	rc = syscall(SYS_landlock_restrict_self, (int)fd, 0) != 0 ? -errno : 0;
+	close((int)fd);
+	return rc;
+}
+
+/* In their order; see design: others were tried and fail. */
+static const struct stage worker_stages[] = {
+	{ "fds", stage_fds },
+	{ "rlimits", stage_rlimits },
+	{ "ids", stage_ids },
+	{ "capabilities", stage_capabilities },
+	{ "dumpable", stage_dumpable },
+	{ "parent death", stage_parent_death },
+	{ "no_new_privs", stage_no_new_privs },
+	{ "mdwe", stage_mdwe },
+	{ "landlock", stage_landlock },
+	{ NULL, NULL },
+};
+
+static const struct stage opener_stages[] = {
+	{ "fds", stage_fds },
+	{ "rlimits", stage_rlimits },
+	{ "dumpable", stage_dumpable },
+	{ "parent death", stage_parent_death },
+	{ "no_new_privs", stage_no_new_privs },
+	{ "mdwe", stage_mdwe },
+	{ NULL, NULL },
+};
+
+/*
+ * Test builds alone: the stage that the environment names fails with EPERM
+ * without doing its work.
+ */
+static int
+injected_failure(const char *name)
+{
+#ifdef BULKHEAD_TEST_HOOKS
+	const char *fail = getenv("BULKHEAD_FAIL_STAGE");
+
+	if (fail != NULL && strcmp(fail, name) == 0)
+		return -EPERM;
+#else
+	(void)name;
+#endif
+	return 0;
+}
+
+static int
+run_stages(const struct stage *s, const char **stage)
+{
+	for (; s->name != NULL; s++) {
+		int rc = injected_failure(s->name);
+
+		if (rc == 0)
+			rc = s->run();
+		if (rc != 0) {
+			*stage = s->name;
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* What a denied call returns instead of a notification. */
+static uint32_t
+other_verdict(enum jail_mode mode)
+{
+	switch (mode) {
+	case JAIL_LOG:
+		return SECCOMP_RET_LOG;
+	case JAIL_ERRNO:
+		return SECCOMP_RET_ERRNO | EPERM;
+	case JAIL_ENFORCE:
+	case JAIL_OFF:
+		break;
+	}
+	return SECCOMP_RET_KILL_PROCESS;
+}
+
+/* Load a private copy of the filter with @verdict in the place of notification. */
+static int
+load_patched(uint32_t verdict)
+{
+	static struct sock_filter copy[BPF_MAXINSNS];
+	struct sock_fprog prog = { .len = jail_filter_len, .filter = copy };
+
+	if (jail_filter_len > BPF_MAXINSNS)
+		return -E2BIG;
+	memcpy(copy, jail_filter, jail_filter_len * sizeof(copy[0]));
+	for (size_t i = 0; i < jail_filter_len; i++)
+		if (copy[i].code == (BPF_RET | BPF_K) &&
+		    copy[i].k == SECCOMP_RET_USER_NOTIF)
+			copy[i].k = verdict;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog) != 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * Should: load the filter for all threads at once, with a listener where the
+ * mode is to enforce. An outer supervisor may hold the one listener that the
+ * kernel allows (EBUSY): then denied calls kill.
+ * Must not: make any call after the filter but what every policy allows.
+ */
+static int
+stage_seccomp(enum jail_mode mode, int *listener)
+{
+	struct sock_fprog prog = { .len = jail_filter_len };
+	long fd;
+
+	*listener = -1;
+	if (mode == JAIL_OFF)
+		return 0;
+	if (mode != JAIL_ENFORCE)
+		return load_patched(other_verdict(mode));
+	memcpy(&prog.filter, &(const struct sock_filter *){ jail_filter },
+	    sizeof(prog.filter));	/* the kernel's header lacks the const */
+	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC |
+	    SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog);
+	if (fd < 0) {
+		if (errno == EBUSY || errno == EINVAL)
+			return load_patched(SECCOMP_RET_KILL_PROCESS);
+		return -errno;
+	}
+	*listener = (int)fd;
+	return fd == FD_LISTENER ? 0 : -EBUSY;
+}
+
+int
+jail_confine(const char **stage)
+{
+	return run_stages(worker_stages, stage);
+}
+
+int
+jail_confine_opener(const char **stage)
+{
+	return run_stages(opener_stages, stage);
+}
+
+int
+jail_load(enum jail_mode mode, int *listener, const char **stage)
+{
+	int rc = injected_failure("seccomp");
+
+	*stage = "seccomp";
+	return rc != 0 ? rc : stage_seccomp(mode, listener);
+}
+
+int
+jail_close(enum jail_mode mode, int *listener, const char **stage)
+{
+	int rc = jail_confine(stage);
+
+	*listener = -1;
+	return rc != 0 ? rc : jail_load(mode, listener, stage);
+}
