@@ -8,7 +8,7 @@ kernel=vmlinux
 guest() {
 	check cpus cpus 4
 	check memory memory 5120
-	check "RAM above 4 GiB" grep -q '^10000000.*System RAM' /proc/iomem
+	check "RAM above 4 GiB" grep -q '^100000000-.*System RAM' /proc/iomem
 	mount -t tmpfs -o size=4G big /mnt
 	dd if=/dev/urandom of=/tmp/one bs=1M count=16 2>/dev/null
 	check "400 MiB of pages are written" fill
