@@ -45,8 +45,10 @@
 #define LAYOUT_LOW_RAM_END	0xc0000000ull
 #define LAYOUT_MMIO32		0xc0000000ull
 #define LAYOUT_MMIO32_SIZE	0x28000000ull
+#define LAYOUT_MMIO32_LAST	0xe7ffffffull	/* for ASL, which cannot add */
 #define LAYOUT_ECAM		0xe8000000ull
 #define LAYOUT_ECAM_SIZE	0x10000000ull
+#define LAYOUT_ECAM_LAST	0xf7ffffffull
 #define LAYOUT_KVM_TSS		0xf8000000ull	/* 3 pages */
 #define LAYOUT_KVM_IDENTITY_MAP	0xf8003000ull	/* 1 page */
 #define LAYOUT_IOAPIC		0xfec00000ull
