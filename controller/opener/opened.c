@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Files, pseudo-terminals, listening sockets and /dev/kvm. Every open is
+// non-blocking, and what came of it is checked by fstat on the fd, never by a
+// look at the path.
+#include "controller/opener/opened.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define REGULAR (1u << 0)
+#define BLOCK (1u << 1)
+#define CHARACTER (1u << 2)
+#define FIFO (1u << 3)
+
+static const struct {
+	int flags;
+	unsigned int types;	/* what it may be */
+	const char *wrong;
+} file_kinds[] = {
+	[BH__OPEN_KIND__OPEN_KIND_READ] = {
+		O_RDONLY, REGULAR, "not a regular file" },
+	[BH__OPEN_KIND__OPEN_KIND_DISK] = {
+		O_RDWR, REGULAR | BLOCK, "not a regular file or block device" },
+	[BH__OPEN_KIND__OPEN_KIND_DISK_READONLY] = {
+		O_RDONLY, REGULAR | BLOCK,
+		"not a regular file or block device" },
+	[BH__OPEN_KIND__OPEN_KIND_WRITE] = {
+		O_WRONLY | O_CREAT | O_TRUNC, REGULAR | CHARACTER | FIFO,
+		"not something to write a console to" },
+	[BH__OPEN_KIND__OPEN_KIND_APPEND] = {
+		O_WRONLY | O_CREAT | O_APPEND, REGULAR | CHARACTER | FIFO,
+		"not something to write a log to" },
+	[BH__OPEN_KIND__OPEN_KIND_RANDOM] = {
+		O_RDONLY, REGULAR | CHARACTER,
+		"not a regular file or character device" },
+};
+
+static int
+check_type(struct opened *o, const struct stat *st, Bh__OpenKind kind)
+{
+	unsigned int type = S_ISREG(st->st_mode) ? REGULAR :
+	    S_ISBLK(st->st_mode) ? BLOCK : S_ISCHR(st->st_mode) ? CHARACTER :
+	    S_ISFIFO(st->st_mode) ? FIFO : 0;
+
+	if (S_ISDIR(st->st_mode)) {
+		o->why = "is a directory";
+		return -EISDIR;
+	}
+	if ((file_kinds[kind].types & type) == 0) {
+		o->why = file_kinds[kind].wrong;
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+measure(struct opened *o, int fd, const struct stat *st)
+{
+	int sector = 512;
+
+	o->msg.device = st->st_dev;
+	o->msg.inode = st->st_ino;
+	o->msg.block_size = 512;
+	o->msg.size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	if (!S_ISBLK(st->st_mode))
+		return 0;
+	if (ioctl(fd, BLKGETSIZE64, &o->msg.size) < 0 ||
+	    ioctl(fd, BLKSSZGET, &sector) < 0)
+		return -errno;
+	o->msg.block_size = (uint32_t)sector;
+	return 0;
+}
+
+int
+open_file(struct opened *o, const Bh__Open *req)
+{
+	int flags = file_kinds[req->kind].flags | O_NONBLOCK | O_NOCTTY |
+	    O_CLOEXEC | (req->direct ? O_DIRECT : 0);
+	struct stat st;
+	int fd, rc;
+
+	fd = open(req->path, flags, 0666);
+	if (fd < 0) {
+		if (errno == EINVAL && req->direct)
+			o->why = "this file system cannot do direct I/O";
+		return -errno;
+	}
+	rc = fstat(fd, &st) < 0 ? -errno : check_type(o, &st, req->kind);
+	if (rc == 0)
+		rc = measure(o, fd, &st);
+	if (rc != 0) {
+		close(fd);
+		return rc;
+	}
+	o->fds[o->nfds++] = fd;
+	return 0;
+}
+
+int
+open_pty(struct opened *o, const Bh__Open *req)
+{
+	int fd, number, unlock = 0;
+	struct termios t;
+
+	(void)req;
+	fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, TIOCSPTLCK, &unlock) < 0 ||
+	    ioctl(fd, TIOCGPTN, &number) < 0 || tcgetattr(fd, &t) < 0)
+		goto fail;
+	cfmakeraw(&t);
+	if (tcsetattr(fd, TCSANOW, &t) < 0)
+		goto fail;
+	snprintf(o->name, sizeof(o->name), "/dev/pts/%d", number);
+	o->fds[o->nfds++] = fd;
+	return 0;
+fail:
+	number = -errno;
+	close(fd);
+	return number;
+}
+
+int
+open_kvm(struct opened *o, const Bh__Open *req)
+{
+	int fd, version;
+
+	(void)req;
+	fd = open("/dev/kvm", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	version = ioctl(fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION) {
+		close(fd);
+		o->why = "not KVM, or of another API version";
+		return -ENODEV;
+	}
+	o->fds[o->nfds++] = fd;
+	return 0;
+}
+
+/* ---- listening sockets ------------------------------------------------------------ */
+
+/* Does somebody listen behind this file? */
+static int
+is_stale(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int stale;
+
+	if (fd < 0)
+		return 0;
+	stale = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 &&
+	    errno == ECONNREFUSED;
+	close(fd);
+	return stale;
+}
+
+static int
+bind_socket(struct opened *o, int fd, int dir, const char *name)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct stat st;
+	int n, rc;
+
+	/* By way of the directory's fd: a path of any length fits. */
+	n = snprintf(addr.sun_path, sizeof(addr.sun_path),
+	    "/proc/self/fd/%d/%s", dir, name);
+	if (n < 0 || (size_t)n >= sizeof(addr.sun_path)) {
+		o->why = "the socket's file name is too long";
+		return -ENAMETOOLONG;
+	}
+	rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	if (rc < 0 && errno == EADDRINUSE && is_stale(&addr) &&
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISSOCK(st.st_mode) && unlinkat(dir, name, 0) == 0)
+		rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	if (rc < 0)
+		return -errno;
+	if (listen(fd, 1) < 0 ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		rc = -errno;
+		(void)unlinkat(dir, name, 0);
+		return rc;
+	}
+	o->msg.device = st.st_dev;
+	o->msg.inode = st.st_ino;
+	return 0;
+}
+
+int
+open_listen(struct opened *o, const Bh__Open *req)
+{
+	char path[4096];
+	const char *name = path;
+	char *slash;
+	int dir, fd, rc;
+	mode_t mask;
+
+	if (strlen(req->path) >= sizeof(path))
+		return -ENAMETOOLONG;
+	strcpy(path, req->path);
+	slash = strrchr(path, '/');
+	if (slash != NULL) {
+		*slash = '\0';
+		name = slash + 1;
+	}
+	if (name[0] == '\0' || strlen(name) >= sizeof(o->name))
+		return name[0] == '\0' ? -EISDIR : -ENAMETOOLONG;
+	dir = open(slash == NULL ? "." : slash == path ? "/" : path,
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mask = umask(077);
+	rc = fd < 0 ? -errno : bind_socket(o, fd, dir, name);
+	umask(mask);
+	if (rc != 0) {
+		close(dir);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	strcpy(o->name, name);
+	o->fds[o->nfds++] = fd;
+	o->fds[o->nfds++] = dir;
+	return 0;
+}
+
+/* ---- the table ---------------------------------------------------------------------- */
+
+int
+opened_make(struct opened *o, const Bh__Open *req)
+{
+	static int (*const by_kind[])(struct opened *, const Bh__Open *) = {
+		[BH__OPEN_KIND__OPEN_KIND_READ] = open_file,
+		[BH__OPEN_KIND__OPEN_KIND_DISK] = open_file,
+		[BH__OPEN_KIND__OPEN_KIND_DISK_READONLY] = open_file,
+		[BH__OPEN_KIND__OPEN_KIND_WRITE] = open_file,
+		[BH__OPEN_KIND__OPEN_KIND_APPEND] = open_file,
+		[BH__OPEN_KIND__OPEN_KIND_RANDOM] = open_file,
+		[BH__OPEN_KIND__OPEN_KIND_PTY] = open_pty,
+		[BH__OPEN_KIND__OPEN_KIND_LISTEN] = open_listen,
+		[BH__OPEN_KIND__OPEN_KIND_TAP] = open_tap,
+		[BH__OPEN_KIND__OPEN_KIND_KVM] = open_kvm,
+	};
+
+	/* proto_check() has bounded the enum. */
+	return by_kind[req->kind](o, req);
+}

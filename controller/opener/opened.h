@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the opener makes of one Open message, by kind. Called by opener.c alone;
+ * tap_adopt() also by the controller, for taps it inherited. Nothing here speaks
+ * to a channel.
+ */
+#ifndef BULKHEAD_CONTROLLER_OPENER_OPENED_H
+#define BULKHEAD_CONTROLLER_OPENER_OPENED_H
+
+#include "bulkhead.pb-c.h"
+
+#define OPENED_MAX_FDS 32
+
+struct opened {
+	Bh__Opened msg;		/* .name points to the buffer below */
+	char name[128];
+	int fds[OPENED_MAX_FDS];
+	unsigned int nfds;
+	const char *why;	/* of a failure: static text, or NULL */
+};
+
+/*
+ * Open what @req asks for. 0, and the caller closes the fds; or -errno, with
+ * o->why where errno alone does not say it, and nothing left behind.
+ */
+int opened_make(struct opened *o, const Bh__Open *req);
+
+/* One function a group of kinds. As opened_make. */
+int open_file(struct opened *o, const Bh__Open *req);
+int open_pty(struct opened *o, const Bh__Open *req);
+int open_listen(struct opened *o, const Bh__Open *req);
+int open_kvm(struct opened *o, const Bh__Open *req);
+int open_tap(struct opened *o, const Bh__Open *req);
+
+/*
+ * Make @fd, a tap or macvtap of somebody else's, ready for a net worker: checks
+ * that it carries virtio-net headers, sets their size. *offloads: TUN_F_ bits it
+ * accepts. -EINVAL with *why.
+ */
+int tap_adopt(int fd, uint32_t *offloads, const char **why);
+
+#endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The opener: opens each path of the configuration as the user who started the
+// VM, checks what it got, passes the fd, and goes. It exists so that a path that
+// hangs (a dead network file system, a FIFO) or a special file holds up a process
+// that nobody waits for, and so that the controller itself opens nothing.
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "build_id.h"
+#include "controller/opener/opened.h"
+#include "ipc/chan.h"
+#include "ipc/log.h"
+#include "ipc/slots.h"
+#include "sandbox/jail.h"
+
+static struct chan_buffers buffers;
+
+static int
+say_hello(struct chan *ch)
+{
+	Bh__Hello hello = BH__HELLO__INIT;
+	char id[] = BULKHEAD_BUILD_ID;
+	CHAN_PACKET(p, HELLO, hello, &hello);
+
+	hello.protocol = PROTO_VERSION;
+	hello.build_id = id;
+	return chan_send(ch, &p, NULL, 0);
+}
+
+static int
+pass_listener(struct chan *ch, int listener)
+{
+	Bh__SeccompListener body = BH__SECCOMP_LISTENER__INIT;
+	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &body);
+	int rc;
+
+	if (listener < 0)
+		return 0;
+	rc = chan_send(ch, &p, &listener, 1);
+	close(listener);
+	return rc;
+}
+
+static int
+answer(struct chan *ch, uint32_t seq, const Bh__Open *req)
+{
+	static struct opened o;
+	int rc;
+
+	memset(&o, 0, sizeof(o));
+	bh__opened__init(&o.msg);
+	o.msg.name = o.name;
+	rc = opened_make(&o, req);
+	if (rc == 0) {
+		CHAN_PACKET(p, OPENED, opened, &o.msg);
+
+		p.seq = seq;
+		rc = chan_send(ch, &p, o.fds, o.nfds);
+	} else {
+		rc = chan_send_failed(ch, seq, -rc,
+		    o.why != NULL ? o.why : log_errtext(rc));
+	}
+	for (unsigned int i = 0; i < o.nfds; i++)
+		close(o.fds[i]);
+	return rc;
+}
+
+/* Until Quit, or until the controller hangs up. */
+static int
+serve(struct chan *ch)
+{
+	for (;;) {
+		struct pollfd p = { .fd = ch->fd, .events = POLLIN };
+		struct chan_msg msg;
+		int rc;
+
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return -errno;
+		rc = chan_recv(ch, &msg, NULL);
+		if (rc == 0)
+			continue;
+		if (rc < 0)
+			return rc;
+		if (msg.packet->body_case == BH__PACKET__BODY_QUIT)
+			return 0;
+		if (msg.packet->body_case == BH__PACKET__BODY_OPEN)
+			rc = answer(ch, msg.packet->seq, msg.packet->open);
+		chan_done(&msg);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int
+main(void)
+{
+	struct chan ch;
+	const char *stage = "";
+	int listener = -1;
+	int rc;
+
+	chan_init(&ch, FD_CTL, PEER_OPENER, PEER_CONTROLLER, &buffers);
+	ch.states = PROTO_RUNNING;
+	rc = say_hello(&ch);
+	if (rc == 0) {
+		rc = jail_confine_opener(&stage);
+		if (rc == 0)
+			rc = jail_load(JAIL_ENFORCE, &listener, &stage);
+		if (rc != 0)
+			(void)chan_send_failed(&ch, 0, -rc, stage);
+	}
+	if (rc == 0)
+		rc = pass_listener(&ch, listener);
+	if (rc == 0)
+		rc = serve(&ch);
+	_exit(rc == 0 ? 0 : 1);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the opener may do. It opens any path that the user may, which is what it
+// is for; it maps no file, makes no process, and sends to nobody but the
+// controller.
+#include <linux/fs.h>
+#include <linux/if_tun.h>
+#include <linux/kvm.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "ipc/slots.h"
+#include "sandbox/policy.h"
+
+#define IOCTL(request, why) SB_ALLOW1(ioctl, SB_EQ32(1, request), why)
+
+static const struct sb_rule rules[] = {
+	SB_ALLOW1(recvmsg, SB_FD(0, FD_CTL), "requests of the controller"),
+	SB_ALLOW1(sendmsg, SB_FD(0, FD_CTL), "answers, with the fds"),
+	SB_ALLOW(poll, "wait for the next request"),
+	SB_ALLOW(openat, "its purpose; as the user who started the VM"),
+	SB_ALLOW(newfstatat, "what was opened: type, size, inode"),
+	SB_ALLOW(close, "after the fd was passed"),
+	SB_ALLOW1(exit_group, SB_MASK32(0, ~1u, 0), "asked to quit, or failed"),
+
+	/* --console socket=, --serial socket= */
+	SB_ALLOW2(socket, SB_EQ32(0, AF_UNIX),
+	    SB_EQ32(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK),
+	    "the listening socket"),
+	SB_ALLOW(bind, "give it its path"),
+	SB_ALLOW(listen, "wait for one client"),
+	SB_ALLOW(connect, "see whether an old socket file is still served"),
+	SB_ALLOW(unlinkat, "take away an old socket file that is not"),
+	SB_ALLOW(umask, "the socket is for its owner alone"),
+
+	/* --net tap= */
+	SB_ALLOW2(socket, SB_EQ32(0, AF_INET),
+	    SB_EQ32(1, SOCK_DGRAM | SOCK_CLOEXEC), "handle for interface ioctls"),
+	SB_ALLOW2(socket, SB_EQ32(0, AF_INET6),
+	    SB_EQ32(1, SOCK_DGRAM | SOCK_CLOEXEC), "handle for IPv6 addresses"),
+	IOCTL(TUNSETIFF, "find or make the tap, add a queue"),
+	IOCTL(TUNGETIFF, "is it a tap with virtio-net headers?"),
+	IOCTL(TUNSETVNETHDRSZ, "12-byte virtio-net headers"),
+	IOCTL(TUNSETOFFLOAD, "which offloads it accepts"),
+	IOCTL(SIOCGIFINDEX, "does the tap exist?"),
+	IOCTL(SIOCGIFHWADDR, "host_mac: compare"),
+	IOCTL(SIOCSIFHWADDR, "host_mac: set"),
+	IOCTL(SIOCGIFMTU, "mtu: compare"),
+	IOCTL(SIOCSIFMTU, "mtu: set"),
+	IOCTL(SIOCGIFADDR, "ip: compare"),
+	IOCTL(SIOCSIFADDR, "ip: set"),
+	IOCTL(SIOCGIFNETMASK, "mask: compare"),
+	IOCTL(SIOCSIFNETMASK, "mask: set"),
+	IOCTL(SIOCGIFFLAGS, "is it up?"),
+	IOCTL(SIOCSIFFLAGS, "bring it up"),
+
+	/* disks, pty, KVM */
+	IOCTL(BLKGETSIZE64, "size of a block device"),
+	IOCTL(BLKSSZGET, "logical sector of a block device"),
+	IOCTL(TIOCSPTLCK, "unlock the new pseudo-terminal"),
+	IOCTL(TIOCGPTN, "its number"),
+	IOCTL(TCGETS, "make it raw"),
+	IOCTL(TCSETS, "make it raw"),
+	IOCTL(KVM_GET_API_VERSION, "is /dev/kvm what it says?"),
+};
+
+const struct sb_policy sb_policy = {
+	.kind = "opener",
+	.rules = rules,
+	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.rlimit_nofile = 128,
+	.rlimit_fsize = 0,
+};
