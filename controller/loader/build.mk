@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+
+LOADER_LIB_SRCS := controller/loader/load.c controller/loader/image.c \
+	controller/loader/memmap.c controller/loader/elf.c \
+	controller/loader/bzimage.c controller/loader/pvh.c \
+	controller/loader/acpi.c controller/loader/smbios.c $(GEN)/dsdt.c
+
+PROGRAMS += bulkhead-loader
+bulkhead-loader_SRCS := controller/loader/main.c $(LOADER_LIB_SRCS) ipc/gmem.c \
+	$(CHILD_SRCS)
+bulkhead-loader_POLICY := controller/loader/loader_policy.c
+
+# The DSDT: C preprocessor (for layout.h), iasl, and then a C array with the
+# offsets of the names that are patched. iasl's own C output has the date in it.
+IASL ?= iasl
+$(GEN)/dsdt.c: controller/loader/dsdt.asl arch/x86_64/layout.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -undef -x c -I. $< | sed 's/\(0x[0-9a-f]*\)ull/\1/g' > $(@D)/dsdt.asl
+	$(Q)$(IASL) -we -so -p $(@D)/dsdt $(@D)/dsdt.asl > $(@D)/dsdt.log 2>&1 || \
+		{ cat $(@D)/dsdt.log; exit 1; }
+	$(Q){ echo '#include "controller/loader/dsdt.h"'; \
+	echo 'const uint8_t dsdt_aml[] = {'; \
+	od -An -v -tx1 $(@D)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; \
+	echo 'const uint32_t dsdt_aml_size = sizeof(dsdt_aml);'; \
+	sed -n 's/^ *{"\(P64B\|P64L\|COMS\)", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t dsdt_offset_\1 = \3;/p' \
+		$(@D)/dsdt.offset.h; } > $@

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The DSDT of an x86-64 guest, compiled by iasl when the loader is built. What
+// differs from VM to VM is in three names at the top, which acpi.c overwrites
+// (their offsets come from iasl); the addresses are those of
+// arch/x86_64/layout.h (build.mk runs this through the C preprocessor).
+#include "arch/x86_64/layout.h"
+DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
+{
+	// Width counts: each is patched in place, at its own size.
+	Name (\P64B, 0x1122334455667788)	// 64-bit PCI window: first byte
+	Name (\P64L, 0x1122334455667799)	// ... and last byte; 0: no window
+	Name (\COMS, 0x5A)			// _STA of the serial port
+
+	Name (\_S5, Package () { LAYOUT_ACPI_S5, 0, 0, 0 })
+
+	Scope (\_SB)
+	{
+		// ECAM must be claimed by a motherboard resource
+		// (PCI firmware specification 3.0 4.1.2).
+		Device (MBRD)
+		{
+			Name (_HID, EisaId ("PNP0C02"))
+			Name (_UID, Zero)
+			Name (_CRS, ResourceTemplate ()
+			{
+				DWordMemory (ResourceConsumer, PosDecode, MinFixed,
+				    MaxFixed, NonCacheable, ReadWrite, 0,
+				    LAYOUT_ECAM,
+				    LAYOUT_ECAM_LAST,
+				    0, LAYOUT_ECAM_SIZE)
+				IO (Decode16, LAYOUT_PORT_ACPI_SLEEP,
+				    LAYOUT_PORT_ACPI_SLEEP, 1, 2)
+				IO (Decode16, LAYOUT_PORT_GED, LAYOUT_PORT_GED, 1, 1)
+				IO (Decode16, LAYOUT_PORT_PM_TIMER,
+				    LAYOUT_PORT_PM_TIMER, 1, 4)
+			})
+		}
+
+		Device (PCI0)
+		{
+			Name (_HID, EisaId ("PNP0A08"))
+			Name (_CID, EisaId ("PNP0A03"))
+			Name (_UID, Zero)
+			Name (_SEG, Zero)
+			Name (_BBN, Zero)
+			Name (_CCA, One)
+			Name (_CBA, LAYOUT_ECAM)
+
+			Name (CR32, ResourceTemplate ()
+			{
+				WordBusNumber (ResourceProducer, MinFixed,
+				    MaxFixed, PosDecode, 0, 0, 255, 0, 256)
+				DWordMemory (ResourceProducer, PosDecode, MinFixed,
+				    MaxFixed, NonCacheable, ReadWrite, 0,
+				    LAYOUT_MMIO32,
+				    LAYOUT_MMIO32_LAST,
+				    0, LAYOUT_MMIO32_SIZE)
+			})
+			Name (CR64, ResourceTemplate ()
+			{
+				QWordMemory (ResourceProducer, PosDecode, MinFixed,
+				    MaxFixed, NonCacheable, ReadWrite, 0, 0, 0, 0, 0,
+				    , , WIN)
+			})
+			Method (_CRS, 0, Serialized)
+			{
+				If (\P64L == 0)
+				{
+					Return (CR32)
+				}
+				CreateQWordField (CR64, ^WIN._MIN, PMIN)
+				CreateQWordField (CR64, ^WIN._MAX, PMAX)
+				CreateQWordField (CR64, ^WIN._LEN, PLEN)
+				PMIN = \P64B
+				PMAX = \P64L
+				PLEN = \P64L - \P64B + 1
+				Return (ConcatenateResTemplate (CR32, CR64))
+			}
+
+			// Everything PCIe belongs to the guest, but for the
+			// controller of the days before PCIe hotplug (bit 1).
+			Method (_OSC, 4, Serialized)
+			{
+				CreateDWordField (Arg3, 0, STAT)
+				If (Arg0 != ToUUID (
+				    "33db4d5b-1ff7-401c-9657-7441c03dd766"))
+				{
+					STAT |= 0x04	// unknown UUID
+					Return (Arg3)
+				}
+				CreateDWordField (Arg3, 8, CTRL)
+				If (Arg1 != 1)
+				{
+					STAT |= 0x08	// unknown revision
+				}
+				If (CTRL & ~0x1D)
+				{
+					STAT |= 0x10	// not all was granted
+					CTRL &= 0x1D
+				}
+				Return (Arg3)
+			}
+		}
+
+		Device (COM1)
+		{
+			Name (_HID, EisaId ("PNP0501"))
+			Name (_UID, Zero)
+			Name (_DDN, "COM1")
+			Method (_STA, 0, NotSerialized)
+			{
+				Return (\COMS)
+			}
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, LAYOUT_PORT_COM1, LAYOUT_PORT_COM1,
+				    1, 8)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+				    Exclusive) { LAYOUT_GSI_COM1 }
+			})
+		}
+
+		// No interrupt: a guest gets its alarms from elsewhere.
+		Device (RTC)
+		{
+			Name (_HID, EisaId ("PNP0B00"))
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, LAYOUT_PORT_CMOS, LAYOUT_PORT_CMOS,
+				    1, 2)
+			})
+		}
+
+		Device (PWRB)
+		{
+			Name (_HID, EisaId ("PNP0C0C"))
+			Name (_UID, Zero)
+		}
+
+		// Generic Event Device (ACPI 6.4 5.6.9): in hardware-reduced
+		// ACPI what an SCI with its GPEs was before.
+		Device (GED)
+		{
+			Name (_HID, "ACPI0013")
+			Name (_UID, Zero)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+				    Exclusive) { LAYOUT_GSI_GED }
+			})
+			OperationRegion (EVTR, SystemIO, LAYOUT_PORT_GED, 1)
+			Field (EVTR, ByteAcc, NoLock, Preserve)
+			{
+				EVTS, 8		// reading clears
+			}
+			Method (_EVT, 1, Serialized)
+			{
+				Local0 = EVTS
+				If (Local0 & LAYOUT_GED_POWER_BUTTON)
+				{
+					Notify (\_SB.PWRB, 0x80)
+				}
+			}
+		}
+	}
+}
