@@ -68,6 +68,10 @@ struct sb_policy {
 #define SB_ALLOW4(call, a, b, c, d, why)				\
 	{ .nr = SYS_##call, .name = #call, .arg = { a, b, c, d }, .reason = why }
 
+/* In a denylist: what kills. */
+#define SB_DENY SB_ALLOW
+#define SB_DENY1 SB_ALLOW1
+
 /*
  * A policy file defines this one name (each kind is its own program):
  *	const struct sb_policy sb_policy = { .kind = "blk", ... };
