@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AArch64 behind arch/arch.h: not written yet. Every function says so. It
+ * compiles and links against the contract in every build, so that the contract
+ * stays one that a second architecture can meet.
+ */
+#include "arch/arch.h"
+
+#include <errno.h>
+
+#define UNIMPLEMENTED (-ENOSYS)
+
+const struct arch_layout arch_layout = { 0 };
+
+uint32_t
+arch_vcpu_id(const struct arch_cpu_config *config, uint32_t index)
+{
+	(void)config;
+	return index;
+}
+
+int
+arch_cpu_init(int dev_fd, const struct hv_caps *caps,
+    const struct arch_cpu_config *config, const char **why)
+{
+	(void)dev_fd;
+	(void)caps;
+	(void)config;
+	*why = "AArch64: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+int
+arch_vcpu_init(struct hv_vcpu *vcpu, uint32_t index,
+    const struct arch_boot *boot)
+{
+	(void)vcpu;
+	(void)index;
+	(void)boot;
+	return UNIMPLEMENTED;
+}
+
+int
+arch_boot_memory(struct gmem *mem, const struct arch_boot *boot)
+{
+	(void)mem;
+	(void)boot;
+	return UNIMPLEMENTED;
+}
+
+int
+arch_irqchip_init(struct hv_vm *vm)
+{
+	(void)vm;
+	return UNIMPLEMENTED;
+}
+
+int
+arch_platform_init(const struct arch_platform_config *config,
+    const char **why)
+{
+	(void)config;
+	*why = "AArch64: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+void
+arch_eoi(uint32_t vector)
+{
+	(void)vector;
+}
+
+void
+arch_power_button(void)
+{
+}
+
+void
+arch_rings_ready(void)
+{
+}

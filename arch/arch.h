@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The architecture seam: what the vcpu-worker needs to know about the machine
+ * that it makes. arch/x86_64 implements it, arch/aarch64 is a stub. The worker
+ * itself knows vCPUs, buses, PCI and virtio, and nothing of APICs or ports.
+ *
+ * All functions but arch_eoi, arch_power_button and what hangs on the buses are
+ * called from the main thread before vCPUs run. 0 or -errno.
+ */
+#ifndef BULKHEAD_ARCH_ARCH_H
+#define BULKHEAD_ARCH_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/hypervisor.h"
+
+struct bus;
+struct gmem;
+struct loop;
+struct bytering_page;
+
+/* Where the worker's own devices are. */
+struct arch_layout {
+	uint64_t ecam, ecam_size;	/* PCIe configuration space */
+	uint64_t mmio32, mmio32_size;	/* PCI memory below 4 GiB */
+	uint64_t virtio_bar_size;
+	uint32_t first_msi_gsi;		/* GSIs below are wired */
+};
+
+extern const struct arch_layout arch_layout;
+
+struct arch_cpu_config {
+	uint32_t boot_vcpus, max_vcpus;
+	uint32_t threads, cores, dies, packages;	/* 0: not given */
+	uint32_t max_phys_bits;		/* 0: as the host */
+	bool nested;
+};
+
+enum arch_boot_protocol { ARCH_BOOT_PVH, ARCH_BOOT_LINUX32, ARCH_BOOT_ARM64 };
+
+struct arch_boot {
+	enum arch_boot_protocol protocol;
+	uint64_t entry, param;		/* guest-physical */
+};
+
+/* What a device of the platform may ask of the machine. Any thread. */
+enum arch_stop { ARCH_STOP_SHUTDOWN, ARCH_STOP_RESET };
+
+struct arch_host {
+	void (*stop)(void *owner, enum arch_stop reason);
+	void *owner;
+};
+
+struct arch_platform_config {
+	struct hv_vm *vm;
+	struct bus *ports;		/* x86: the I/O space; else empty */
+	struct bus *mmio;
+	const struct gmem *mem;
+	struct arch_host host;
+	struct bytering_page *rings;	/* NULL: no serial, no debug console */
+	int to_far;			/* eventfd: FD_RINGS_TO_FAR */
+	bool serial;
+	bool debug_console;
+	uint16_t debug_console_port;
+};
+
+/* The hardware id of vCPU @index. */
+uint32_t arch_vcpu_id(const struct arch_cpu_config *config, uint32_t index);
+
+/*
+ * Ask the hypervisor behind @dev_fd for its CPU features and make of them those
+ * of this VM. EINVAL: a configuration that this host cannot give; *why says what.
+ */
+int arch_cpu_init(int dev_fd, const struct hv_caps *caps,
+    const struct arch_cpu_config *config, const char **why);
+
+/* Features and reset state of vCPU @index; the first gets @boot. */
+int arch_vcpu_init(struct hv_vcpu *vcpu, uint32_t index,
+    const struct arch_boot *boot);
+
+/* Write what the entry state needs into guest memory. EFAULT: none there. */
+int arch_boot_memory(struct gmem *mem, const struct arch_boot *boot);
+
+/* Interrupt controller: after the memory, before the vCPUs. */
+int arch_irqchip_init(struct hv_vm *vm);
+
+/* Platform devices onto the buses; *why as above. */
+int arch_platform_init(const struct arch_platform_config *config,
+    const char **why);
+
+/* vCPU threads: the guest has ended level interrupt @vector. */
+void arch_eoi(uint32_t vector);
+
+/* Main thread. */
+void arch_power_button(void);
+void arch_rings_ready(void);	/* bytes or room in the serial rings */
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Links the stubs (arch/mshv, arch/aarch64) and calls each function of the two
+ * contracts once, so that a function that is missing from a stub breaks the
+ * build, and one that pretends to work fails `make check`.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "arch/arch.h"
+
+static int failures;
+
+static void
+expect(const char *name, int rc)
+{
+	if (rc == -ENOSYS)
+		return;
+	printf("not ok - %s: %d, not -ENOSYS\n", name, rc);
+	failures++;
+}
+
+static void
+check_hypervisor(void)
+{
+	struct hv_exit exit;
+	uint32_t count = 0;
+
+	expect("hv_open", hv_open(-1, NULL));
+	expect("hv_create_vm", hv_create_vm(-1, -1, -1, NULL));
+	expect("hv_supported_cpuid", hv_supported_cpuid(-1, NULL, &count));
+	expect("hv_set_memory", hv_set_memory(NULL, 0, 0, 0, NULL, false));
+	expect("hv_create_irqchip", hv_create_irqchip(NULL, 0));
+	expect("hv_set_route", hv_set_route(NULL, 0, NULL));
+	expect("hv_commit_routes", hv_commit_routes(NULL));
+	expect("hv_irqfd", hv_irqfd(NULL, -1, 0, true));
+	expect("hv_ioeventfd", hv_ioeventfd(NULL, -1, 0, true));
+	expect("hv_signal_msi", hv_signal_msi(NULL, NULL));
+	expect("hv_create_vcpu", hv_create_vcpu(NULL, 0, 0, NULL));
+	hv_vcpu_run(NULL, &exit);
+	expect("hv_vcpu_run", exit.kind == HV_EXIT_ERROR ? -ENOSYS : 0);
+	hv_vcpu_interrupt(NULL);
+	hv_vcpu_resume(NULL);
+	expect("hv_vcpu_set_cpuid", hv_vcpu_set_cpuid(NULL, NULL, 0));
+	expect("hv_vcpu_get_state", hv_vcpu_get_state(NULL, NULL));
+	expect("hv_vcpu_set_state", hv_vcpu_set_state(NULL, NULL));
+}
+
+static void
+check_arch(void)
+{
+	struct arch_cpu_config cpu = { 0 };
+	struct arch_platform_config platform = { 0 };
+	struct arch_boot boot = { 0 };
+	const char *why = NULL;
+
+	expect("arch_layout", arch_layout.ecam == 0 ? -ENOSYS : 0);
+	expect("arch_vcpu_id", arch_vcpu_id(&cpu, 7) == 7 ? -ENOSYS : 0);
+	expect("arch_cpu_init", arch_cpu_init(-1, NULL, &cpu, &why));
+	expect("arch_vcpu_init", arch_vcpu_init(NULL, 0, &boot));
+	expect("arch_boot_memory", arch_boot_memory(NULL, &boot));
+	expect("arch_irqchip_init", arch_irqchip_init(NULL));
+	expect("arch_platform_init", arch_platform_init(&platform, &why));
+	arch_eoi(0);
+	arch_power_button();
+	arch_rings_ready();
+}
+
+int
+main(void)
+{
+	check_hypervisor();
+	check_arch();
+	if (failures == 0)
+		puts("ok - the stubs of both seams are complete");
+	return failures != 0;
+}
