@@ -42,7 +42,7 @@ feature() { cut -c $(($2 + 1)) "$1/features"; }
 # A stock kernel that finds the machine in order says none of these.
 dmesg_clean() {
 	! dmesg | grep -iE \
-'ACPI.*(error|exception|fail|invalid|warning)|\[Firmware (Bug|Warn)|virtio.*(error|fail|not ready|bad)|pci.*(error|fail|can.t|invalid|conflict)|BUG:|WARNING:|Oops|Call Trace|rcu.*stall|blk_update_request|I/O error|unchecked MSR|no longer affine|irq [0-9]*: nobody'
+'ACPI.*(error|exception|fail|invalid|warning)|\[Firmware (Bug|Warn)|virtio.*(error|fail|not ready|bad)|pci.*(error|fail|can.t|invalid|conflict)|BUG:|WARNING:|Oops:|Call Trace|rcu.*stall|blk_update_request|I/O error|unchecked MSR|no longer affine|irq [0-9]*: nobody'
 }
 
 cpus() { [ "$(nproc)" = "$1" ]; }

@@ -5,14 +5,16 @@
 # seconds: 240
 # full: 100 MiB
 
-# The guest sends, then fetches what it sent; both ends say the checksum.
+# The guest sends, then fetches what it sent; both ends say the checksum. nc ends
+# with the first end of input, so who only receives gets an input that has none.
 host() {
 	mib=8
 	[ -z "$FULL" ] || mib=100
 	cmdline="host_ip=$host_ip guest_ip=$guest_ip mib=$mib"
 	vm_start --net "$(tap_net)"
 	vm_says "guest: net up" || return
-	busybox nc -l -p 5001 </dev/null >received &
+	mkfifo hold
+	busybox nc -l -p 5001 <>hold >received &
 	first=$!
 	vm_says "guest: sent" || { kill $first; return; }
 	wait $first
@@ -49,7 +51,8 @@ guest() {
 	say "sent ${sum%% *}"
 	rm /tmp/data
 	sleep 1
-	connect 5002 </dev/null >/tmp/data
+	mkfifo /tmp/hold
+	connect 5002 <>/tmp/hold >/tmp/data
 	got=$(sha256sum </tmp/data)
 	say "got ${got%% *}"
 	check "the same came back" [ "$sum" = "$got" ]
