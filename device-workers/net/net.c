@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * virtio-net (virtio 1.2, 5.1) on a tap: features, configuration, transmit and
+ * the control queue. Called by the worker library; receive is in net_rx.c, what
+ * a driver may say in a header in net_hdr.c, ioctls in tap.c.
+ *
+ * Queues: 2i receives and 2i+1 transmits on the tap queue at FD_BACKEND + i;
+ * after them the control queue, if there is more than one pair. Never waits: a
+ * frame that the tap does not take at once is dropped, as a card's is whose cable
+ * is full; it only happens when the host is out of memory for it.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "device-workers/net/net.h"
+#include "device-workers/net/tap.h"
+#include "ipc/log.h"
+
+#define VIRTIO_ID_NET 1
+#define TX_BATCH 128u
+#define LINK_UP 1
+
+#define CTRL_OK 0
+#define CTRL_ERR 1
+
+struct config_space {
+	uint8_t mac[6];
+	uint16_t status;
+	uint16_t max_virtqueue_pairs;
+	uint16_t mtu;
+};
+
+_Static_assert(sizeof(struct config_space) == 12, "as in 5.1.4");
+
+static bool
+has(const struct device *dev, unsigned int feature)
+{
+	return (dev->driver_features >> feature & 1) != 0;
+}
+
+/* Let the kernel steer flows to the first @active queues only. */
+static void
+set_active(struct device *dev, unsigned int active)
+{
+	struct net *n = dev->priv;
+	unsigned int old = n->active;
+
+	n->active = active;
+	for (unsigned int i = 1; i < n->npairs; i++) {
+		int err;
+
+		/*
+		 * A detached queue is in error for epoll until it is attached.
+		 * EINVAL: it already is what it should be (a tap that does not
+		 * know of it steers to queues that nobody reads: not ours to
+		 * mend).
+		 */
+		if (i >= active)
+			net_rx_quiet(dev, i);
+		err = tap_set_attached(n->pair[i].fd, i < active);
+		if (err != 0 && err != -EINVAL)
+			net_tap_gone(dev, i, -err);
+	}
+	for (unsigned int i = old; i < active; i++)
+		net_receive(dev, i);
+}
+
+static int
+check_config(const Bh__NetConfig *c, const char **why)
+{
+	if (c->mac.len != 6 || (c->mac.data[0] & 1) != 0)
+		*why = "not the MAC address of one station";
+	else if (c->queue_pairs < 1 || c->queue_pairs > NET_MAX_PAIRS)
+		*why = "number of queue pairs is not 1 to 8";
+	else if (c->queue_size < 2 || c->queue_size > VIRTQ_MAX_SIZE ||
+	    (c->queue_size & (c->queue_size - 1)) != 0)
+		*why = "queue size is not a power of two from 2 to 1024";
+	else if (c->mtu != 0 && (c->mtu < 68 || c->mtu > 65535))
+		*why = "MTU is not 68 to 65535";
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static int
+net_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
+{
+	const Bh__NetConfig *c = config->net;
+	struct config_space space = { .status = htole16(LINK_UP) };
+	struct net *n;
+	int err;
+
+	err = check_config(c, why);
+	if (err != 0)
+		return err;
+	n = calloc(1, sizeof(*n));
+	if (n == NULL) {
+		*why = "no memory";
+		return -ENOMEM;
+	}
+	dev->priv = n;
+	n->npairs = c->queue_pairs;
+	for (unsigned int i = 0; i < n->npairs; i++) {
+		n->pair[i].fd = FD_BACKEND + (int)i;
+		err = tap_check(n->pair[i].fd, why);
+		if (err != 0)
+			return err;
+	}
+
+	dev->virtio_id = VIRTIO_ID_NET;
+	dev->features = net_features_of(c->tap_offloads) |
+	    1ull << VIRTIO_NET_F_MAC | 1ull << VIRTIO_NET_F_STATUS |
+	    1ull << VIRTIO_NET_F_MRG_RXBUF;
+	dev->nqueues = 2 * n->npairs;
+	if (c->mtu != 0)
+		dev->features |= 1ull << VIRTIO_NET_F_MTU;
+	if (n->npairs > 1) {
+		dev->features |= 1ull << VIRTIO_NET_F_MQ |
+		    1ull << VIRTIO_NET_F_CTRL_VQ;
+		dev->nqueues++;
+	}
+	for (unsigned int q = 0; q < dev->nqueues; q++)
+		dev->queue_max[q] = (uint16_t)c->queue_size;
+	memcpy(space.mac, c->mac.data, sizeof(space.mac));
+	space.max_virtqueue_pairs = htole16((uint16_t)n->npairs);
+	space.mtu = htole16((uint16_t)c->mtu);
+	memcpy(dev->config, &space, sizeof(space));
+	dev->config_size = sizeof(space);
+	n->active = 1;
+	set_active(dev, 1);
+	return 0;
+}
+
+static void
+net_activate(struct device *dev)
+{
+	struct net *n = dev->priv;
+	uint32_t offloads = net_offloads_of(dev->driver_features);
+
+	/*
+	 * Only now is it known what the driver understands of unfinished
+	 * checksums and segments. Of a tap one fd would do; of a macvtap each
+	 * queue has its own.
+	 */
+	for (unsigned int i = 0; i < n->npairs; i++) {
+		int err;
+
+		if (i >= n->active)
+			continue;	/* detached: set when it is attached */
+		err = tap_set_offloads(n->pair[i].fd, offloads);
+		if (err != 0 && !net_tap_gone(dev, i, -err))
+			log_guest("net: tap offloads: %s", log_errname(err));
+	}
+	for (unsigned int i = 0; i < n->active; i++)
+		net_receive(dev, i);
+}
+
+/* The part of the readable segments after the header, behind iov[0]. */
+static unsigned int
+frame_iov(struct net *n)
+{
+	const struct virtq_chain *c = &n->chain;
+	size_t skip = NET_HDR_SIZE;
+	unsigned int used = 1;
+
+	for (unsigned int i = 0; i < c->nread; i++) {
+		if (skip >= c->iov[i].iov_len) {
+			skip -= c->iov[i].iov_len;
+			continue;
+		}
+		n->iov[used].iov_base = (uint8_t *)c->iov[i].iov_base + skip;
+		n->iov[used].iov_len = c->iov[i].iov_len - skip;
+		used++;
+		skip = 0;
+	}
+	return used;
+}
+
+/* Send n->chain, or drop it: 5.1.6.2 has no way to tell the driver. */
+static void
+transmit(struct device *dev, unsigned int i)
+{
+	struct net *n = dev->priv;
+	struct net_pair *p = &n->pair[i];
+	struct net_hdr hdr;
+	ssize_t len;
+
+	if (p->gone || i >= n->active || n->chain.read_len > NET_FRAME_MAX ||
+	    virtq_copy_out_of(&n->chain, 0, &hdr, sizeof(hdr)) != sizeof(hdr) ||
+	    !net_check_tx(&hdr, n->chain.read_len - sizeof(hdr),
+	    dev->driver_features))
+		return;
+	/* The checked copy goes out, not what the driver has there by now. */
+	n->iov[0].iov_base = &hdr;
+	n->iov[0].iov_len = sizeof(hdr);
+	do {
+		len = writev(p->fd, n->iov, (int)frame_iov(n));
+	} while (len < 0 && errno == EINTR);
+	/* EINVAL: the kernel's own checks; EIO: the interface is down. */
+	if (len < 0 && errno != EAGAIN && errno != EINVAL && errno != EIO &&
+	    !net_tap_gone(dev, i, errno))
+		log_guest("net: writing to the tap: %s", log_errname(errno));
+}
+
+/* Carry out the command in n->chain. Returns the bytes written. */
+static uint32_t
+control(struct device *dev)
+{
+	struct net *n = dev->priv;
+	unsigned int max = has(dev, VIRTIO_NET_F_MQ) ? n->npairs : 1;
+	uint8_t ack = CTRL_ERR;
+	uint8_t cmd[4];
+	unsigned int pairs;
+
+	virtq_copy_out_of(&n->chain, 0, cmd, sizeof(cmd));
+	pairs = n->chain.read_len == sizeof(cmd) ?
+	    net_check_ctrl(cmd, sizeof(cmd), max) : 0;
+	if (n->chain.write_len < 1) {
+		device_needs_reset(dev, "net: control command without a status");
+		return 0;
+	}
+	if (pairs > 0) {
+		uint32_t offloads = net_offloads_of(dev->driver_features);
+
+		set_active(dev, pairs);
+		for (unsigned int i = 0; i < pairs; i++)
+			tap_set_offloads(n->pair[i].fd, offloads);
+		ack = CTRL_OK;
+	}
+	return (uint32_t)virtq_copy_into(&n->chain, 0, &ack, 1);
+}
+
+/* 5.1.2: without MQ the control queue is the third one. */
+static unsigned int
+ctrl_queue(const struct device *dev)
+{
+	const struct net *n = dev->priv;
+
+	if (!has(dev, VIRTIO_NET_F_CTRL_VQ))
+		return DEVICE_MAX_QUEUES;
+	return has(dev, VIRTIO_NET_F_MQ) ? 2 * n->npairs : 2;
+}
+
+static void
+net_queue_ready(struct device *dev, unsigned int q)
+{
+	struct net *n = dev->priv;
+	struct virtq *vq = &dev->vq[q];
+	bool ctrl = q == ctrl_queue(dev);
+	unsigned int taken = 0;
+
+	if (!ctrl && q >= 2 * n->npairs)
+		return;
+	if (!ctrl && q % 2 == 0) {
+		net_receive(dev, q / 2);
+		return;
+	}
+	virtq_no_kicks(vq);
+	for (;;) {
+		uint32_t written = 0;
+		int got = virtq_pop(vq, &n->chain);
+
+		if (got < 0 || (got == 0 && !virtq_want_kicks(vq)))
+			break;
+		if (got == 0) {
+			virtq_no_kicks(vq);
+			continue;
+		}
+		if (ctrl)
+			written = control(dev);
+		else
+			transmit(dev, q / 2);
+		virtq_push(vq, &n->chain, written);
+		if (++taken == TX_BATCH) {
+			device_again(dev, q);
+			break;
+		}
+	}
+	virtq_flush(vq);
+}
+
+static void
+net_backend_ready(struct device *dev, int fd, uint32_t events)
+{
+	(void)events;		/* what is wrong, reading says */
+	net_receive(dev, (unsigned int)(fd - FD_BACKEND));
+}
+
+static void
+net_reset(struct device *dev)
+{
+	struct net *n = dev->priv;
+
+	for (unsigned int i = 0; i < n->npairs; i++) {
+		net_rx_quiet(dev, i);
+		n->pair[i].held = 0;
+	}
+	/* 5.1.6.5.5: one pair is in use until the driver asks for more. */
+	set_active(dev, 1);
+}
+
+static unsigned int
+net_drain(struct device *dev)
+{
+	struct net *n = dev->priv;
+
+	for (unsigned int i = 0; i < n->npairs; i++)
+		net_rx_quiet(dev, i);
+	return 0;		/* no buffer is ever held between two calls */
+}
+
+/* State, version 1: the number of queue pairs in use. A frame may be lost. */
+static size_t
+net_save(struct device *dev, uint8_t *buf, size_t size)
+{
+	const struct net *n = dev->priv;
+
+	if (size < 1)
+		return 0;
+	buf[0] = (uint8_t)n->active;
+	return 1;
+}
+
+static int
+net_load(struct device *dev, uint32_t version, const uint8_t *buf, size_t len)
+{
+	const struct net *n = dev->priv;
+
+	if (version != 1 || len != 1 || buf[0] < 1 || buf[0] > n->npairs)
+		return -EINVAL;
+	set_active(dev, buf[0]);
+	return 0;
+}
+
+const struct device_ops net_ops = {
+	.name = "net",
+	.config_case = BH__DEVICE_CONFIG__DEVICE_NET,
+	.start = net_start,
+	.activate = net_activate,
+	.queue_ready = net_queue_ready,
+	.backend_ready = net_backend_ready,
+	.reset = net_reset,
+	.drain = net_drain,
+	.save = net_save,
+	.load = net_load,
+};
