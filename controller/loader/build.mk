@@ -24,3 +24,22 @@ $(GEN)/dsdt.c: controller/loader/dsdt.asl arch/x86_64/layout.h
 	echo 'const uint32_t dsdt_aml_size = sizeof(dsdt_aml);'; \
 	sed -n 's/^ *{"\(P64B\|P64L\|COMS\)", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t dsdt_offset_\1 = \3;/p' \
 		$(@D)/dsdt.offset.h; } > $@
+
+# ---- tests
+
+LOADER_TEST_SRCS := $(LOADER_LIB_SRCS) ipc/gmem.c ipc/errname.c
+UNIT_TESTS += loader_memmap loader_elf loader_bzimage loader_tables
+$(foreach t,memmap elf bzimage tables,$(eval \
+	unit_loader_$(t)_SRCS := tests/unit/loader_$(t)_test.c $$(LOADER_TEST_SRCS)))
+
+FUZZERS += elf bzimage
+fuzz_elf_SRCS := tests/fuzz/elf_fuzz.c $(LOADER_TEST_SRCS)
+fuzz_bzimage_SRCS := tests/fuzz/bzimage_fuzz.c $(LOADER_TEST_SRCS)
+
+# Writes the ACPI tables for tests/acpi/run.
+$(BUILD)/test/acpi-dump: tests/acpi/dump.c controller/loader/acpi.c $(GEN)/dsdt.c \
+    $(GEN)/bulkhead.pb-c.c $(wildcard controller/loader/*.h arch/x86_64/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -O1 -D_GNU_SOURCE -I. -isystem $(GEN) -o $@ \
+		tests/acpi/dump.c controller/loader/acpi.c controller/loader/image.c \
+		ipc/gmem.c ipc/errname.c $(GEN)/dsdt.c $(GEN)/bulkhead.pb-c.c -lprotobuf-c
