@@ -49,9 +49,9 @@ all:
 # Sources that several programs share.
 PROTO_SRCS := proto/table.c proto/check.c
 IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
-JAIL_SRCS := sandbox/jail.c
+JAIL_SRCS := sandbox/jail.c sandbox/no_nss.c
 CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
-WORKER_SRCS := device-workers/lib/worker.c device-workers/lib/virtq.c \
+WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_start.c virtq.c virtq_chain.c) \
 	ipc/gmem.c $(CHILD_SRCS)
 
 PROGRAMS :=
@@ -89,7 +89,8 @@ $(GEN)/build_id.h: Makefile $(ID_SRCS)
 
 # ---- programs ----------------------------------------------------------------
 
-$(BUILD)/obj/%.o: %.c $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
+# What includes build_id.h says so in its .d; nothing else is rebuilt for it.
+$(BUILD)/obj/%.o: %.c $(GEN)/bulkhead.pb-c.h | $(GEN)/build_id.h
 	@mkdir -p $(@D)
 	$(Q)$(C_COMPILE) -MMD -MP -c -o $@ $<
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the driver of the jail tests tells a twin, through a pipe at TWIN_ORDER,
+ * since the spawner gives a child no arguments.
+ */
+#ifndef BULKHEAD_TESTS_JAIL_ORDER_H
+#define BULKHEAD_TESTS_JAIL_ORDER_H
+
+#include <stdint.h>
+
+#define TWIN_ORDER 31	/* fd slot, not a slot of any kind */
+
+struct twin_order {
+	char attempt[32];	/* see twin.c; "" does nothing */
+	char fail_stage[32];	/* BULKHEAD_FAIL_STAGE, or "" */
+	uint32_t mode;		/* enum jail_mode */
+};
+
+/* Exit status of a twin that was not killed. */
+enum twin_exit {
+	TWIN_QUIET = 0,		/* nothing was attempted */
+	TWIN_FAILED = 1,	/* a stage of the jail failed */
+	TWIN_SUCCEEDED = 42,	/* the call was made */
+	TWIN_EPERM = 43,	/* ... and failed with EPERM */
+	TWIN_OTHER = 44,	/* ... or with something else */
+	TWIN_CONFUSED = 45,	/* the order makes no sense */
+};
+
+#endif

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Twins: the test program with the policy of each jailed program that is built,
+# under that program's name, in a libexec directory of their own. hooks/ has one
+# with fault injection, which no shipped program has.
+TWIN_DIR := $(BUILD)/test/jail
+TWIN_KINDS := opener loader vcpu blk net rng console
+TWIN_SRCS := tests/jail/twin.c $(CHILD_SRCS)
+
+define twin_rule
+$(TWIN_DIR)/twins/bulkhead-$(1): $(call objs,$(TWIN_SRCS)) $(PB_OBJ) \
+    $(BUILD)/obj/gen/$(2)_filter.o $(call objs,$($(2)_POLICY))
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) $$(LINK) -o $$@ $$^ $$(LDLIBS)
+endef
+twin_policy = $(if $(bulkhead-$(1)_POLICY),bulkhead-$(1),plain)
+$(foreach k,$(TWIN_KINDS),$(eval $(call twin_rule,$(k),$(call twin_policy,$(k)))))
+
+# One with the plain policy and the hooks: its jail.c is compiled on its own.
+$(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c sandbox/jail.c \
+    $(call objs,$(IPC_SRCS) $(plain_POLICY)) $(PB_OBJ) \
+    $(BUILD)/obj/gen/plain_filter.o $(GEN)/build_id.h
+	@mkdir -p $(@D)
+	$(Q)$(C_COMPILE) -DBULKHEAD_TEST_HOOKS=1 $(LINK) -o $@ $(filter %.c %.o,$^) \
+		$(LDLIBS)
+
+$(TWIN_DIR)/driver: $(call objs,tests/jail/driver.c tests/jail/vm.c \
+    sandbox/notify.c $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ -lprotobuf-c
+
+jail-tests: $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
+	$(TWIN_DIR)/hooks/bulkhead-rng $(TWIN_DIR)/driver
+.PHONY: jail-tests
+
+# Those of them that have a policy of their own, for the driver.
+empty :=
+comma := ,
+twin-kinds:
+	@echo $(subst $(empty) $(empty),$(comma),$(strip $(foreach k,$(TWIN_KINDS),\
+		$(if $(bulkhead-$(k)_POLICY),$(k)))))
+.PHONY: twin-kinds

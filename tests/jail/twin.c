@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A twin of a process kind, for tests alone: same exec path, same policy and
+ * filter, but what it does once the jail is closed is one call that a compromised
+ * worker would try. Before that it announces, in a Log line, how the call will
+ * look to whoever holds the listener: "expect NAME INDEX VALUE".
+ *
+ * Linked with the policy of each kind (rules.mk). Started by driver.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "build_id.h"
+#include "ipc/chan.h"
+#include "ipc/log.h"
+#include "ipc/slots.h"
+#include "sandbox/jail.h"
+#include "tests/jail/order.h"
+
+/* One call with all its arguments, and the one by which it is recognised. */
+struct attempt {
+	const char *name;
+	long nr;
+	uint64_t args[6];
+	unsigned int index;
+};
+
+#define PTR(p) ((uint64_t)(uintptr_t)(p))
+
+static const char passwd[] = "/etc/passwd";
+static char scratch[4096] __attribute__((aligned(4096)));
+static struct clone_args clone3_args = { .exit_signal = SIGCHLD };
+
+static const struct attempt attempts[] = {
+	{ "open", SYS_open, { PTR(passwd), O_RDONLY }, 1 },
+	{ "openat", SYS_openat, { (uint64_t)AT_FDCWD, PTR(passwd) }, 1 },
+	{ "openat2", SYS_openat2, { (uint64_t)AT_FDCWD, PTR(passwd), PTR(scratch), 24 },
+	    3 },
+	{ "socket", SYS_socket, { AF_INET, SOCK_STREAM }, 0 },
+	{ "clone", SYS_clone, { SIGCHLD }, 0 },
+	{ "clone3", SYS_clone3, { PTR(&clone3_args), sizeof(clone3_args) }, 1 },
+	{ "fork", SYS_fork, { 0 }, 0 },
+	{ "execve", SYS_execve, { PTR(passwd) }, 0 },
+	{ "execveat", SYS_execveat, { 0, PTR(passwd) }, 1 },
+	{ "ptrace", SYS_ptrace, { 16, 1 }, 1 },
+	{ "process_vm_readv", SYS_process_vm_readv, { 1 }, 0 },
+	{ "kill", SYS_kill, { 2, SIGTERM }, 0 },
+	{ "tgkill", SYS_tgkill, { 2, 2, SIGTERM }, 0 },
+	{ "io_uring_setup", SYS_io_uring_setup, { 8, PTR(scratch) }, 0 },
+	{ "memfd_create", SYS_memfd_create, { PTR("x") }, 1 },
+	{ "prctl", SYS_prctl, { 38, 0 }, 0 },
+	{ "mmap", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC,
+	    MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1 }, 2 },
+	{ "mprotect", SYS_mprotect, { PTR(scratch), 4096, PROT_READ | PROT_EXEC }, 2 },
+};
+
+static struct chan_buffers buffers;
+static struct chan ctl;
+
+static void
+say(Bh__LogLevel level, const char *text)
+{
+	Bh__Log log = BH__LOG__INIT;
+	CHAN_PACKET(packet, LOG, log, &log);
+
+	log.level = level;
+	log.text = (char *)(uintptr_t)text;
+	if (chan_send(&ctl, &packet, NULL, 0) != 0)
+		_exit(TWIN_CONFUSED);
+}
+
+/* Calls whose argument 0 is an fd that a wrong one can take the place of. */
+static bool
+takes_fd(int nr)
+{
+	static const int calls[] = { SYS_write, SYS_writev, SYS_read, SYS_readv,
+	    SYS_pread64, SYS_pwrite64, SYS_recvmsg, SYS_sendmsg, SYS_fallocate,
+	    SYS_fdatasync, SYS_ioctl };
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i] == nr)
+			return true;
+	return false;
+}
+
+static bool
+binds_fd(const struct sb_rule *r)
+{
+	for (size_t i = 0; i < SB_MAX_ARGS; i++)
+		if (r->arg[i].cmp != SB_CMP_NONE && r->arg[i].index == 0)
+			return true;
+	return false;
+}
+
+/* Whether any form of call @nr lets fd @fd through, whatever else it says. */
+static bool
+lets_fd(int nr, uint32_t fd)
+{
+	for (size_t i = 0; i < sb_policy.nrules; i++) {
+		const struct sb_rule *r = &sb_policy.rules[i];
+		bool ok = true;
+
+		if (r->nr != nr)
+			continue;
+		for (size_t k = 0; k < SB_MAX_ARGS; k++) {
+			const struct sb_arg *a = &r->arg[k];
+
+			if (a->cmp == SB_CMP_NONE || a->index != 0)
+				continue;
+			if (a->cmp == SB_CMP_MASK32)
+				ok = ok && (fd & a->mask) == (uint32_t)a->value;
+			else
+				ok = ok && fd == (uint32_t)a->value;
+		}
+		if (ok)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A call that the policy allows on some fds, with the lowest fd that it does not
+ * name, but otherwise as the policy has it.
+ */
+static bool
+wrong_fd(struct attempt *at)
+{
+	for (size_t i = 0; i < sb_policy.nrules; i++) {
+		const struct sb_rule *r = &sb_policy.rules[i];
+		uint32_t fd = 0;
+
+		if (!takes_fd(r->nr) || !binds_fd(r))
+			continue;
+		while (lets_fd(r->nr, fd))
+			fd++;
+		*at = (struct attempt){ .name = r->name, .nr = r->nr };
+		for (size_t k = 0; k < SB_MAX_ARGS; k++)
+			if (r->arg[k].cmp != SB_CMP_NONE)
+				at->args[r->arg[k].index] = r->arg[k].value;
+		at->args[0] = fd;
+		return true;
+	}
+	return false;
+}
+
+static bool
+find_attempt(const char *name, struct attempt *at)
+{
+	if (strcmp(name, "wrong-fd") == 0)
+		return wrong_fd(at);
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
+		if (strcmp(attempts[i].name, name) == 0) {
+			*at = attempts[i];
+			return true;
+		}
+	return false;
+}
+
+/* Report which fds are open, and what the pipes among them hold. */
+static _Noreturn void
+report_fds(void)
+{
+	char line[LOG_LINE_MAX + 1];
+	size_t used = 0;
+
+	for (int fd = 0; fd < 2048 && used < sizeof(line) - 32; fd++) {
+		unsigned char c = 0;
+
+		if (fcntl(fd, F_GETFD) < 0)
+			continue;
+		if (fd > FD_CTL && fd != TWIN_ORDER && read(fd, &c, 1) != 1)
+			c = 0;
+		used += (size_t)snprintf(line + used, sizeof(line) - used,
+		    "%d=%u ", fd, c);
+	}
+	say(BH__LOG_LEVEL__LOG_LEVEL_INFO, line);
+	_exit(TWIN_QUIET);
+}
+
+static _Noreturn void
+attempt_and_exit(const struct attempt *at)
+{
+	const uint64_t *a = at->args;
+	long rc;
+
+	rc = syscall(at->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (rc == 0 && (at->nr == SYS_clone || at->nr == SYS_clone3 ||
+	    at->nr == SYS_fork))
+		for (;;)	/* the child: the driver kills its namespace */
+			pause();
+	_exit(rc >= 0 ? TWIN_SUCCEEDED : errno == EPERM ? TWIN_EPERM : TWIN_OTHER);
+}
+
+static void
+hello(void)
+{
+	Bh__Hello h = BH__HELLO__INIT;
+	CHAN_PACKET(packet, HELLO, hello, &h);
+
+	h.protocol = PROTO_VERSION;
+	h.build_id = (char *)(uintptr_t)BULKHEAD_BUILD_ID;
+	if (chan_send(&ctl, &packet, NULL, 0) != 0)
+		_exit(TWIN_CONFUSED);
+}
+
+static void
+announce(const char *name, struct attempt *at)
+{
+	char line[128] = "expect nothing";
+
+	if (name[0] != '\0') {
+		if (!find_attempt(name, at)) {
+			say(BH__LOG_LEVEL__LOG_LEVEL_INFO, "cannot");
+			_exit(TWIN_QUIET);
+		}
+		snprintf(line, sizeof(line), "expect %s %u %llu", at->name,
+		    at->index, (unsigned long long)at->args[at->index]);
+	}
+	say(BH__LOG_LEVEL__LOG_LEVEL_INFO, line);
+}
+
+/* As the opener and all others do it. */
+static int
+close_jail(enum jail_mode mode, int *listener, const char **stage)
+{
+	int rc;
+
+	if (strcmp(sb_policy.kind, "opener") != 0)
+		return jail_close(mode, listener, stage);
+	rc = jail_confine_opener(stage);
+	return rc != 0 ? rc : jail_load(mode, listener, stage);
+}
+
+int
+main(void)
+{
+	Bh__SeccompListener l = BH__SECCOMP_LISTENER__INIT;
+	CHAN_PACKET(packet, SECCOMP_LISTENER, seccomp_listener, &l);
+	struct attempt at = { 0 };
+	struct twin_order order;
+	const char *stage = "none";
+	int listener = -1, rc;
+
+	chan_init(&ctl, FD_CTL, PEER_DEVICE, PEER_CONTROLLER, &buffers);
+	if (read(TWIN_ORDER, &order, sizeof(order)) != (ssize_t)sizeof(order))
+		_exit(TWIN_CONFUSED);
+	if (order.fail_stage[0] != '\0')
+		setenv("BULKHEAD_FAIL_STAGE", order.fail_stage, 1);
+	hello();
+	if (strcmp(order.attempt, "fds") == 0)
+		report_fds();
+	announce(order.attempt, &at);
+	rc = close_jail((enum jail_mode)order.mode, &listener, &stage);
+	if (rc != 0) {
+		(void)chan_send_failed(&ctl, 0, -rc, stage);
+		_exit(TWIN_FAILED);
+	}
+	if (listener >= 0 && chan_send(&ctl, &packet, &listener, 1) != 0)
+		_exit(TWIN_CONFUSED);
+	if (order.attempt[0] == '\0')
+		_exit(TWIN_QUIET);
+	attempt_and_exit(&at);
+}
