@@ -150,7 +150,7 @@ static void
 set_port(struct writer *w, size_t offset, uint16_t port, uint8_t width)
 {
 	set(w, offset, GAS_SYSTEM_IO, 1);
-	set(w, offset + 1, width * 8u, 1);
+	set(w, offset + 1, 8ull * width, 1);
 	set(w, offset + 2, 0, 1);
 	/* Access size: 1 byte, 2 word, 3 dword. */
 	set(w, offset + 3, width == 4 ? 3 : 1, 1);

@@ -14,7 +14,7 @@
 #include "controller/loader/image.h"
 #include "ipc/gmem.h"
 
-#define ACPI_MAX_SIZE (320u * 1024)	/* LAYOUT_RSDP to LAYOUT_ACPI_END */
+#define ACPI_MAX_SIZE 327680ull	/* LAYOUT_RSDP to LAYOUT_ACPI_END */
 
 struct acpi_tables {
 	size_t len;		/* bytes used, RSDP first */

@@ -166,7 +166,7 @@ static int
 check_entry(struct load *ld, const Elf64_Ehdr *h, uint64_t entry)
 {
 	for (unsigned int i = 0; i < h->e_phnum; i++) {
-		Elf64_Phdr p;
+		Elf64_Phdr p = { .p_type = PT_NULL };
 		int rc = read_phdr(ld, h, i, &p);
 
 		if (rc < 0)
@@ -181,7 +181,7 @@ check_entry(struct load *ld, const Elf64_Ehdr *h, uint64_t entry)
 int
 elf_load(struct load *ld, uint64_t *entry)
 {
-	Elf64_Ehdr h;
+	Elf64_Ehdr h = { .e_phnum = 0 };
 	bool found = false;
 	int rc = image_read(&ld->kernel, 0, &h, sizeof(h), ld->report);
 
@@ -190,7 +190,7 @@ elf_load(struct load *ld, uint64_t *entry)
 	ld->kernel_end = LAYOUT_HIGH_RAM;
 	/* Notes first: what cannot be started is not loaded. */
 	for (unsigned int i = 0; rc >= 0 && !found && i < h.e_phnum; i++) {
-		Elf64_Phdr p;
+		Elf64_Phdr p = { .p_type = PT_NULL };
 
 		rc = read_phdr(ld, &h, i, &p);
 		if (rc == 0 && p.p_type == PT_NOTE)
@@ -204,7 +204,7 @@ elf_load(struct load *ld, uint64_t *entry)
 		    "(XEN_ELFNOTE_PHYS32_ENTRY); Linux has it with CONFIG_PVH");
 	rc = check_entry(ld, &h, *entry);
 	for (unsigned int i = 0; rc == 0 && i < h.e_phnum; i++) {
-		Elf64_Phdr p;
+		Elf64_Phdr p = { .p_type = PT_NULL };
 
 		rc = read_phdr(ld, &h, i, &p);
 		if (rc == 0 && p.p_type == PT_LOAD)

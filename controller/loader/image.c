@@ -11,7 +11,7 @@
 #include "ipc/log.h"
 
 /* Large enough for few calls, small enough to notice a region's end. */
-#define CHUNK (4u * 1024 * 1024)
+#define CHUNK (4ull << 20)
 
 void
 load_say(struct load_report *report, const char *text)

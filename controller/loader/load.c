@@ -70,7 +70,7 @@ load_kernel(struct load *ld, struct boot *boot)
 	    ld->kernel.size : sizeof(head);
 	int rc;
 
-	if (len == 0)
+	if (ld->kernel.size == 0)
 		return load_fail(ld->report, ENOEXEC, ld->kernel.what, "empty");
 	rc = image_read(&ld->kernel, 0, head, len, ld->report);
 	if (rc < 0)

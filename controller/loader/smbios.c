@@ -230,11 +230,10 @@ set_entry(struct smbios_tables *t)
 int
 smbios_build(struct smbios_tables *tables, const Bh__LoadConfig *config)
 {
-	Bh__Smbios none;
+	Bh__Smbios none = { 0 };
 	const Bh__Smbios *s = config->smbios != NULL ? config->smbios : &none;
 	struct writer w = { .t = tables };
 
-	bh__smbios__init(&none);
 	memset(tables->bytes, 0, TABLE_OFFSET);
 	tables->len = TABLE_OFFSET;
 	put_bios(&w);
