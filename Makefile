@@ -25,6 +25,10 @@ WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
 	-Wundef -Wformat=2 -Wno-error=deprecated-declarations -Werror
 HARDEN := -fstack-protector-strong -fcf-protection -fPIE \
 	-ftrivial-auto-var-init=zero -fno-strict-aliasing -fwrapv
+ifneq ($(findstring clang,$(CC)),)
+# clang 14 of Debian 12 has the zero initialisation behind this.
+HARDEN += -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+endif
 CPPFLAGS += -D_GNU_SOURCE -I. -isystem $(GEN)
 CFLAGS ?= -O2 -g
 LDLIBS += -lprotobuf-c -lcap-ng
@@ -51,7 +55,8 @@ PROTO_SRCS := proto/table.c proto/check.c
 IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
 JAIL_SRCS := sandbox/jail.c sandbox/no_nss.c
 CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
-WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_start.c virtq.c virtq_chain.c) \
+WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_messages.c worker_start.c \
+	virtq.c virtq_chain.c) \
 	ipc/gmem.c $(CHILD_SRCS)
 
 PROGRAMS :=

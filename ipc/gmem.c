@@ -207,6 +207,19 @@ gmem_span_write(const struct gmem *mem, gpa_t addr, uint64_t len)
 	return r->host + (addr.raw - r->gpa);
 }
 
+void *
+gmem_span_part(const struct gmem *mem, gpa_t addr, uint64_t *len, bool write)
+{
+	uint64_t left;
+	const struct gmem_region *r = region_of(mem, addr.raw, &left);
+
+	if (r == NULL || (write && r->readonly))
+		return NULL;
+	if (*len > left)
+		*len = left;
+	return r->host + (addr.raw - r->gpa);
+}
+
 /* Is all of the range mapped (and writable, where asked)? */
 static bool
 range_ok(const struct gmem *mem, uint64_t addr, uint64_t len, bool write)

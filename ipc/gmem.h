@@ -87,6 +87,13 @@ const void *gmem_span_read(const struct gmem *mem, gpa_t addr, uint64_t len);
 void *gmem_span_write(const struct gmem *mem, gpa_t addr, uint64_t len);
 
 /*
+ * As the two above, for a buffer that may cross from one region into the next: a
+ * pointer to the first bytes, and *len lowered to those before the region's edge.
+ */
+void *gmem_span_part(const struct gmem *mem, gpa_t addr, uint64_t *len,
+    bool write);
+
+/*
  * Copy from or to guest memory; regions that touch are crossed. Nothing is
  * copied on failure. gmem_write marks what it wrote. 0 or -EFAULT.
  */

@@ -20,6 +20,8 @@
 
 #define DEVICE_MAX_QUEUES 64u
 #define DEVICE_MAX_CONFIG 256u
+#define DEVICE_MAX_STATE 32768u	/* bytes that save() may write */
+#define DEVICE_STATE_VERSION 1u	/* of DeviceState, the device's part too */
 
 struct device;
 
@@ -36,13 +38,24 @@ struct device_ops {
 	int (*start)(struct device *dev, const Bh__DeviceConfig *config,
 	    const char **why);
 
-	/* The driver said DRIVER_OK: dev->driver_features and queues are set. */
+	/*
+	 * The driver said DRIVER_OK (or a saved state was loaded, after load()):
+	 * dev->driver_features and queues are set. NULL: nothing to do.
+	 */
 	void (*activate)(struct device *dev);
 
-	/* Queue @q was kicked (or activated, or may go on): drain it. */
+	/*
+	 * Queue @q was kicked (or activated, or may go on): drain it. Called
+	 * for each enabled queue after activate() and after a drain, with and
+	 * without a kick.
+	 */
 	void (*queue_ready)(struct device *dev, unsigned int q);
 
-	/* A watched back-end fd is ready. */
+	/*
+	 * A watched back-end fd is ready. Also while the device is inactive or
+	 * draining; virtq_pop finds nothing then. One that stays ready and is
+	 * not of use now must be made quiet (events 0), until queue_ready.
+	 */
 	void (*backend_ready)(struct device *dev, int fd, uint32_t events);
 
 	/*
@@ -90,12 +103,16 @@ struct device {
 	uint32_t config_size;
 
 	bool active;			/* between DRIVER_OK and reset */
-	bool draining;
+	bool draining;			/* take nothing more: queues are held */
 	struct virtq vq[DEVICE_MAX_QUEUES];
 };
 
-/* Wait for @events (EPOLLIN ...; 0: quiet) on a back-end fd. -errno. */
+/*
+ * Wait for @events (EPOLLIN ...; 0: quiet) on a back-end fd, below FD_KICK. Call
+ * again to change them. -errno; EPERM: a file that is always ready.
+ */
 int device_watch(struct device *dev, int fd, uint32_t events);
+/* Before the fd is closed. */
 void device_unwatch(struct device *dev, int fd);
 
 /*

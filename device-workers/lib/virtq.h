@@ -8,6 +8,8 @@
  * memory and checked there. A ring that breaks the rules makes the queue broken:
  * virtq_pop() returns -EPROTO from then on, and the library reports
  * DEVICE_NEEDS_RESET. Nothing here ends the process. No allocation.
+ *
+ * Of the sources, virtq.c has the rings, virtq_chain.c what a chain consists of.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_H
 #define BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_H
@@ -42,7 +44,12 @@ struct virtq_layout {
  * them change while they are read.
  */
 struct virtq_chain {
-	uint16_t id;		/* head or buffer id: names the request */
+	/*
+	 * Names the request to the driver. Split: the head, below the queue's
+	 * size, never in flight twice. Packed: the buffer id, any number the
+	 * driver likes, the same one twice too: not an index for a device.
+	 */
+	uint16_t id;
 	uint16_t descs;		/* ring slots it takes (packed) */
 	uint16_t nread;
 	uint16_t nwrite;
@@ -68,21 +75,43 @@ struct virtq {
 	bool pending;			/* something used since the last virtq_flush */
 	uint16_t inflight;		/* popped and not pushed */
 	const char *why;		/* of broken: static text */
+
+	/*
+	 * The areas of the ring in host memory, NULL where they are no longer.
+	 * virtq_memory_changed() looks them up again.
+	 */
+	void *desc_area;
+	const void *avail_area;
+	void *used_area;
+
+	bool held;			/* virtq_hold */
+	bool kicks_off;			/* virtq_no_kicks */
+	bool armed;			/* the driver has been told to kick ... */
+	uint16_t armed_at;		/* ... from here on */
+	uint16_t avail_seen;		/* split: driver's index when last read */
+	uint16_t inflight_descs;	/* packed: slots of what is in flight */
+	uint16_t first_slot;		/* packed: not yet shown to the driver, */
+	uint16_t first_flags;		/* since the flags are stored last */
+	uint64_t taken[VIRTQ_MAX_SIZE / 64];	/* split: heads in flight */
 };
 
 /*
  * Make the queue ready from a layout of the driver's: size within 1 and
  * VIRTQ_MAX_SIZE (split: a power of two), alignments of 2.7.1 and 2.8, areas
- * inside guest memory. -EINVAL, -EFAULT.
+ * inside guest memory, each in one region. -EINVAL, -EFAULT.
  */
 int virtq_enable(struct virtq *vq, struct gmem *mem,
     const struct virtq_layout *layout, uint64_t features, int call);
 
+/* Let go of the ring. Requests still in flight are forgotten. */
 void virtq_disable(struct virtq *vq);
 
 /*
- * Take the next request. 1: *chain is filled; 0: none there; -EPROTO: the ring
- * is broken. Takes no more than the ring holds (in-flight ones included).
+ * Take the next request. 1: *chain is filled; 0: none there, or the queue is
+ * held; -EPROTO: the ring is broken. Takes no more than the ring holds
+ * (in-flight ones included). When it returns 0 for an empty ring the driver will
+ * kick for the next request, unless virtq_no_kicks() was called. Descriptors of
+ * length 0 are legal and leave no segment: a chain may have none at all.
  */
 int virtq_pop(struct virtq *vq, struct virtq_chain *chain);
 
@@ -94,8 +123,10 @@ void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain);
 
 /*
  * Return a request to the driver, @written bytes written into its writable
- * segments from their start. Marks those dirty. The driver sees it after
- * virtq_flush at the latest.
+ * segments from their start. Marks those dirty: @written must cover the last
+ * byte that was written, gaps included (or the device marks by itself). The
+ * driver sees it after virtq_flush, which the library calls after queue_ready for
+ * that queue and after every other call of a device's ops for all.
  */
 void virtq_push(struct virtq *vq, const struct virtq_chain *chain,
     uint32_t written);
@@ -107,8 +138,26 @@ void virtq_push(struct virtq *vq, const struct virtq_chain *chain,
 void virtq_push_group(struct virtq *vq, const struct virtq_chain *chains,
     const uint32_t *written, unsigned int n);
 
-/* Interrupt the driver if it wants to know of what was pushed. */
+/* Show the driver what was pushed, and interrupt it if it wants to know. */
 void virtq_flush(struct virtq *vq);
+
+/* Interrupt the driver in any case: after a load, when one may be lost. */
+void virtq_signal(struct virtq *vq);
+
+/* Let virtq_pop find nothing (true), or go on (false). For the library. */
+void virtq_hold(struct virtq *vq, bool hold);
+
+/* A region of memory went: a ring that was in it is broken from now on. */
+void virtq_memory_changed(struct virtq *vq);
+
+/*
+ * Ring positions as QueueState has them (packed: slot | wrap counter << 15).
+ * Saved when nothing is in flight and all is flushed; loaded right after
+ * virtq_enable: -EINVAL if they cannot be.
+ */
+void virtq_save(const struct virtq *vq, uint16_t *next_avail,
+    uint16_t *next_used);
+int virtq_load(struct virtq *vq, uint32_t next_avail, uint32_t next_used);
 
 /*
  * Ask for (or do without) kicks. virtq_want_kicks returns true if requests came

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a descriptor chain consists of, see virtq_chain.h: each buffer of the
+ * driver's goes through the door of guest memory, in order, bounded in number
+ * and length; and copies between a chain and a buffer of the device.
+ */
+#include "device-workers/lib/virtq_chain.h"
+
+#include <errno.h>
+
+/* 2.7.5, 2.8.5: no chain holds more bytes than this. */
+#define MAX_CHAIN_BYTES (1ull << 32)
+
+int
+virtq_break(struct virtq *vq, const char *why)
+{
+	if (!vq->broken)
+		vq->why = why;
+	vq->broken = true;
+	return -EPROTO;
+}
+
+void
+chain_start(struct virtq_chain *chain)
+{
+	chain->descs = 1;
+	chain->nread = 0;
+	chain->nwrite = 0;
+	chain->read_len = 0;
+	chain->write_len = 0;
+}
+
+int
+chain_add(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
+    uint32_t len, bool write)
+{
+	uint64_t left = len;
+
+	/* 2.7.4.2, 2.8.9.1: what the device reads comes first. */
+	if (!write && chain->nwrite != 0)
+		return virtq_break(vq, "readable buffer after a writable one");
+	if (chain->read_len + chain->write_len + left > MAX_CHAIN_BYTES)
+		return virtq_break(vq, "chain of more than 4 GiB");
+	while (left > 0) {
+		unsigned int n = chain->nread + (unsigned int)chain->nwrite;
+		uint64_t part = left;
+		void *at = gmem_span_part(vq->mem, gpa(addr), &part, write);
+
+		if (at == NULL)
+			return virtq_break(vq, "buffer outside guest memory");
+		if (n == VIRTQ_MAX_SEGS)
+			return virtq_break(vq, "chain of too many buffers");
+		chain->iov[n] = (struct iovec){ .iov_base = at, .iov_len = part };
+		chain->addr[n] = addr;
+		if (write) {
+			chain->nwrite++;
+			chain->write_len += part;
+		} else {
+			chain->nread++;
+			chain->read_len += part;
+		}
+		/* No region ends past 2^64 - 1: this does not wrap. */
+		addr += part;
+		left -= part;
+	}
+	return 0;
+}
+
+/* Descriptor @i of an indirect table, which needs no alignment (2.7.5.3). */
+static int
+table_read(struct virtq *vq, const uint8_t *host, uint64_t table, uint32_t i,
+    void *desc)
+{
+	if (host != NULL) {
+		copy_once(desc, host + (size_t)i * 16);
+		return 0;
+	}
+	/* A table across the edge of two regions, or outside of all. */
+	if (table > UINT64_MAX - 16 * (uint64_t)(i + 1) ||
+	    gmem_read(vq->mem, gpa(table + (uint64_t)i * 16), desc, 16) < 0)
+		return virtq_break(vq, "indirect table outside guest memory");
+	return 0;
+}
+
+/*
+ * 2.7.5.3: a chain within the table, linked by next, beginning with entry 0. It
+ * may be longer than the queue: Linux makes such ones.
+ */
+static int
+split_table(struct virtq *vq, struct virtq_chain *chain, const uint8_t *host,
+    uint64_t table, uint32_t entries)
+{
+	struct split_desc d;
+	uint32_t i = 0;
+
+	for (uint32_t n = 0; n < entries && n < VIRTQ_MAX_SIZE; n++) {
+		int rc = table_read(vq, host, table, i, &d);
+
+		if (rc < 0)
+			return rc;
+		if ((d.flags & DESC_F_INDIRECT) != 0)
+			return virtq_break(vq, "indirect table in another");
+		rc = chain_add(vq, chain, d.addr, d.len,
+		    (d.flags & DESC_F_WRITE) != 0);
+		if (rc < 0 || (d.flags & DESC_F_NEXT) == 0)
+			return rc;
+		if (d.next >= entries)
+			return virtq_break(vq, "next beyond an indirect table");
+		i = d.next;
+	}
+	return virtq_break(vq, "endless chain in an indirect table");
+}
+
+/*
+ * 2.8.7: all entries in order. Flags but WRITE and INDIRECT are ignored: there
+ * are drivers that set NEXT as well.
+ */
+static int
+packed_table(struct virtq *vq, struct virtq_chain *chain, const uint8_t *host,
+    uint64_t table, uint32_t entries)
+{
+	struct packed_desc d;
+
+	if (entries > VIRTQ_MAX_SIZE)
+		return virtq_break(vq, "indirect table too long");
+	for (uint32_t i = 0; i < entries; i++) {
+		int rc = table_read(vq, host, table, i, &d);
+
+		if (rc < 0)
+			return rc;
+		if ((d.flags & DESC_F_INDIRECT) != 0)
+			return virtq_break(vq, "indirect table in another");
+		rc = chain_add(vq, chain, d.addr, d.len,
+		    (d.flags & DESC_F_WRITE) != 0);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+chain_add_table(struct virtq *vq, struct virtq_chain *chain, uint64_t table,
+    uint32_t len)
+{
+	const uint8_t *host;
+
+	if (!vq->indirect)
+		return virtq_break(vq, "indirect table without the feature");
+	if (len == 0 || len % 16 != 0)
+		return virtq_break(vq, "length of an indirect table");
+	host = gmem_span_read(vq->mem, gpa(table), len);
+	return vq->packed ? packed_table(vq, chain, host, table, len / 16) :
+	    split_table(vq, chain, host, table, len / 16);
+}
+
+void
+chain_mark_dirty(struct virtq *vq, const struct virtq_chain *chain,
+    uint64_t written)
+{
+	unsigned int end = chain->nread + (unsigned int)chain->nwrite;
+
+	if (vq->mem->dirty == NULL)
+		return;
+	for (unsigned int i = chain->nread; i < end && written > 0; i++) {
+		uint64_t part = chain->iov[i].iov_len;
+
+		if (part > written)
+			part = written;
+		gmem_mark_dirty(vq->mem, gpa(chain->addr[i]), part);
+		written -= part;
+	}
+}
+
+/*
+ * Copy @len bytes between @buf and segments @first to @end, from byte @offset of
+ * these, into the chain or out of it. Returns how many it could.
+ */
+static uint64_t
+chain_copy(const struct virtq_chain *chain, unsigned int first,
+    unsigned int end, uint64_t offset, void *out, const void *in, uint64_t len)
+{
+	uint64_t done = 0;
+
+	for (unsigned int i = first; i < end && done < len; i++) {
+		uint8_t *at = chain->iov[i].iov_base;
+		uint64_t n = chain->iov[i].iov_len;
+
+		if (offset >= n) {
+			offset -= n;
+			continue;
+		}
+		n -= offset;
+		if (n > len - done)
+			n = len - done;
+		if (in != NULL)
+			memcpy(at + offset, (const uint8_t *)in + done, n);
+		else
+			memcpy((uint8_t *)out + done, at + offset, n);
+		offset = 0;
+		done += n;
+	}
+	return done;
+}
+
+uint64_t
+virtq_copy_out_of(const struct virtq_chain *chain, uint64_t offset, void *dst,
+    uint64_t len)
+{
+	return chain_copy(chain, 0, chain->nread, offset, dst, NULL, len);
+}
+
+uint64_t
+virtq_copy_into(const struct virtq_chain *chain, uint64_t offset,
+    const void *src, uint64_t len)
+{
+	return chain_copy(chain, chain->nread,
+	    chain->nread + (unsigned int)chain->nwrite, offset, NULL, src, len);
+}

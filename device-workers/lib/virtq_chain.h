@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between virtq.c and virtq_chain.c: from descriptors to the segments of a
+ * chain. Not for devices.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_CHAIN_H
+#define BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_CHAIN_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "device-workers/lib/virtq.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+    "rings are little-endian");
+
+/* Flags of a descriptor, both formats (2.7.5, 2.8.1). */
+#define DESC_F_NEXT (1u << 0)
+#define DESC_F_WRITE (1u << 1)
+#define DESC_F_INDIRECT (1u << 2)
+#define DESC_F_AVAIL (1u << 7)	/* packed */
+#define DESC_F_USED (1u << 15)	/* packed */
+
+/* 2.7.5 */
+struct split_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next;
+};
+
+/* 2.8.13 */
+struct packed_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t id;
+	uint16_t flags;
+};
+
+_Static_assert(sizeof(struct split_desc) == 16, "2.7.5");
+_Static_assert(sizeof(struct packed_desc) == 16, "2.8.13");
+
+/*
+ * Copy a descriptor out of memory that the guest may be writing. After the
+ * barrier the compiler has to use the copy: it may not fetch from there again.
+ */
+static inline void
+copy_once(void *dst, const void *src)
+{
+	memcpy(dst, src, 16);
+	__asm__ volatile("" ::: "memory");
+}
+
+/* The queue breaks, with static text for the log. Returns -EPROTO. */
+int virtq_break(struct virtq *vq, const char *why);
+
+/* Empty @chain. */
+void chain_start(struct virtq_chain *chain);
+
+/* Add a buffer of the driver's. 0 or -EPROTO. */
+int chain_add(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
+    uint32_t len, bool write);
+
+/* Add all buffers of an indirect table of @len bytes at @table. */
+int chain_add_table(struct virtq *vq, struct virtq_chain *chain,
+    uint64_t table, uint32_t len);
+
+/* Mark the first @written bytes of the writable segments. */
+void chain_mark_dirty(struct virtq *vq, const struct virtq_chain *chain,
+    uint64_t written);
+
+#endif

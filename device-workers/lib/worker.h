@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between worker_start.c (from exec to the closed jail), worker_messages.c and
+ * worker.c (at work): the state of a device worker's process. Not for devices.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_LIB_WORKER_H
+#define BULKHEAD_DEVICE_WORKERS_LIB_WORKER_H
+
+#include "device-workers/lib/device.h"
+#include "ipc/chan.h"
+#include "ipc/loop.h"
+
+/*
+ * What can only be done when no request is in flight. Asked for by a message,
+ * done by worker_settle() once the device has drained.
+ */
+enum quiet_task {
+	QUIET_DRAIN,		/* Drain */
+	QUIET_SAVE,		/* SaveState */
+	QUIET_QUIT,		/* Quit */
+	QUIET_RESET,		/* ResetDevice */
+	QUIET_REMOVE_MEMORY,	/* RemoveMemory */
+	QUIET_BUS_LOST,		/* the vcpu-worker is gone */
+};
+
+struct quiet_request {
+	enum quiet_task task;
+	uint32_t seq;
+	uint32_t slot;		/* QUIET_REMOVE_MEMORY */
+};
+
+#define QUIET_MAX 16u
+
+struct worker {
+	struct device dev;
+	struct loop loop;
+	struct chan_buffers buffers;
+	struct chan ctl;
+	struct chan bus;
+	struct loop_source ctl_src;
+	struct loop_source bus_src;
+	struct loop_source kick[DEVICE_MAX_QUEUES];
+	struct loop_source backend[FD_KICK];	/* by fd */
+	bool bus_open;
+
+	/* Until the jail is closed */
+	bool configured;
+	uint32_t config_seq;
+	Bh__SeccompMode seccomp;
+	uint32_t regions_left;
+
+	/* At work */
+	uint64_t again;			/* queues of device_again(), a bit each */
+	bool needs_reset;		/* said so; stopped until the reset */
+	bool saved;			/* stopped by SaveState */
+	struct quiet_request quiet[QUIET_MAX];
+	unsigned int nquiet;
+	uint8_t state[DEVICE_MAX_STATE];	/* save() */
+};
+
+/* Send to the controller; a worker that cannot be heard there exits. */
+void worker_send_ctl(struct worker *w, const Bh__Packet *packet,
+    const int *fds, unsigned int nfds);
+
+/* Answer a request of the controller's: Ack, or Failed where @rc is -errno. */
+void worker_answer_ctl(struct worker *w, uint32_t seq, int rc,
+    const char *text);
+
+/* Answer a request of the vcpu-worker's, if there is one. */
+void worker_answer_bus(struct worker *w, uint32_t seq, int rc,
+    const char *text);
+
+/* The vcpu-worker is gone or deaf: as a reset, and wait for AttachBus or Quit. */
+void worker_lose_bus(struct worker *w);
+
+/* Hold the queues, and do the task when nothing is in flight any more. */
+void worker_ask_quiet(struct worker *w, enum quiet_task task, uint32_t seq,
+    uint32_t slot);
+
+/* Let the device take requests, or not; kicks are heard accordingly. */
+void worker_hold_queues(struct worker *w, bool hold);
+void worker_disable_queues(struct worker *w);
+
+/* The queues may be used (again): see what was queued meanwhile. */
+void worker_run_queues(struct worker *w);
+
+/* After a call of the device's: show what was pushed, notice what is broken. */
+void worker_look_after_queues(struct worker *w);
+
+/* Handlers of the two channels' sources. */
+void worker_ctl_ready(struct loop_source *src, uint32_t events);
+void worker_bus_ready(struct loop_source *src, uint32_t events);
+void worker_kick_ready(struct loop_source *src, uint32_t events);
+
+/* In worker_start.c: the DeviceConfig message. Does not return on failure. */
+void worker_configure(struct worker *w, uint32_t seq,
+    const Bh__DeviceConfig *config);
+
+/* After each round of events: queues that go on, tasks that wait for quiet. */
+void worker_settle(struct worker *w);
+
+#endif

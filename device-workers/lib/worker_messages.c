@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages to a device worker: one function each, and a table a channel. What
+ * arrives here has passed proto/table.c and proto/check.c, and is checked here
+ * against this device: features, queues, rings within its own memory. Must not
+ * keep a pointer into a message.
+ */
+#include "device-workers/lib/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "ipc/log.h"
+
+/* ---- activation --------------------------------------------------------------- */
+
+static int
+check_features(const struct worker *w, uint64_t features, const char **why)
+{
+	if (w->dev.virtio_id == 0 || w->dev.active) {
+		*why = "there is nothing to activate";
+		return -EBUSY;
+	}
+	if ((features & ~w->dev.features) != 0) {
+		*why = "features that were not offered";
+		return -EINVAL;
+	}
+	/* 6.1: a transitional driver has no business with a modern device. */
+	if ((features & 1ull << VIRTIO_F_VERSION_1) == 0) {
+		*why = "VIRTIO_F_VERSION_1 was not accepted";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+enable_queue(struct worker *w, uint32_t q, const struct virtq_layout *layout,
+    uint64_t features, const char **why)
+{
+	struct device *dev = &w->dev;
+	int rc;
+
+	if (q >= dev->nqueues || layout->size > dev->queue_max[q]) {
+		*why = "a queue that is not there, or larger than offered";
+		return -EINVAL;
+	}
+	rc = virtq_enable(&dev->vq[q], &dev->mem, layout, features,
+	    FD_CALL + (int)q);
+	if (rc < 0)
+		*why = rc == -EFAULT ? "a ring outside guest memory" :
+		    "a ring of impossible size or alignment";
+	return rc;
+}
+
+static void
+go_on_with(struct worker *w, uint64_t features)
+{
+	struct device *dev = &w->dev;
+
+	dev->driver_features = features;
+	dev->active = true;
+	w->needs_reset = false;
+	worker_hold_queues(w, dev->draining);
+	if (dev->ops->activate != NULL)
+		dev->ops->activate(dev);
+	worker_look_after_queues(w);
+}
+
+/* ---- messages of the bus ------------------------------------------------------ */
+
+static void
+on_activate(struct worker *w, struct chan_msg *msg)
+{
+	const Bh__Activate *a = msg->packet->activate;
+	uint32_t seq = msg->packet->seq;
+	const char *why = NULL;
+	int rc = check_features(w, a->features, &why);
+
+	if (rc == -EBUSY) {
+		worker_answer_bus(w, seq, rc, why);
+		return;
+	}
+	for (size_t i = 0; i < a->n_queues && rc == 0; i++) {
+		const Bh__Queue *q = a->queues[i];
+		struct virtq_layout layout = {
+			.size = q->size, .desc = q->desc, .avail = q->avail,
+			.used = q->used,
+		};
+
+		rc = enable_queue(w, q->index, &layout, a->features, &why);
+	}
+	if (rc < 0) {
+		worker_disable_queues(w);
+		log_guest("%s: the driver asked for %s", w->dev.ops->name, why);
+		worker_answer_bus(w, seq, rc, why);
+		return;
+	}
+	go_on_with(w, a->features);
+	worker_answer_bus(w, seq, 0, NULL);
+	worker_run_queues(w);
+}
+
+static void
+on_reset_device(struct worker *w, struct chan_msg *msg)
+{
+	worker_ask_quiet(w, QUIET_RESET, msg->packet->seq, 0);
+}
+
+static void
+on_write_config(struct worker *w, struct chan_msg *msg)
+{
+	const Bh__WriteConfig *m = msg->packet->write_config;
+	struct device *dev = &w->dev;
+
+	if (dev->ops->config_write == NULL ||
+	    m->offset > dev->config_size ||
+	    m->data.len > dev->config_size - m->offset)
+		return;
+	dev->ops->config_write(dev, m->offset, m->data.data,
+	    (uint32_t)m->data.len);
+	worker_look_after_queues(w);
+}
+
+/* ---- messages of the controller ----------------------------------------------- */
+
+/*
+ * Take the message's fd to where the filter lets memory be mapped from. Only
+ * there: what else is open cannot be mapped.
+ */
+static int
+take_incoming(struct chan_msg *msg)
+{
+	int fd = chan_take_fd(msg, 0);
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_INCOMING);
+
+	if (moved < 0)
+		moved = -errno;
+	close(fd);
+	return moved;
+}
+
+static void
+on_device_config(struct worker *w, struct chan_msg *msg)
+{
+	worker_configure(w, msg->packet->seq, msg->packet->device_config);
+}
+
+static void
+on_add_memory(struct worker *w, struct chan_msg *msg)
+{
+	const Bh__MemoryRegion *r = msg->packet->add_memory->region;
+	int fd = take_incoming(msg);
+	int rc = fd < 0 ? fd : gmem_add(&w->dev.mem, r->slot, r->gpa, r->size,
+	    fd, r->offset, r->readonly);
+
+	if (fd >= 0)
+		close(fd);
+	worker_answer_ctl(w, msg->packet->seq, rc, "cannot map guest memory");
+	if (w->regions_left > 0) {
+		if (rc < 0)
+			_exit(1);
+		w->regions_left--;
+	}
+}
+
+static void
+on_remove_memory(struct worker *w, struct chan_msg *msg)
+{
+	worker_ask_quiet(w, QUIET_REMOVE_MEMORY, msg->packet->seq,
+	    msg->packet->remove_memory->slot);
+}
+
+static void
+on_set_dirty_log(struct worker *w, struct chan_msg *msg)
+{
+	int fd = msg->nfds > 0 ? take_incoming(msg) : -1;
+	int rc = msg->nfds > 0 && fd < 0 ? fd :
+	    gmem_set_dirty_log(&w->dev.mem, fd, msg->packet->set_dirty_log->size);
+
+	if (fd >= 0)
+		close(fd);
+	worker_answer_ctl(w, msg->packet->seq, rc, "cannot log dirty memory");
+}
+
+static void
+on_attach_bus(struct worker *w, struct chan_msg *msg)
+{
+	int fd = chan_take_fd(msg, 0);
+	int rc = 0;
+
+	loop_remove(&w->loop, &w->bus_src);
+	w->bus_open = false;
+	if (dup3(fd, FD_BUS, O_CLOEXEC) < 0)
+		rc = -errno;
+	close(fd);
+	if (rc == 0)
+		rc = loop_add(&w->loop, &w->bus_src, EPOLLIN);
+	w->bus_open = rc == 0;
+	worker_answer_ctl(w, msg->packet->seq, rc, "cannot attach the bus");
+}
+
+static void
+on_drain(struct worker *w, struct chan_msg *msg)
+{
+	worker_ask_quiet(w, QUIET_DRAIN, msg->packet->seq, 0);
+}
+
+static void
+on_save_state(struct worker *w, struct chan_msg *msg)
+{
+	worker_ask_quiet(w, QUIET_SAVE, msg->packet->seq, 0);
+}
+
+static void
+on_quit(struct worker *w, struct chan_msg *msg)
+{
+	/* Before the jail is closed there is nothing to finish. */
+	if (w->ctl.states != PROTO_RUNNING)
+		_exit(0);
+	w->ctl.states = PROTO_CLOSING;
+	worker_ask_quiet(w, QUIET_QUIT, msg->packet->seq, 0);
+}
+
+static int
+load_queues(struct worker *w, const Bh__DeviceState *s, const char **why)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n_queues && rc == 0; i++) {
+		const Bh__QueueState *q = s->queues[i];
+		struct virtq_layout layout = {
+			.size = q->size, .desc = q->desc, .avail = q->avail,
+			.used = q->used,
+		};
+
+		rc = enable_queue(w, q->index, &layout, s->features, why);
+		if (rc == 0) {
+			*why = "impossible ring positions";
+			rc = virtq_load(&w->dev.vq[q->index], q->next_avail,
+			    q->next_used);
+		}
+	}
+	return rc;
+}
+
+static int
+load_state(struct worker *w, const Bh__DeviceState *s, const char **why)
+{
+	struct device *dev = &w->dev;
+	int rc;
+
+	if (s->version != DEVICE_STATE_VERSION) {
+		*why = "state of another version";
+		return -EINVAL;
+	}
+	rc = s->active ? check_features(w, s->features, why) : 0;
+	if (rc < 0)
+		return rc;
+	if (!s->active && (s->n_queues > 0 || dev->active)) {
+		*why = "queues without a driver";
+		return -EINVAL;
+	}
+	rc = load_queues(w, s, why);
+	if (rc == 0 && dev->ops->load != NULL) {
+		*why = "the device's own state";
+		rc = dev->ops->load(dev, s->version, s->device.data,
+		    s->device.len);
+	}
+	if (rc < 0)
+		worker_disable_queues(w);
+	return rc;
+}
+
+static void
+on_device_state(struct worker *w, struct chan_msg *msg)
+{
+	const Bh__DeviceState *s = msg->packet->device_state;
+	const char *why = NULL;
+	int rc = load_state(w, s, &why);
+
+	if (rc == 0 && s->active)
+		go_on_with(w, s->features);
+	worker_answer_ctl(w, msg->packet->seq, rc, why);
+	if (rc < 0 || !s->active)
+		return;
+	/* An interrupt may have been lost with the one who was to send it. */
+	for (unsigned int q = 0; q < w->dev.nqueues; q++)
+		virtq_signal(&w->dev.vq[q]);
+	worker_run_queues(w);
+}
+
+static void
+on_console_size(struct worker *w, struct chan_msg *msg)
+{
+	const Bh__ConsoleSize *m = msg->packet->console_size;
+	struct device *dev = &w->dev;
+
+	if (dev->ops->console_size != NULL)
+		dev->ops->console_size(dev, m->columns, m->rows);
+	worker_look_after_queues(w);
+}
+
+/* ---- dispatch ----------------------------------------------------------------- */
+
+struct message {
+	Bh__Packet__BodyCase type;
+	void (*handle)(struct worker *w, struct chan_msg *msg);
+};
+
+/* All that proto/table.c lets the controller send to a device. */
+static const struct message ctl_messages[] = {
+	{ BH__PACKET__BODY_QUIT, on_quit },
+	{ BH__PACKET__BODY_DEVICE_CONFIG, on_device_config },
+	{ BH__PACKET__BODY_ADD_MEMORY, on_add_memory },
+	{ BH__PACKET__BODY_REMOVE_MEMORY, on_remove_memory },
+	{ BH__PACKET__BODY_SET_DIRTY_LOG, on_set_dirty_log },
+	{ BH__PACKET__BODY_ATTACH_BUS, on_attach_bus },
+	{ BH__PACKET__BODY_DRAIN, on_drain },
+	{ BH__PACKET__BODY_SAVE_STATE, on_save_state },
+	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },
+	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },
+	{ BH__PACKET__BODY__NOT_SET, NULL },
+};
+
+static const struct message bus_messages[] = {
+	{ BH__PACKET__BODY_ACTIVATE, on_activate },
+	{ BH__PACKET__BODY_RESET_DEVICE, on_reset_device },
+	{ BH__PACKET__BODY_WRITE_CONFIG, on_write_config },
+	{ BH__PACKET__BODY__NOT_SET, NULL },
+};
+
+/* Receive one message, and hand it to its function. As chan_recv. */
+static int
+receive(struct worker *w, struct chan *ch, const struct message *table)
+{
+	struct chan_msg msg;
+	const char *why = "";
+	int rc = chan_recv(ch, &msg, &why);
+
+	if (rc == -EPROTO)
+		log_error("%s: refused a message: %s", w->dev.ops->name, why);
+	if (rc <= 0)
+		return rc;
+	while (table->handle != NULL && table->type != msg.packet->body_case)
+		table++;
+	if (table->handle != NULL)
+		table->handle(w, &msg);
+	chan_done(&msg);
+	return 1;
+}
+
+void
+worker_ctl_ready(struct loop_source *src, uint32_t events)
+{
+	struct worker *w = src->owner;
+
+	(void)events;
+	/* A worker without its controller, or with a mad one, is no use. */
+	if (receive(w, &w->ctl, ctl_messages) < 0)
+		_exit(1);
+}
+
+void
+worker_bus_ready(struct loop_source *src, uint32_t events)
+{
+	struct worker *w = src->owner;
+	int rc = receive(w, &w->bus, bus_messages);
+
+	(void)events;
+	/* docs/protocol.md: a refused packet ends the child that got it. */
+	if (rc == -EPROTO)
+		_exit(1);
+	if (rc < 0)
+		worker_lose_bus(w);
+}

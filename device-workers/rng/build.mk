@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+PROGRAMS += bulkhead-rng
+bulkhead-rng_SRCS := device-workers/rng/main.c device-workers/rng/rng.c $(WORKER_SRCS)
+bulkhead-rng_POLICY := device-workers/rng/rng_policy.c

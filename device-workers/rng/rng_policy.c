@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls of an entropy worker. */
+#include "device-workers/lib/worker_policy.h"
+
+static const struct sb_rule rules[] = {
+	WORKER_RULES,
+	SB_ALLOW1(read, SB_FD(0, FD_BACKEND), "bytes of the source"),
+};
+
+const struct sb_policy sb_policy = {
+	.kind = "rng",
+	.rules = rules,
+	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.rlimit_nofile = WORKER_NOFILE,
+};
