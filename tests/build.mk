@@ -47,9 +47,9 @@ install: all
 	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_BIN)) $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_LIBEXEC)) $(DESTDIR)$(LIBEXEC)/
 
-# What a person starts, and the children; test programs are neither.
+# What a person starts, and the children; test programs have other names.
 INSTALL_BIN = $(filter bulkhead bulkheadctl,$(PROGRAMS))
-INSTALL_LIBEXEC = $(filter bulkhead-%,$(filter-out %-twin bulkhead-test-%,$(PROGRAMS)))
+INSTALL_LIBEXEC = $(filter bulkhead-%,$(PROGRAMS))
 
 # For the scripts: the value of a variable of this description.
 print-%:
