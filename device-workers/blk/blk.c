@@ -316,7 +316,7 @@ blk_queue_ready(struct device *dev, unsigned int q)
 		if (got < 0)
 			break;
 		if (got == 0) {
-			if (!virtq_want_kicks(vq))
+			if (vq->held || !virtq_want_kicks(vq))
 				break;
 			virtq_no_kicks(vq);
 			continue;

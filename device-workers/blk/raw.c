@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,9 @@
 
 /* The largest preferred block that the guest is told of. */
 #define PHYSICAL_MAX 65536u
+
+/* One disk a process, one request at a time. */
+static _Alignas(4096) uint8_t bounce_buffer[BLK_BOUNCE_SIZE];
 
 static bool
 is_power_of_two(uint64_t n)
@@ -42,13 +44,7 @@ raw_start(struct blk_backend *be, bool sparse, const char **why)
 	    (uint32_t)st.st_blksize > be->block_size)
 		be->physical = (uint32_t)st.st_blksize;
 
-	be->bounce = aligned_alloc(4096, BLK_BOUNCE_SIZE);
-	if (be->bounce == NULL) {
-		*why = "no memory";
-		return -ENOMEM;
-	}
-	memset(be->bounce, 0, BLK_BOUNCE_SIZE);
-
+	be->bounce = bounce_buffer;
 	be->can_discard = sparse && !be->readonly;
 	/*
 	 * Can this file punch holes? One past its end is harmless to ask for. A

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+BLK_SRCS := $(addprefix device-workers/blk/,blk.c blk_req.c raw.c)
+DEVICE_TEST_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c \
+	ipc/gmem.c ipc/log.c ipc/errname.c
+
+UNIT_TESTS += blk
+unit_blk_SRCS := tests/unit/blk_test.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
