@@ -264,7 +264,8 @@ net_queue_ready(struct device *dev, unsigned int q)
 		uint32_t written = 0;
 		int got = virtq_pop(vq, &n->chain);
 
-		if (got < 0 || (got == 0 && !virtq_want_kicks(vq)))
+		if (got < 0 ||
+		    (got == 0 && (vq->held || !virtq_want_kicks(vq))))
 			break;
 		if (got == 0) {
 			virtq_no_kicks(vq);

@@ -233,7 +233,7 @@ net_receive(struct device *dev, unsigned int i)
 	struct virtq *vq = &dev->vq[2 * i];
 	enum rx_result result = RX_AGAIN;
 
-	if (!dev->active || dev->draining || !vq->enabled || i >= n->active ||
+	if (!dev->active || vq->held || !vq->enabled || i >= n->active ||
 	    p->gone) {
 		net_rx_quiet(dev, i);
 		return;
