@@ -8,14 +8,16 @@
  * process can do what its policy lists, and nothing else.
  *
  * Capabilities and Landlock belong to a thread: who has threads calls
- * jail_confine() before it makes them and jail_load() when they are there.
- * Everyone else calls jail_close(), which is both.
+ * jail_confine() before it makes them and jail_load() when they run (a thread's
+ * first calls are the C library's, which no policy has to allow: each must have
+ * said that it is up). Everyone else calls jail_close(), which is both.
  */
 #ifndef BULKHEAD_SANDBOX_JAIL_H
 #define BULKHEAD_SANDBOX_JAIL_H
 
 #include <linux/filter.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "sandbox/policy.h"
 
@@ -60,5 +62,16 @@ int jail_confine_opener(const char **stage);
 
 /* The last stage, seccomp, alone; otherwise as jail_close(). */
 int jail_load(enum jail_mode mode, int *listener, const char **stage);
+
+/*
+ * For the controller, which nobody supervises and who has no namespaces of its
+ * own: what jail_close() does, with the ids given up here and in place of a
+ * listener death. As root (@uid not 0) it becomes @uid and @gid, with no groups,
+ * for good; a user stays the user (@uid is not looked at). Closes no fd. Call it
+ * when everything is open and the spawner and the opener are there to do what
+ * needs paths and rights. -errno, *stage as above.
+ */
+int jail_close_controller(enum jail_mode mode, uid_t uid, gid_t gid,
+    const char **stage);
 
 #endif

@@ -13,6 +13,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -203,18 +205,87 @@ test_modes(struct vm *vm)
 	test_mode(vm, JAIL_ERRNO, "openat", TWIN_EPERM,
 	    "mode errno: a denied call fails with EPERM");
 	test_mode(vm, JAIL_LOG, "openat", TWIN_OTHER,
-	    "mode log: the call is made; the empty root and Landlock hold");
+	    "mode log: the call is made, and finds the root empty");
 	test_mode(vm, JAIL_OFF, "openat", TWIN_OTHER,
-	    "mode off: the empty root and Landlock hold");
+	    "mode off: the root is empty");
+	test_mode(vm, JAIL_OFF, "opendir", TWIN_EACCES,
+	    "mode off: Landlock refuses what is there");
 	if (prctl(PR_GET_MDWE, 0, 0, 0, 0) < 0)
 		skip("mode off: MDWE", "this kernel has none");
 	else
-		test_mode(vm, JAIL_OFF, "mprotect", TWIN_OTHER,
+		test_mode(vm, JAIL_OFF, "mprotect", TWIN_EACCES,
 		    "mode off: MDWE holds against executable memory");
 	test_mode(vm, JAIL_OFF, "clone", TWIN_OTHER,
 	    "mode off: RLIMIT_NPROC holds against a fork");
 	test_mode(vm, JAIL_OFF, "kill", TWIN_OTHER,
 	    "mode off: there is no other process to signal");
+}
+
+/* A thread made between jail_confine() and jail_load() is as confined. */
+static void
+test_threads(struct vm *vm)
+{
+	struct twin_order order = order_of("opendir", JAIL_ENFORCE);
+	struct twin t;
+	bool came;
+
+	order.threaded = 1;
+	vm_spawn(vm, &t, PROC_RNG, &order, NULL, NULL, 0);
+	came = vm_wait(vm, &t, twin_denied_or_exited) && t.denied;
+	vm_kill(vm, &t);
+	ok(vm_wait(vm, &t, twin_exited) && came &&
+	    strcmp(t.call.name, "openat") == 0 && t.call.pid != t.host_pid,
+	    "a thread that was there before the filter is under it");
+	twin_free(&t);
+	order.mode = JAIL_OFF;
+	vm_spawn(vm, &t, PROC_RNG, &order, NULL, NULL, 0);
+	ok(vm_wait(vm, &t, twin_exited) && t.status == TWIN_EACCES,
+	    "... and under Landlock");
+	twin_free(&t);
+}
+
+/*
+ * Under a supervisor of somebody else's, who holds the one listener that the
+ * kernel allows: denied calls kill by themselves. In a process of its own, which
+ * exits with 0 if so.
+ */
+static _Noreturn void
+supervised(void)
+{
+	struct sock_filter allow[] = {
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = 1, .filter = allow };
+	struct twin_order order = order_of("open", JAIL_ENFORCE);
+	char why[256];
+	struct twin t;
+	struct vm vm;
+	bool came;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog) < 0)
+		_exit(2);
+	if (vm_start(&vm, twins, why, sizeof(why)) != 0)
+		_exit(3);
+	vm_spawn(&vm, &t, PROC_RNG, &order, NULL, NULL, 0);
+	came = vm_wait(&vm, &t, twin_exited);
+	_exit(came && t.listener < 0 && !t.denied && t.signal == SIGSYS ? 0 : 4);
+}
+
+static void
+test_supervised(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		supervised();
+	waitpid(pid, &status, 0);
+	ok(status == 0, "where another supervisor has the listener, denied calls "
+	    "kill: %x", (unsigned int)status);
 }
 
 static void
@@ -243,6 +314,7 @@ test_stages(void)
 		    "a start fails when stage \"%s\" fails", stages[i]);
 		twin_free(&t);
 	}
+	test_threads(&vm);
 	ok(vm_end(&vm), "the spawner ends with its channel");
 }
 
@@ -691,6 +763,7 @@ main(int argc, char **argv)
 	test_attempts(&vm);
 	ok(vm_end(&vm), "the spawner ends with its channel");
 	test_stages();
+	test_supervised();
 	test_missing();
 	test_garbage();
 	test_death(false);

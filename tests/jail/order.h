@@ -14,6 +14,7 @@ struct twin_order {
 	char attempt[32];	/* see twin.c; "" does nothing */
 	char fail_stage[32];	/* BULKHEAD_FAIL_STAGE, or "" */
 	uint32_t mode;		/* enum jail_mode */
+	uint32_t threaded;	/* attempt from a second thread */
 };
 
 /* Exit status of a twin that was not killed. */
@@ -23,6 +24,7 @@ enum twin_exit {
 	TWIN_SUCCEEDED = 42,	/* the call was made */
 	TWIN_EPERM = 43,	/* ... and failed with EPERM */
 	TWIN_OTHER = 44,	/* ... or with something else */
+	TWIN_EACCES = 46,	/* ... or with EACCES */
 	TWIN_CONFUSED = 45,	/* the order makes no sense */
 };
 

@@ -17,4 +17,7 @@ const struct sb_policy sb_policy = {
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
 	.rlimit_nofile = 64,
+#ifdef BULKHEAD_TEST_HOOKS	/* that twin has a thread */
+	.rlimit_nproc = 2,
+#endif
 };

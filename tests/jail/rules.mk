@@ -16,9 +16,9 @@ twin_policy = $(if $(bulkhead-$(1)_POLICY),bulkhead-$(1),plain)
 $(foreach k,$(TWIN_KINDS),$(eval $(call twin_rule,$(k),$(call twin_policy,$(k)))))
 
 # One with the plain policy and the hooks: its jail.c is compiled on its own.
-$(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c sandbox/jail.c \
-    $(call objs,$(IPC_SRCS) $(plain_POLICY)) $(PB_OBJ) \
-    $(BUILD)/obj/gen/plain_filter.o $(GEN)/build_id.h
+$(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c $(JAIL_SRCS) $(plain_POLICY) \
+    $(call objs,$(IPC_SRCS)) $(PB_OBJ) $(BUILD)/obj/gen/plain_filter.o \
+    sandbox/jail.h tests/jail/order.h | $(GEN)/build_id.h
 	@mkdir -p $(@D)
 	$(Q)$(C_COMPILE) -DBULKHEAD_TEST_HOOKS=1 $(LINK) -o $@ $(filter %.c %.o,$^) \
 		$(LDLIBS)

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ struct attempt {
 #define PTR(p) ((uint64_t)(uintptr_t)(p))
 
 static const char passwd[] = "/etc/passwd";
+static const char root[] = "/";
 static char scratch[4096] __attribute__((aligned(4096)));
 static struct clone_args clone3_args = { .exit_signal = SIGCHLD };
 
@@ -46,6 +49,7 @@ static const struct attempt attempts[] = {
 	{ "openat", SYS_openat, { (uint64_t)AT_FDCWD, PTR(passwd) }, 1 },
 	{ "openat2", SYS_openat2, { (uint64_t)AT_FDCWD, PTR(passwd), PTR(scratch), 24 },
 	    3 },
+	{ "opendir", SYS_openat, { (uint64_t)AT_FDCWD, PTR(root), O_DIRECTORY }, 1 },
 	{ "socket", SYS_socket, { AF_INET, SOCK_STREAM }, 0 },
 	{ "clone", SYS_clone, { SIGCHLD }, 0 },
 	{ "clone3", SYS_clone3, { PTR(&clone3_args), sizeof(clone3_args) }, 1 },
@@ -198,7 +202,10 @@ attempt_and_exit(const struct attempt *at)
 	    at->nr == SYS_fork))
 		for (;;)	/* the child: the driver kills its namespace */
 			pause();
-	_exit(rc >= 0 ? TWIN_SUCCEEDED : errno == EPERM ? TWIN_EPERM : TWIN_OTHER);
+	if (rc >= 0)
+		_exit(TWIN_SUCCEEDED);
+	_exit(errno == EPERM ? TWIN_EPERM : errno == EACCES ? TWIN_EACCES :
+	    TWIN_OTHER);
 }
 
 static void
@@ -229,15 +236,43 @@ announce(const char *name, struct attempt *at)
 	say(BH__LOG_LEVEL__LOG_LEVEL_INFO, line);
 }
 
-/* As the opener and all others do it. */
-static int
-close_jail(enum jail_mode mode, int *listener, const char **stage)
+/* Set by the thread when the C library has set it up, which takes calls. */
+static _Atomic int thread_is_up;
+/* Set by the main thread when the filter is there. */
+static _Atomic int thread_may_go;
+
+/* A thread that was there before the filter: it tries to open a file. */
+static void *
+open_from_thread(void *arg)
 {
+	const struct attempt *at = arg;
+
+	thread_is_up = 1;
+	while (!thread_may_go)
+		;	/* no call that a policy would have to allow */
+	attempt_and_exit(at);
+}
+
+/* As the opener, those with threads, and all others do it. */
+static int
+close_jail(enum jail_mode mode, bool threaded, struct attempt *at, int *listener,
+    const char **stage)
+{
+	pthread_t thread;
 	int rc;
 
-	if (strcmp(sb_policy.kind, "opener") != 0)
+	if (strcmp(sb_policy.kind, "opener") == 0)
+		rc = jail_confine_opener(stage);
+	else if (threaded)
+		rc = jail_confine(stage);
+	else
 		return jail_close(mode, listener, stage);
-	rc = jail_confine_opener(stage);
+	if (rc == 0 && threaded) {
+		*stage = "thread";
+		rc = -pthread_create(&thread, NULL, open_from_thread, at);
+		while (rc == 0 && !thread_is_up)
+			;
+	}
 	return rc != 0 ? rc : jail_load(mode, listener, stage);
 }
 
@@ -260,7 +295,8 @@ main(void)
 	if (strcmp(order.attempt, "fds") == 0)
 		report_fds();
 	announce(order.attempt, &at);
-	rc = close_jail((enum jail_mode)order.mode, &listener, &stage);
+	rc = close_jail((enum jail_mode)order.mode, order.threaded, &at, &listener,
+	    &stage);
 	if (rc != 0) {
 		(void)chan_send_failed(&ctl, 0, -rc, stage);
 		_exit(TWIN_FAILED);
@@ -269,5 +305,8 @@ main(void)
 		_exit(TWIN_CONFUSED);
 	if (order.attempt[0] == '\0')
 		_exit(TWIN_QUIET);
+	thread_may_go = 1;
+	while (order.threaded)
+		;	/* the thread ends it */
 	attempt_and_exit(&at);
 }
