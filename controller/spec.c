@@ -220,9 +220,9 @@ check_ports(const struct vm_spec *spec, struct spec_error *err)
 {
 	static const unsigned int taken[] = { 0x60, 0x61, 0x64, 0x70, 0x71,
 					      0x80, 0xcf8, 0xcfc };
-	unsigned int ttys = (spec->console.mode == PORT_TTY ? 1 : 0) +
-	    (spec->serial.mode == PORT_TTY ? 1 : 0) +
-	    (spec->debug_console.mode == PORT_TTY ? 1 : 0);
+	unsigned int ttys = (spec->console.mode == PORT_TTY ? 1u : 0u) +
+	    (spec->serial.mode == PORT_TTY ? 1u : 0u) +
+	    (spec->debug_console.mode == PORT_TTY ? 1u : 0u);
 	uint32_t port = spec->debug_console.iobase;
 
 	if (ttys > 1)

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Configuration messages, see config.h.
+#include "controller/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/supervise.h"
+
+#define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
+#define RESERVE_ALIGN (1ull << 30)
+
+/* protobuf-c has no const in its structs, and does not write to them. */
+static char *
+text(const char *s)
+{
+	union { const char *in; char *out; } u = { .in = s != NULL ? s : "" };
+
+	return u.out;
+}
+
+static Bh__SeccompMode
+seccomp(const struct vm *vm)
+{
+	return (Bh__SeccompMode)vm->spec.seccomp;
+}
+
+/* Room for all regions, and for hugepage alignment of each. */
+static uint64_t
+reserve(const struct vm *vm)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < vm->plan.nregions; i++)
+		sum += vm->plan.regions[i].size;
+	if (vm->spec.memory.hugepages)
+		sum += (vm->plan.nregions + 1) * RESERVE_ALIGN;
+	return sum;
+}
+
+static void
+send_memory(struct child *child)
+{
+	const struct vm *vm = child->vm;
+
+	for (uint32_t i = 0; i < vm->plan.nregions; i++) {
+		Bh__MemoryRegion region = BH__MEMORY_REGION__INIT;
+		Bh__AddMemory add = BH__ADD_MEMORY__INIT;
+		CHAN_PACKET(p, ADD_MEMORY, add_memory, &add);
+
+		region.slot = i;
+		region.gpa = vm->plan.regions[i].gpa;
+		region.size = vm->plan.regions[i].size;
+		region.offset = vm->plan.regions[i].offset;
+		add.region = &region;
+		child_send(child, &p, &vm->ram, 1, 0, CONFIG_SECONDS);
+	}
+}
+
+static void
+fill_topology(const struct vm *vm, Bh__Topology *t)
+{
+	t->threads = vm->plan.topology.threads;
+	t->cores = vm->plan.topology.cores;
+	t->dies = vm->plan.topology.dies;
+	t->packages = vm->plan.topology.packages;
+}
+
+/* ---- device workers ---------------------------------------------------------------- */
+
+static void
+fill_blk(const struct vm *vm, const struct plan_device *dev,
+    Bh__BlkConfig *blk, char serial[21])
+{
+	const struct disk_spec *disk = &vm->spec.disks[dev->index];
+	const struct backend *b = &vm->disks[dev->index];
+
+	/* As Cloud Hypervisor: without a serial number it comes of the file. */
+	snprintf(serial, 21, "%llu%llu", (unsigned long long)b->device,
+	    (unsigned long long)b->inode);
+	blk->size = b->size;
+	blk->block_size = b->block_size;
+	blk->readonly = disk->readonly;
+	blk->serial = disk->serial != NULL ? text(disk->serial) : serial;
+	blk->num_queues = disk->num_queues;
+	blk->queue_size = disk->queue_size;
+	blk->direct = disk->direct;
+	blk->sparse = disk->sparse;
+}
+
+/* TUN_F_ bits of <linux/if_tun.h> that the user wants; USO goes with UFO. */
+static uint32_t
+wanted_offloads(const struct net_spec *net)
+{
+	return (net->offload_csum ? 0x01u : 0) |
+	    (net->offload_tso ? 0x0eu : 0) | (net->offload_ufo ? 0x70u : 0);
+}
+
+static void
+fill_net(struct vm *vm, const struct plan_device *dev, Bh__NetConfig *net)
+{
+	const struct net_spec *spec = &vm->spec.nets[dev->index];
+	union { const uint8_t *in; uint8_t *out; } mac = { .in = dev->mac };
+
+	net->mac = (ProtobufCBinaryData){ sizeof(dev->mac), mac.out };
+	net->mtu = spec->mtu;
+	net->queue_pairs = spec->num_queues / 2;
+	net->queue_size = spec->queue_size;
+	net->tap_offloads = vm->nets[dev->index].tap_offloads &
+	    wanted_offloads(spec);
+}
+
+static void
+fill_console(const struct vm *vm, Bh__ConsoleConfig *console)
+{
+	const struct vm_spec *s = &vm->spec;
+
+	console->console = (Bh__PortKind)s->console.mode;
+	console->serial = (Bh__PortKind)s->serial.mode;
+	console->debug_console = (Bh__PortKind)s->debug_console.mode;
+	terminal_size(&vm->terminal, &console->columns, &console->rows);
+	console->escape = vm->terminal.tty >= 0;
+}
+
+static void
+send_device_config(struct child *child)
+{
+	struct vm *vm = child->vm;
+	const struct plan_device *dev = child->dev;
+	Bh__BlkConfig blk = BH__BLK_CONFIG__INIT;
+	Bh__NetConfig net = BH__NET_CONFIG__INIT;
+	Bh__RngConfig rng = BH__RNG_CONFIG__INIT;
+	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
+	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
+	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
+	char serial[21];
+
+	config.id = text(dev->id);
+	config.seccomp = seccomp(vm);
+	config.memory_reserve = dev->on_pci ? reserve(vm) : 0;
+	config.regions = dev->on_pci ? vm->plan.nregions : 0;
+	if (dev->kind == PROC_BLK) {
+		fill_blk(vm, dev, &blk, serial);
+		config.packed = vm->spec.disks[dev->index].pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
+		config.blk = &blk;
+	} else if (dev->kind == PROC_NET) {
+		fill_net(vm, dev, &net);
+		config.packed = vm->spec.nets[dev->index].pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_NET;
+		config.net = &net;
+	} else if (dev->kind == PROC_RNG) {
+		rng.queue_size = 256;
+		config.packed = vm->spec.rng.pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_RNG;
+		config.rng = &rng;
+	} else {
+		fill_console(vm, &console);
+		config.packed = vm->spec.console.pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_CONSOLE;
+		config.console = &console;
+	}
+	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
+	if (dev->on_pci)
+		send_memory(child);
+}
+
+/* ---- loader and vcpu-worker --------------------------------------------------------- */
+
+static void
+fill_smbios(const struct platform_spec *from, Bh__Smbios *to,
+    char *oem[SPEC_MAX_OEM_STRINGS])
+{
+	to->manufacturer = text(from->manufacturer);
+	to->product_name = text(from->product_name);
+	to->version = text(from->version);
+	to->serial_number = text(from->serial_number);
+	to->uuid = text(from->uuid);
+	to->sku_number = text(from->sku_number);
+	to->family = text(from->family);
+	to->chassis_asset_tag = text(from->chassis_asset_tag);
+	for (uint32_t i = 0; i < from->noem_strings; i++)
+		oem[i] = text(from->oem_strings[i]);
+	to->n_oem_strings = from->noem_strings;
+	to->oem_strings = oem;
+}
+
+static void
+send_load_config(struct child *child)
+{
+	struct vm *vm = child->vm;
+	const struct vm_spec *s = &vm->spec;
+	char *oem[SPEC_MAX_OEM_STRINGS];
+	Bh__Smbios smbios;
+	Bh__Topology topology = BH__TOPOLOGY__INIT;
+	Bh__LoadConfig load = BH__LOAD_CONFIG__INIT;
+	CHAN_PACKET(p, LOAD_CONFIG, load_config, &load);
+
+	fill_topology(vm, &topology);
+	bh__smbios__init(&smbios);
+	fill_smbios(&s->platform, &smbios, oem);
+	load.kind = s->payload.kernel != NULL ?
+	    BH__KERNEL_KIND__KERNEL_KIND_KERNEL :
+	    BH__KERNEL_KIND__KERNEL_KIND_FIRMWARE;
+	load.kernel_size = vm->kernel_size;
+	load.has_initramfs = s->payload.initramfs != NULL;
+	load.initramfs_size = vm->initramfs_size;
+	load.cmdline = text(s->payload.cmdline);
+	load.boot_vcpus = s->cpus.boot;
+	load.max_vcpus = s->cpus.max;
+	load.topology = &topology;
+	load.mmio64_base = vm->plan.mmio64_base;
+	load.mmio64_size = vm->plan.mmio64_size;
+	load.smbios = &smbios;
+	load.serial = s->serial.mode != PORT_OFF;
+	load.seccomp = seccomp(vm);
+	send_memory(child);
+	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
+}
+
+static void
+send_vm_config(struct child *child)
+{
+	static Bh__VcpuAffinity affinity[SPEC_MAX_VCPUS];
+	static Bh__VcpuAffinity *list[SPEC_MAX_VCPUS];
+	struct vm *vm = child->vm;
+	const struct cpus_spec *cpus = &vm->spec.cpus;
+	Bh__Topology topology = BH__TOPOLOGY__INIT;
+	Bh__VmConfig config = BH__VM_CONFIG__INIT;
+	CHAN_PACKET(p, VM_CONFIG, vm_config, &config);
+
+	fill_topology(vm, &topology);
+	for (uint32_t i = 0; i < cpus->naffinity; i++) {
+		bh__vcpu_affinity__init(&affinity[i]);
+		affinity[i].vcpu = cpus->affinity[i].vcpu;
+		affinity[i].n_host_cpus = cpus->affinity[i].ncpus;
+		affinity[i].host_cpus = cpus->affinity[i].cpus;
+		list[i] = &affinity[i];
+	}
+	config.seccomp = seccomp(vm);
+	config.boot_vcpus = cpus->boot;
+	config.max_vcpus = cpus->max;
+	config.topology = &topology;
+	config.max_phys_bits = cpus->max_phys_bits;
+	config.nested = cpus->nested;
+	config.core_scheduling = (Bh__CoreScheduling)cpus->core_scheduling;
+	config.n_affinity = cpus->naffinity;
+	config.affinity = list;
+	config.memory_reserve = reserve(vm);
+	config.mmio64_base = vm->plan.mmio64_base;
+	config.mmio64_size = vm->plan.mmio64_size;
+	config.serial = vm->spec.serial.mode != PORT_OFF;
+	config.debug_console = vm->spec.debug_console.mode != PORT_OFF;
+	config.debug_console_port = vm->spec.debug_console.iobase;
+	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
+	send_memory(child);
+}
+
+void
+config_send(struct child *child)
+{
+	if (child->dev != NULL)
+		send_device_config(child);
+	else if (child->kind == PROC_LOADER)
+		send_load_config(child);
+	else if (child->kind == PROC_VCPU)
+		send_vm_config(child);
+}

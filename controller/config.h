@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration messages: from spec and plan to DeviceConfig, LoadConfig,
+ * VmConfig and the memory regions. Nothing but translation.
+ */
+#ifndef BULKHEAD_CONTROLLER_CONFIG_H
+#define BULKHEAD_CONTROLLER_CONFIG_H
+
+#include "controller/vm.h"
+
+/* Send @child everything it is configured by. */
+void config_send(struct child *child);
+
+#endif

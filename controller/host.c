@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The host, see host.h. All of it is looked at before the controller confines
+// itself.
+#include "controller/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "controller/usage.h"
+#include "ipc/log.h"
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+#ifndef BULKHEAD_LIBEXEC_DIR
+#define BULKHEAD_LIBEXEC_DIR "/usr/local/libexec/bulkhead"
+#endif
+
+/*
+ * Uids of VMs: above what distributions hand out to users, services and
+ * containers (systemd's container range ends below 0x70000000).
+ */
+#define UID_FIRST 0x70000000u
+#define UID_BLOCK 512u
+#define UID_BLOCKS 4096u
+
+void
+host_probe(struct plan_host *host)
+{
+	host->phys_bits = 36;
+#ifdef __x86_64__
+	{
+		unsigned int a, b, c, d;
+
+		if (__get_cpuid(0x80000008, &a, &b, &c, &d) != 0)
+			host->phys_bits = a & 0xff;
+	}
+#endif
+	if (getrandom(&host->random, sizeof(host->random), 0) !=
+	    sizeof(host->random))
+		host->random = (uint64_t)getpid() << 16;
+}
+
+/* Bytes that a line of /proc/meminfo says, 0 if it is not there. */
+static uint64_t
+meminfo(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line == NULL ? 0 :
+	    strtoull(line + strlen(name), NULL, 10) << 10;
+}
+
+int
+host_check(const struct vm_spec *spec, struct spec_error *err)
+{
+	static char text[8192];
+	uint64_t total, free_now, size = spec->memory.size;
+	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0 || spec->memory.hugepages) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	total = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
+	free_now = meminfo(text, "MemAvailable:");
+	if (total != 0 && size > total) {
+		(void)usage(err, "--memory size=%l: the host has %lM of memory "
+		    "and swap; lower it", size, total >> 20);
+		return -ENOMEM;
+	}
+	if (free_now != 0 && size > free_now)
+		log_warn("--memory size=%llu: more than the %llu MiB that are "
+		    "available now", (unsigned long long)size,
+		    (unsigned long long)free_now >> 20);
+	return 0;
+}
+
+void
+host_raise_limits(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+int
+host_libexec(char *dir, size_t size)
+{
+	const char *given = secure_getenv("BULKHEAD_LIBEXEC");
+	char child[4200];
+	ssize_t n;
+	char *slash;
+
+	/* Root's programs come from nowhere but the installation. */
+	if (given != NULL && geteuid() != 0) {
+		if (strlen(given) >= size)
+			return -ENAMETOOLONG;
+		strcpy(dir, given);
+		return 0;
+	}
+	n = readlink("/proc/self/exe", dir, size - 1);
+	if (n < 0)
+		return -errno;
+	dir[n] = '\0';
+	slash = strrchr(dir, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	snprintf(child, sizeof(child), "%s/bulkhead-vcpu", dir);
+	if (access(child, F_OK) == 0)
+		return 0;
+	if (sizeof(BULKHEAD_LIBEXEC_DIR) > size)
+		return -ENAMETOOLONG;
+	strcpy(dir, BULKHEAD_LIBEXEC_DIR);
+	return 0;
+}
+
+/*
+ * An abstract socket's name is the lock: it is taken atomically and goes with
+ * the process, however that ends.
+ */
+int
+host_uid_block(uint32_t *base)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	for (uint32_t i = 0; i < UID_BLOCKS; i++) {
+		struct sockaddr_un addr = { .sun_family = AF_UNIX };
+		int n = snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1,
+		    "bulkhead/uids/%u", i);
+		socklen_t len = (socklen_t)(offsetof(struct sockaddr_un,
+		    sun_path) + 1 + (size_t)n);
+
+		if (bind(fd, (struct sockaddr *)&addr, len) == 0) {
+			*base = UID_FIRST + i * UID_BLOCK;
+			return 0;	/* the fd stays open: it is the lock */
+		}
+		if (errno != EADDRINUSE)
+			break;
+	}
+	close(fd);
+	return -EUSERS;
+}
+
+const char *
+host_spawner_remedy(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "; build or install all of Bulkhead's programs together";
+	case -EPERM:
+	case -ENOSPC:
+		return "; allow user namespaces (kernel.unprivileged_userns_"
+		       "clone, user.max_user_namespaces), see bulkheadctl doctor";
+	case -EMFILE:
+		return "; raise the limit of open files (ulimit -n)";
+	default:
+		return "";
+	}
+}

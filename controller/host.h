@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the controller has to know of the host: memory there is, limits, where
+ * the programs are, which ids a VM of root's may use.
+ */
+#ifndef BULKHEAD_CONTROLLER_HOST_H
+#define BULKHEAD_CONTROLLER_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "controller/plan.h"
+
+/* Address bits of the CPU, and a random seed. */
+void host_probe(struct plan_host *host);
+
+/*
+ * Compare the VM with the host: more memory than the host has at all is an
+ * error, more than is free a warning. 0, or -ENOMEM with the line.
+ */
+int host_check(const struct vm_spec *spec, struct spec_error *err);
+
+/* Raise the limit of open files as far as it goes. */
+void host_raise_limits(void);
+
+/*
+ * The directory of the child programs: that of this program if they are there
+ * (a build tree), else LIBEXEC of the installation. -errno.
+ */
+int host_libexec(char *dir, size_t size);
+
+/*
+ * As root: a block of uids that no other VM of this host has, held as long as
+ * this process lives. -errno.
+ */
+int host_uid_block(uint32_t *base);
+
+/* What to do about a spawner that cannot start: "; ..." or "". */
+const char *host_spawner_remedy(int error);
+
+#endif

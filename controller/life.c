@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The state machine of the VM, see life.h.
+#include "controller/life.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "controller/output.h"
+#include "controller/paths.h"
+#include "controller/report.h"
+#include "controller/start.h"
+#include "controller/supervise.h"
+#include "ipc/log.h"
+
+#define STOP_SECONDS 4u		/* for all; then they are killed: 5 in all */
+#define DRAIN_SECONDS 30u
+
+static const char *const state_names[] = {
+	[VM_STARTING] = "starting", [VM_RUNNING] = "running",
+	[VM_RESETTING] = "resetting", [VM_STOPPING] = "stopping",
+	[VM_OVER] = "over",
+};
+
+/* Where one may go from each state: a bit a state. */
+static const unsigned int next_states[] = {
+	[VM_STARTING] = 1u << VM_RUNNING | 1u << VM_STOPPING,
+	[VM_RUNNING] = 1u << VM_RESETTING | 1u << VM_STOPPING,
+	[VM_RESETTING] = 1u << VM_RUNNING | 1u << VM_STOPPING,
+	[VM_STOPPING] = 1u << VM_OVER,
+	[VM_OVER] = 0,
+};
+
+bool
+life_enter(struct vm *vm, enum vm_state next)
+{
+	if ((next_states[vm->state] & 1u << next) == 0)
+		return false;
+	log_info("%s -> %s", state_names[vm->state], state_names[next]);
+	vm->state = next;
+	return true;
+}
+
+/* ---- stopping ------------------------------------------------------------------------ */
+
+static void
+kill_all(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		child_kill(&vm->children[i]);
+}
+
+/* Ask those with (@devices) or without a device to quit; how many are there? */
+static uint32_t
+quit_some(struct vm *vm, bool devices)
+{
+	uint32_t alive = 0;
+
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		struct child *c = &vm->children[i];
+
+		if (!child_alive(c) || (c->dev != NULL) != devices)
+			continue;
+		alive++;
+		if (c->kind == PROC_LOADER)
+			child_kill(c);
+		else
+			child_quit(c);
+	}
+	return alive;
+}
+
+/* The vCPUs first, so that nothing new comes, then those who have to flush. */
+static void
+stop_progress(struct vm *vm)
+{
+	bool first = vm->devices_first;
+
+	if (quit_some(vm, first) != 0 || quit_some(vm, !first) != 0)
+		return;
+	if (life_enter(vm, VM_OVER))
+		vm->loop.stop = true;
+}
+
+static void
+arm_timer(struct vm *vm)
+{
+	static const struct itimerspec tick = {
+		.it_interval = { .tv_nsec = SECOND / 10 },
+		.it_value = { .tv_nsec = SECOND / 10 },
+	};
+
+	(void)timerfd_settime(vm->timer.fd, 0, &tick, NULL);
+	vm->timer_armed = true;
+}
+
+void
+life_stop(struct vm *vm, enum stop_cause cause)
+{
+	bool early = vm->state == VM_STARTING;
+
+	if (!life_enter(vm, VM_STOPPING))
+		return;
+	if (cause == STOP_FAILED)
+		vm->exit_status = 1;
+	vm->devices_first = cause == STOP_GUEST;
+	vm->stop_deadline = now_ns() + STOP_SECONDS * SECOND;
+	arm_timer(vm);
+	/* Before the guest ran there is nothing to flush. */
+	if (early)
+		kill_all(vm);
+	stop_progress(vm);
+}
+
+void
+life_fail(struct vm *vm, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	/* What follows from the first failure is for the log alone. */
+	if (vm->said_why) {
+		log_info("%s", line);
+	} else {
+		vm->said_why = true;
+		terminal_restore(&vm->terminal);
+		output_user("%s", line);
+	}
+	vm->exit_status = 1;
+	life_stop(vm, STOP_FAILED);
+}
+
+/* ---- reset ------------------------------------------------------------------------------ */
+
+static void
+reset_progress(struct vm *vm)
+{
+	if (child_alive(vm->vcpu) || vm->start_sent == false) {
+		start_progress(vm);
+		return;
+	}
+	if (child_alive(vm->loader))
+		return;
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].dev != NULL &&
+		    vm->children[i].dev->on_pci && !vm->children[i].drained)
+			return;
+	vm->resets++;
+	start_again(vm);
+}
+
+static void
+reset_begin(struct vm *vm)
+{
+	if (!life_enter(vm, VM_RESETTING))
+		return;
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		Bh__Drain drain = BH__DRAIN__INIT;
+		CHAN_PACKET(p, DRAIN, drain, &drain);
+		struct child *c = &vm->children[i];
+
+		if (c->dev == NULL || !c->dev->on_pci)
+			continue;
+		c->drained = false;
+		child_send(c, &p, NULL, 0, 0, DRAIN_SECONDS);
+	}
+	child_quit(vm->vcpu);
+}
+
+/* ---- what children say -------------------------------------------------------------------- */
+
+static void
+guest_stopped(struct vm *vm, const Bh__GuestStopped *stopped)
+{
+	log_info("the guest stopped, reason %d%s%s", (int)stopped->reason,
+	    stopped->text[0] != '\0' ? ": " : "", stopped->text);
+	switch (stopped->reason) {
+	case BH__STOP_REASON__STOP_REASON_SHUTDOWN:
+		life_stop(vm, STOP_GUEST);
+		return;
+	case BH__STOP_REASON__STOP_REASON_RESET:
+	case BH__STOP_REASON__STOP_REASON_TRIPLE_FAULT:
+		reset_begin(vm);
+		return;
+	case BH__STOP_REASON__STOP_REASON_ERROR:
+	case _BH__STOP_REASON_IS_INT_SIZE:
+	default:
+		life_fail(vm, "the guest cannot go on: %s", stopped->text);
+		return;
+	}
+}
+
+static void
+acknowledged(struct child *child, const struct request *req)
+{
+	struct vm *vm = child->vm;
+
+	switch ((int)req->type) {
+	case BH__PACKET__BODY_PCI_DEVICE:
+		for (uint32_t i = 0; i < vm->nchildren; i++)
+			if (vm->children[i].dev != NULL &&
+			    vm->children[i].index == req->subject)
+				vm->children[i].known_to_vcpu = true;
+		return;
+	case BH__PACKET__BODY_DRAIN:
+		child->drained = true;
+		return;
+	case BH__PACKET__BODY_START_VM:
+		child->chan.states = PROTO_RUNNING;
+		(void)life_enter(vm, VM_RUNNING);
+		return;
+	default:
+		return;
+	}
+}
+
+/* An answer. 0, or -EPROTO: not what this child may say. */
+static int
+take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
+    const struct request *req)
+{
+	struct vm *vm = child->vm;
+
+	switch ((int)packet->body_case) {
+	case BH__PACKET__BODY_ACK:
+		acknowledged(child, req);
+		return 0;
+	case BH__PACKET__BODY_FAILED:
+		if (req->type == BH__PACKET__BODY_OPEN)
+			paths_failed(vm, req->subject, packet->failed);
+		else
+			report_failed(child, packet->failed);
+		return 0;
+	case BH__PACKET__BODY_OPENED:
+		if (paths_opened(vm, req->subject, packet->opened, msg) ==
+		    -EPROTO)
+			return -EPROTO;
+		vm->npaths_done++;
+		return 0;
+	case BH__PACKET__BODY_LOADED:
+		if (child != vm->loader)
+			return -EPROTO;
+		bh__boot_state__init(&vm->boot);
+		vm->boot.protocol = packet->loaded->boot->protocol;
+		vm->boot.entry = packet->loaded->boot->entry;
+		vm->boot.param = packet->loaded->boot->param;
+		vm->loaded = true;
+		return 0;
+	case BH__PACKET__BODY_DEVICE_READY:
+		child->chan.states = PROTO_RUNNING;
+		return child->dev == NULL ? -EPROTO :
+		    start_device_ready(child, packet->device_ready);
+	default:
+		return -EPROTO;
+	}
+}
+
+void
+life_message(struct child *child, const Bh__Packet *packet,
+    struct chan_msg *msg, const struct request *req)
+{
+	struct vm *vm = child->vm;
+	int rc = 0;
+
+	/* Whoever is being stopped has nothing to say that changes it. */
+	if (vm->state == VM_STOPPING || vm->state == VM_OVER)
+		return;
+	if (req != NULL) {
+		rc = take_answer(child, packet, msg, req);
+	} else if (packet->body_case == BH__PACKET__BODY_GUEST_STOPPED) {
+		if (vm->state == VM_RUNNING)
+			guest_stopped(vm, packet->guest_stopped);
+	} else if (packet->body_case == BH__PACKET__BODY_STOP_REQUESTED) {
+		log_info("stop asked for in the console");
+		life_stop(vm, STOP_ASKED);
+	} else {
+		rc = -EPROTO;
+	}
+	if (rc != 0) {
+		life_fail(vm, "%s (pid %u) broke the protocol by %s; it was "
+		    "killed", child->name, child->host_pid,
+		    proto_name_of(packet->body_case));
+		child_kill(child);
+	}
+	if (vm->state == VM_RESETTING)
+		reset_progress(vm);
+	else
+		start_progress(vm);
+}
+
+void
+life_exited(struct child *child)
+{
+	struct vm *vm = child->vm;
+
+	if (vm->state == VM_STOPPING)
+		stop_progress(vm);
+	else if (vm->state == VM_RESETTING)
+		reset_progress(vm);
+	else
+		start_progress(vm);
+}
+
+/* ---- time and signals ------------------------------------------------------------------------ */
+
+void
+life_tick(struct vm *vm)
+{
+	static const struct itimerspec never;
+	bool waiting = vm->stop_deadline != 0;
+
+	supervise_deadlines(vm);
+	if (vm->stop_deadline != 0 && now_ns() >= vm->stop_deadline) {
+		kill_all(vm);
+		/* A worker in a stuck system call cannot even die: the pid
+		 * namespace is left to the spawner's end. */
+		if (now_ns() >= vm->stop_deadline + SECOND / 2) {
+			(void)life_enter(vm, VM_OVER);
+			vm->loop.stop = true;
+		}
+	}
+	for (size_t i = 0; i < VM_MAX_REQUESTS && !waiting; i++)
+		waiting = vm->requests[i].child != NULL;
+	if (!waiting) {
+		(void)timerfd_settime(vm->timer.fd, 0, &never, NULL);
+		vm->timer_armed = false;
+	}
+}
+
+static void
+tell_size(struct vm *vm)
+{
+	Bh__ConsoleSize size = BH__CONSOLE_SIZE__INIT;
+	CHAN_PACKET(p, CONSOLE_SIZE, console_size, &size);
+
+	terminal_size(&vm->terminal, &size.columns, &size.rows);
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].kind == PROC_CONSOLE &&
+		    vm->children[i].ready)
+			child_send(&vm->children[i], &p, NULL, 0, 0, 0);
+}
+
+void
+life_signal(struct vm *vm, int signal)
+{
+	if (signal == SIGWINCH) {
+		tell_size(vm);
+		return;
+	}
+	if (vm->state == VM_STOPPING) {
+		kill_all(vm);
+		return;
+	}
+	life_stop(vm, STOP_ASKED);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a VM: STARTING, RUNNING, RESETTING, STOPPING, OVER. Takes what
+ * supervise.c hears and decides; every transition is in life.c's table.
+ */
+#ifndef BULKHEAD_CONTROLLER_LIFE_H
+#define BULKHEAD_CONTROLLER_LIFE_H
+
+#include "controller/vm.h"
+
+/* Why the VM is to stop. */
+enum stop_cause {
+	STOP_ASKED,		/* SIGINT, SIGTERM, Ctrl-] x */
+	STOP_GUEST,		/* the guest powered off */
+	STOP_FAILED,		/* a part of the VM is broken */
+};
+
+/* Go to @next; a transition that the table does not have is refused. */
+bool life_enter(struct vm *vm, enum vm_state next);
+
+void life_stop(struct vm *vm, enum stop_cause cause);
+
+/* Say why (once a VM), stop, exit status 1. Without "bulkhead: " and newline. */
+void life_fail(struct vm *vm, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* From supervise.c: a checked message that is not the supervisor's own. @req is
+ * the request that it answers, or NULL. */
+void life_message(struct child *child, const Bh__Packet *packet,
+    struct chan_msg *msg, const struct request *req);
+/* ... and: this child is gone; its exit is reported already. */
+void life_exited(struct child *child);
+
+/* A tick, and each signal. */
+void life_tick(struct vm *vm);
+void life_signal(struct vm *vm, int signal);
+
+#endif

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// bulkhead, the controller: reads what the user asked for, plans the VM, starts
+// the spawner, gives its own rights away, and then supervises until the VM is
+// over. It never maps guest memory and never waits for a child.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "build_id.h"
+#include "controller/confine.h"
+#include "controller/host.h"
+#include "controller/life.h"
+#include "controller/options.h"
+#include "controller/output.h"
+#include "controller/start.h"
+#include "controller/supervise.h"
+
+#define EXIT_USAGE 2
+
+static struct vm the_vm;
+
+static unsigned int
+terminal_width(void)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
+static void
+show_version(const struct vm_spec *spec)
+{
+	printf("bulkhead %s\n", BULKHEAD_VERSION[0] != '\0' ?
+	    BULKHEAD_VERSION : "0.0.0");
+	if (spec->log.verbosity > 0)
+		printf("build %s, protocol %u, kvm, x86_64\n",
+		    BULKHEAD_BUILD_ID, PROTO_VERSION);
+}
+
+/* The command line. Whether to go on; else *status is the exit status. */
+static bool
+read_options(struct vm_spec *spec, int argc, char **argv, int *status)
+{
+	struct spec_error err = { .line = "" };
+	const char *wrong = NULL;
+	int result;
+
+	*status = 0;
+	spec_init(spec);
+	result = options_parse(spec, argc, argv, &err);
+	if (result == OPTIONS_SHOW_HELP)
+		options_help(terminal_width());
+	else if (result == OPTIONS_SHOW_VERSION)
+		show_version(spec);
+	else if (result == OPTIONS_RUN)
+		result = spec_check(spec, &err);
+	if (result > 0)
+		return false;
+	if (result == 0 && spec->log.format != NULL)
+		wrong = output_check_format(spec->log.format);
+	if (result == 0 && wrong == NULL)
+		return true;
+	*status = EXIT_USAGE;
+	if (wrong != NULL)
+		output_user("--log-format %.100s: %s", spec->log.format, wrong);
+	else
+		output_user("%s", result == -ENOMEM ? "out of memory" :
+		    err.line);
+	return false;
+}
+
+/* What is to be made, and whether this host can. */
+static bool
+make_plan(struct vm *vm)
+{
+	struct spec_error err = { .line = "" };
+	struct plan_host host;
+
+	host_probe(&host);
+	if (plan_make(&vm->plan, &vm->spec, &host, &err) == 0 &&
+	    host_check(&vm->spec, &err) == 0)
+		return true;
+	output_user("%s", err.line);
+	return false;
+}
+
+static void
+timer_ready(struct loop_source *src, uint32_t events)
+{
+	uint64_t ticks;
+
+	(void)events;
+	if (read(src->fd, &ticks, sizeof(ticks)) == sizeof(ticks))
+		life_tick(src->owner);
+}
+
+static void
+signal_ready(struct loop_source *src, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(src->fd, &info, sizeof(info)) == sizeof(info))
+		life_signal(src->owner, (int)info.ssi_signo);
+}
+
+/* Signals come as events; the spawner's children have them as usual again. */
+static int
+catch_signals(struct vm *vm)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	vm->signals = (struct loop_source){ .fd = fd, .ready = signal_ready,
+	    .owner = vm };
+	return loop_add(&vm->loop, &vm->signals, EPOLLIN);
+}
+
+static int
+make_timer(struct vm *vm)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	vm->timer = (struct loop_source){ .fd = fd, .ready = timer_ready,
+	    .owner = vm };
+	return loop_add(&vm->loop, &vm->timer, EPOLLIN);
+}
+
+/* Everything that the loop stands on. */
+static bool
+make_ready(struct vm *vm)
+{
+	int rc;
+
+	vm->by_root = geteuid() == 0;
+	vm->spawner_pidfd = vm->kvm = vm->kernel = vm->initramfs = -1;
+	vm->ram = vm->rings = vm->rings_to_far = vm->rings_to_guest = -1;
+	for (uint32_t i = 0; i < VM_PORTS; i++)
+		vm->port_in[i] = vm->port_out[i] = -1;
+	host_raise_limits();
+	rc = terminal_open(&vm->terminal);
+	if (rc == 0)
+		rc = loop_init(&vm->loop, -1);
+	if (rc == 0)
+		rc = catch_signals(vm);
+	if (rc == 0)
+		rc = make_timer(vm);
+	if (rc != 0)
+		life_fail(vm, "cannot start: %s%s", log_errtext(rc),
+		    rc == -EMFILE ? "; raise the limit of open files "
+		    "(ulimit -n)" : "");
+	return rc == 0;
+}
+
+/* 0, 1 and 2 are taken, so that no fd of ours comes to lie there. */
+static bool
+have_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return false;
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+	return true;
+}
+
+static bool
+uses_terminal(const struct vm *vm)
+{
+	return vm->terminal.tty >= 0 && (vm->spec.console.mode == PORT_TTY ||
+	    vm->spec.serial.mode == PORT_TTY);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct vm *vm = &the_vm;
+	int status;
+
+	if (!have_standard_fds())
+		return 1;
+	if (!read_options(&vm->spec, argc, argv, &status))
+		return status;
+	output_open(&vm->spec.log);
+	if (!make_plan(vm))
+		return 1;
+	if (!make_ready(vm) || supervise_start(vm) != 0)
+		return 1;
+	if (!uses_terminal(vm))
+		vm->terminal.tty = -1;
+	else
+		output_user("Ctrl-] x stops the VM");
+	/* Root's rights end here: processes are the spawner's, paths the
+	 * opener's. */
+	if (confine(vm) == 0)
+		start_begin(vm);
+	if (!vm->loop.stop)
+		(void)loop_run(&vm->loop);
+	terminal_restore(&vm->terminal);
+	supervise_end(vm);
+	spec_free(&vm->spec);
+	return vm->exit_status;
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is asked of the opener and what becomes of its answers, see paths.h.
+#include "controller/paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/life.h"
+#include "controller/opener/opened.h"
+#include "controller/output.h"
+#include "controller/supervise.h"
+#include "ipc/log.h"
+
+#define OPEN_SECONDS 60u	/* a slow network file system */
+#define MAX_SECTOR 4096u
+
+static const char *const port_names[VM_PORTS] = {
+	[VM_CONSOLE] = "console", [VM_SERIAL] = "serial",
+	[VM_DEBUG] = "debug-console",
+};
+
+static const struct port_spec *
+port_of(const struct vm *vm, uint32_t port)
+{
+	return port == VM_CONSOLE ? &vm->spec.console :
+	    port == VM_SERIAL ? &vm->spec.serial : &vm->spec.debug_console;
+}
+
+static void
+add(struct vm *vm, enum path_use use, uint32_t index)
+{
+	vm->paths[vm->npaths++] = (struct path_item){ use, index };
+}
+
+/* What makes something comes last, so that a mistake elsewhere makes nothing. */
+void
+paths_list(struct vm *vm)
+{
+	const struct vm_spec *spec = &vm->spec;
+
+	vm->npaths = 0;
+	if (spec->log.file != NULL)
+		add(vm, PATH_LOG, 0);
+	add(vm, PATH_KVM, 0);
+	add(vm, PATH_KERNEL, 0);
+	if (spec->payload.initramfs != NULL)
+		add(vm, PATH_INITRAMFS, 0);
+	for (uint32_t i = 0; i < spec->ndisks; i++)
+		add(vm, PATH_DISK, i);
+	add(vm, PATH_RNG, 0);
+	for (uint32_t i = 0; i < VM_PORTS; i++)
+		if (port_of(vm, i)->mode == PORT_FILE ||
+		    port_of(vm, i)->mode == PORT_PTY ||
+		    port_of(vm, i)->mode == PORT_SOCKET)
+			add(vm, PATH_PORT, i);
+	for (uint32_t i = 0; i < spec->nnets; i++)
+		if (spec->nets[i].nfds == 0)
+			add(vm, PATH_TAP, i);
+}
+
+/* "--disk path=x". */
+static void
+option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
+    size_t size)
+{
+	const struct vm_spec *s = &vm->spec;
+	const struct port_spec *port;
+
+	switch (use) {
+	case PATH_LOG:
+		snprintf(buf, size, "--log-file %s", s->log.file);
+		return;
+	case PATH_KVM:
+		snprintf(buf, size, "/dev/kvm");
+		return;
+	case PATH_KERNEL:
+		snprintf(buf, size, "--%s %s", s->payload.kernel != NULL ?
+		    "kernel" : "firmware", s->payload.kernel != NULL ?
+		    s->payload.kernel : s->payload.firmware);
+		return;
+	case PATH_INITRAMFS:
+		snprintf(buf, size, "--initramfs %s", s->payload.initramfs);
+		return;
+	case PATH_DISK:
+		snprintf(buf, size, "--disk path=%s", s->disks[index].path);
+		return;
+	case PATH_RNG:
+		snprintf(buf, size, "--rng src=%s", s->rng.src);
+		return;
+	case PATH_PORT:
+		port = port_of(vm, index);
+		snprintf(buf, size, "--%s %s%s", port_names[index],
+		    port->mode == PORT_PTY ? "pty" :
+		    port->mode == PORT_FILE ? "file=" : "socket=",
+		    port->path != NULL ? port->path : "");
+		return;
+	case PATH_TAP:
+		if (s->nets[index].nfds != 0)
+			snprintf(buf, size, "--net fd=%d",
+			    s->nets[index].fds[0]);
+		else
+			snprintf(buf, size, "--net tap=%s",
+			    s->nets[index].tap != NULL ? s->nets[index].tap :
+			    "");
+		return;
+	}
+}
+
+void
+paths_option_of(const struct vm *vm, const struct child *child, char *buf,
+    size_t size)
+{
+	switch (child->kind) {
+	case PROC_LOADER:
+		option_of(vm, PATH_KERNEL, 0, buf, size);
+		return;
+	case PROC_BLK:
+		option_of(vm, PATH_DISK, child->dev->index, buf, size);
+		return;
+	case PROC_NET:
+		option_of(vm, PATH_TAP, child->dev->index, buf, size);
+		return;
+	case PROC_RNG:
+		option_of(vm, PATH_RNG, 0, buf, size);
+		return;
+	case PROC_CONSOLE:
+		snprintf(buf, size, "--console, --serial");
+		return;
+	case PROC_OPENER:
+	case PROC_VCPU:
+	case PROC_KIND_COUNT:
+		break;
+	}
+	snprintf(buf, size, "%s", child->name);
+}
+
+/* ---- asking ---------------------------------------------------------------------- */
+
+/* protobuf-c has no const in its structs, and does not write to them. */
+static char *
+constless(const char *text)
+{
+	union { const char *in; char *out; } u = { .in = text };
+
+	return u.out;
+}
+
+static void
+fill_tap(const struct net_spec *net, Bh__TapConfig *tap)
+{
+	union { const uint8_t *in; uint8_t *out; } u;
+
+	tap->queue_pairs = net->num_queues / 2;
+	u.in = net->ip.bytes;
+	tap->ip = (ProtobufCBinaryData){ net->ip.len, u.out };
+	u.in = net->mask.bytes;
+	tap->mask = (ProtobufCBinaryData){ net->mask.len, u.out };
+	u.in = net->host_mac.bytes;
+	tap->host_mac = (ProtobufCBinaryData){ net->host_mac.given ? 6 : 0,
+					       u.out };
+	tap->mtu = net->mtu;
+	tap->vnet_hdr = true;
+}
+
+static void
+fill_port(const struct port_spec *port, Bh__Open *open)
+{
+	open->kind = port->mode == PORT_PTY ? BH__OPEN_KIND__OPEN_KIND_PTY :
+	    port->mode == PORT_FILE ? BH__OPEN_KIND__OPEN_KIND_WRITE :
+	    BH__OPEN_KIND__OPEN_KIND_LISTEN;
+	open->path = constless(port->path != NULL ? port->path : "");
+}
+
+void
+paths_ask(struct vm *vm, struct child *opener, uint32_t n)
+{
+	const struct path_item *item = &vm->paths[n];
+	const struct vm_spec *s = &vm->spec;
+	Bh__TapConfig tap = BH__TAP_CONFIG__INIT;
+	Bh__Open open = BH__OPEN__INIT;
+	CHAN_PACKET(p, OPEN, open, &open);
+
+	open.kind = BH__OPEN_KIND__OPEN_KIND_READ;
+	switch (item->use) {
+	case PATH_LOG:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_APPEND;
+		open.path = constless(s->log.file);
+		break;
+	case PATH_KVM:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_KVM;
+		break;
+	case PATH_KERNEL:
+		open.path = constless(s->payload.kernel != NULL ?
+		    s->payload.kernel : s->payload.firmware);
+		break;
+	case PATH_INITRAMFS:
+		open.path = constless(s->payload.initramfs);
+		break;
+	case PATH_DISK:
+		open.kind = s->disks[item->index].readonly ?
+		    BH__OPEN_KIND__OPEN_KIND_DISK_READONLY :
+		    BH__OPEN_KIND__OPEN_KIND_DISK;
+		open.direct = s->disks[item->index].direct;
+		open.path = constless(s->disks[item->index].path);
+		break;
+	case PATH_RNG:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_RANDOM;
+		open.path = constless(s->rng.src);
+		break;
+	case PATH_PORT:
+		fill_port(port_of(vm, item->index), &open);
+		break;
+	case PATH_TAP:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_TAP;
+		open.path = constless(s->nets[item->index].tap != NULL ?
+		    s->nets[item->index].tap : "");
+		fill_tap(&s->nets[item->index], &tap);
+		open.tap = &tap;
+		break;
+	}
+	child_send(opener, &p, NULL, 0, n, OPEN_SECONDS);
+}
+
+/* ---- answers ----------------------------------------------------------------------- */
+
+static int
+refuse(struct vm *vm, const struct path_item *item, const char *text)
+{
+	char option[4200];
+
+	option_of(vm, item->use, item->index, option, sizeof(option));
+	life_fail(vm, "%s: %s", option, text);
+	return -EINVAL;
+}
+
+static const char *
+remedy(const struct vm *vm, const struct path_item *item, int error)
+{
+	bool disk = item->use == PATH_DISK &&
+	    !vm->spec.disks[item->index].readonly;
+
+	switch (error) {
+	case ENOENT:
+		return item->use == PATH_KVM ? "; load kvm-intel or kvm-amd, and "
+		    "enable virtualization in the firmware" :
+		    item->use == PATH_PORT ? "; make the directory first" :
+		    item->use == PATH_TAP ? "" : "; check the path";
+	case EACCES:
+	case EPERM:
+		return item->use == PATH_KVM ? "; add the user to group kvm" :
+		    item->use == PATH_TAP ? "" :
+		    disk ? "; give the user the right to write, or add "
+		    "readonly=on" : "; give the user the right to it";
+	case EROFS:
+		return disk ? "; add readonly=on" : "; choose another path";
+	case EISDIR:
+		return "; give a file";
+	case EADDRINUSE:
+		return "; another VM listens there, choose another path";
+	case EMFILE:
+		return "; raise the limit of open files (ulimit -n)";
+	default:
+		return "";
+	}
+}
+
+void
+paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), "%.480s%s", failed->text,
+	    remedy(vm, &vm->paths[n], failed->error));
+	(void)refuse(vm, &vm->paths[n], text);
+}
+
+/*
+ * The lock lies on the open file, which goes to the worker: it is there as long
+ * as anybody can still write.
+ */
+static int
+lock_disk(struct vm *vm, const struct path_item *item, int fd, bool readonly)
+{
+	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK,
+			      .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return refuse(vm, item, "locked by another VM (or another "
+		    "--disk); stop that, or add readonly=on to both");
+	log_warn("--disk path=%s: cannot be locked: %s; see to it that nobody "
+	    "else uses it", vm->spec.disks[item->index].path,
+	    log_errtext(errno));
+	return 0;
+}
+
+static int
+disk_opened(struct vm *vm, const struct path_item *item,
+    const Bh__Opened *opened, int fd)
+{
+	struct backend *b = &vm->disks[item->index];
+	char text[120];
+
+	b->fds[b->nfds++] = fd;
+	b->size = opened->size;
+	b->block_size = opened->block_size;
+	b->device = opened->device;
+	b->inode = opened->inode;
+	if (b->size == 0)
+		return refuse(vm, item, "empty; make it larger (truncate -s)");
+	if (b->block_size < 512 || b->block_size > MAX_SECTOR)
+		return refuse(vm, item, "its sectors are neither 512 nor 4096 "
+		    "bytes; use another disk");
+	if (b->size % b->block_size != 0) {
+		snprintf(text, sizeof(text), "its size of %llu bytes is not a "
+		    "multiple of %u; extend it (truncate -s %%%u)",
+		    (unsigned long long)b->size, b->block_size, b->block_size);
+		return refuse(vm, item, text);
+	}
+	return lock_disk(vm, item, fd, vm->spec.disks[item->index].readonly);
+}
+
+/* The spawner unlinks the socket when the VM is over, however it ends. */
+static void
+remember(struct vm *vm, const Bh__Opened *opened, int dir)
+{
+	Bh__Remember body = BH__REMEMBER__INIT;
+	CHAN_PACKET(p, REMEMBER, remember, &body);
+	int rc;
+
+	body.name = opened->name;
+	body.device = opened->device;
+	body.inode = opened->inode;
+	rc = chan_send(&vm->spawner, &p, &dir, 1);
+	if (rc < 0)
+		life_fail(vm, "the spawner cannot be reached: %s",
+		    log_errtext(rc));
+}
+
+static int
+port_opened(struct vm *vm, const struct path_item *item,
+    const Bh__Opened *opened, struct chan_msg *msg)
+{
+	uint32_t mode = port_of(vm, item->index)->mode;
+
+	if (mode == PORT_SOCKET) {
+		if (msg->nfds != 2)
+			return -EPROTO;
+		vm->port_in[item->index] = chan_take_fd(msg, 0);
+		remember(vm, opened, msg->fds[1]);
+		return 0;
+	}
+	vm->port_out[item->index] = chan_take_fd(msg, 0);
+	if (mode == PORT_PTY)
+		output_user("--%s pty: %s", port_names[item->index],
+		    opened->name);
+	return 0;
+}
+
+static int
+tap_opened(struct vm *vm, const struct path_item *item,
+    const Bh__Opened *opened, struct chan_msg *msg)
+{
+	struct backend *b = &vm->nets[item->index];
+
+	if (msg->nfds != vm->spec.nets[item->index].num_queues / 2)
+		return -EPROTO;
+	while (b->nfds < msg->nfds) {
+		b->fds[b->nfds] = chan_take_fd(msg, b->nfds);
+		b->nfds++;
+	}
+	b->tap_offloads = opened->tap_offloads;
+	log_info("--net: tap %s%s", opened->name,
+	    opened->tap_created ? ", new" : "");
+	return 0;
+}
+
+int
+paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
+    struct chan_msg *msg)
+{
+	const struct path_item *item = &vm->paths[n];
+
+	switch (item->use) {
+	case PATH_LOG:
+		output_to(chan_take_fd(msg, 0));
+		return 0;
+	case PATH_KVM:
+		vm->kvm = chan_take_fd(msg, 0);
+		return 0;
+	case PATH_KERNEL:
+		vm->kernel = chan_take_fd(msg, 0);
+		vm->kernel_size = opened->size;
+		return 0;
+	case PATH_INITRAMFS:
+		vm->initramfs = chan_take_fd(msg, 0);
+		vm->initramfs_size = opened->size;
+		return 0;
+	case PATH_DISK:
+		return disk_opened(vm, item, opened, chan_take_fd(msg, 0));
+	case PATH_RNG:
+		vm->rng.fds[vm->rng.nfds++] = chan_take_fd(msg, 0);
+		return 0;
+	case PATH_PORT:
+		return port_opened(vm, item, opened, msg);
+	case PATH_TAP:
+		return tap_opened(vm, item, opened, msg);
+	}
+	return -EINVAL;
+}
+
+int
+paths_adopt_taps(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
+		const struct net_spec *net = &vm->spec.nets[i];
+		struct backend *b = &vm->nets[i];
+
+		for (uint32_t k = 0; k < net->nfds; k++) {
+			struct path_item item = { PATH_TAP, i };
+			const char *why = NULL;
+			int rc = tap_adopt(net->fds[k], &b->tap_offloads, &why);
+
+			if (rc != 0)
+				return refuse(vm, &item, why != NULL ? why :
+				    log_errtext(rc));
+			(void)fcntl(net->fds[k], F_SETFD, FD_CLOEXEC);
+			b->fds[b->nfds++] = net->fds[k];
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The paths of the configuration: what to ask the opener for, and where each fd
+ * goes. Says which option an error belongs to.
+ */
+#ifndef BULKHEAD_CONTROLLER_PATHS_H
+#define BULKHEAD_CONTROLLER_PATHS_H
+
+#include "controller/vm.h"
+
+/* List the paths of vm->spec in vm->paths; they are numbered from 0. */
+void paths_list(struct vm *vm);
+
+/* Ask for path @n. */
+void paths_ask(struct vm *vm, struct child *opener, uint32_t n);
+
+/* The answer. 0, or -errno with the line said. */
+int paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
+    struct chan_msg *msg);
+void paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed);
+
+/* "--disk path=x", for the user; into @buf of @size bytes. */
+void paths_option_of(const struct vm *vm, const struct child *child, char *buf,
+    size_t size);
+
+/* Taps that were inherited (--net fd=). 0, or -errno with the line said. */
+int paths_adopt_taps(struct vm *vm);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the user is told of a child: its log lines, what it could not do, how it
+ * ended. Exactly one report for each end.
+ */
+#ifndef BULKHEAD_CONTROLLER_REPORT_H
+#define BULKHEAD_CONTROLLER_REPORT_H
+
+#include "controller/vm.h"
+#include "ipc/log.h"
+
+void report_child_log(struct child *child, enum log_level level,
+    const char *text);
+
+/* Failed: the VM fails with the option that the child is about. */
+void report_failed(struct child *child, const Bh__Failed *failed);
+
+/* The child is gone. One that was not to go yet is the VM's failure. */
+void report_exit(struct child *child);
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory and fds of the VM, see resources.h.
+#include "controller/resources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controller/life.h"
+#include "ipc/bytering.h"
+#include "ipc/log.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008u		/* Linux 6.3 */
+#endif
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)
+
+/* A sealed memfd of @size bytes, mode 0600. */
+static int
+sealed_memfd(const char *name, uint64_t size, unsigned int flags)
+{
+	int fd, rc;
+
+	flags |= MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, flags);
+	if (fd < 0)
+		return -errno;
+	if (size > INT64_MAX)
+		rc = -EFBIG;
+	else if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		rc = -errno;
+	else
+		return fd;
+	close(fd);
+	return rc;
+}
+
+static unsigned int
+huge_flags(const struct memory_spec *m)
+{
+	unsigned int flags = m->hugepages ? MFD_HUGETLB : 0;
+
+	if (m->hugepage_size != 0)
+		flags |= (unsigned int)__builtin_ctzll(m->hugepage_size) <<
+		    MFD_HUGE_SHIFT;
+	return flags;
+}
+
+int
+resources_memory(struct vm *vm)
+{
+	const struct memory_spec *m = &vm->spec.memory;
+	unsigned long long size = m->size;
+	int rc = 0;
+
+	vm->ram = sealed_memfd("bulkhead-ram", size, huge_flags(m));
+	if (vm->ram < 0) {
+		rc = vm->ram;
+		life_fail(vm, "--memory size=%llu%s: cannot be made: %s; %s",
+		    size, m->hugepages ? ",hugepages=on" : "",
+		    log_errtext(rc), m->hugepages ?
+		    "reserve huge pages of this size (vm.nr_hugepages), and "
+		    "make size a multiple of them" : "lower it");
+		return rc;
+	}
+	/*
+	 * Allocating is what both prefault and reserve come to: shared memory
+	 * knows no reservation other than its pages.
+	 */
+	if ((m->prefault || m->reserve) &&
+	    fallocate(vm->ram, 0, 0, (off_t)size) < 0) {
+		rc = -errno;
+		life_fail(vm, "--memory size=%llu,%s=on: cannot be allocated: "
+		    "%s; lower it or free memory", size,
+		    m->prefault ? "prefault" : "reserve", log_errtext(rc));
+	}
+	return rc;
+}
+
+static int
+make_eventfd(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int
+no_fds(struct vm *vm, const char *what, int error)
+{
+	life_fail(vm, "cannot make %s: %s; %s", what, log_errtext(error),
+	    error == -EMFILE ? "raise the limit of open files (ulimit -n)" :
+	    error == -ENFILE ? "raise fs.file-max" : "free memory");
+	return error;
+}
+
+int
+resources_rings(struct vm *vm)
+{
+	uint64_t size = (sizeof(struct bytering_page) + 4095) & ~4095ull;
+
+	vm->rings = sealed_memfd("bulkhead-rings", size, 0);
+	vm->rings_to_far = make_eventfd();
+	vm->rings_to_guest = make_eventfd();
+	if (vm->rings < 0)
+		return no_fds(vm, "the serial port's rings", vm->rings);
+	if (vm->rings_to_far < 0)
+		return no_fds(vm, "an eventfd", vm->rings_to_far);
+	if (vm->rings_to_guest < 0)
+		return no_fds(vm, "an eventfd", vm->rings_to_guest);
+	return 0;
+}
+
+int
+resources_bus(struct child *worker)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	    worker->bus) < 0)
+		return no_fds(worker->vm, "a socket", -errno);
+	return 0;
+}
+
+int
+resources_device(struct child *worker)
+{
+	if (!worker->dev->on_pci)
+		return 0;
+	for (uint32_t i = 0; i < plan_nevents(worker->dev); i++) {
+		worker->events[i] = make_eventfd();
+		if (worker->events[i] < 0)
+			return no_fds(worker->vm, "an eventfd",
+			    worker->events[i]);
+	}
+	return resources_bus(worker);
+}
+
+int
+resources_punch(struct vm *vm)
+{
+	struct stat st;
+
+	if (fstat(vm->ram, &st) < 0 ||
+	    fallocate(vm->ram, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+	    st.st_size) < 0)
+		return -errno;
+	if ((vm->spec.memory.prefault || vm->spec.memory.reserve) &&
+	    fallocate(vm->ram, 0, 0, st.st_size) < 0)
+		return -errno;
+	return 0;
+}
+
+void
+resources_drain_events(struct child *worker)
+{
+	uint64_t count;
+
+	for (uint32_t i = 0; i < plan_nevents(worker->dev); i++)
+		(void)!read(worker->events[i], &count, sizeof(count));
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The start sequence, see start.h and docs/protocol.md. Each step looks at what
+// is there already, so that the order in which answers come does not matter.
+#include "controller/start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/config.h"
+#include "controller/life.h"
+#include "controller/paths.h"
+#include "controller/resources.h"
+#include "controller/supervise.h"
+#include "device-workers/console/slots.h"
+#include "ipc/log.h"
+
+/*
+ * How many of one kind are on the way at once. The socket's buffer holds about
+ * 200 small packets, and the kernel bounds the fds in flight.
+ */
+#define OPEN_WINDOW 8u
+#define SPAWN_WINDOW 8u
+#define PCI_WINDOW 8u
+
+#define START_SECONDS 60u	/* the lab is a hundred times slower than a host */
+
+void
+start_begin(struct vm *vm)
+{
+	paths_list(vm);
+	vm->opening = true;
+	vm->opener = child_new(vm, PROC_OPENER, NULL);
+	if (child_spawn(vm->opener, NULL, NULL, 0) == 0)
+		start_progress(vm);
+}
+
+static void
+ask_paths(struct vm *vm)
+{
+	while (vm->npaths_asked < vm->npaths &&
+	    child_waiting(vm->opener, BH__PACKET__BODY_OPEN) < OPEN_WINDOW)
+		paths_ask(vm, vm->opener, vm->npaths_asked++);
+	if (vm->npaths_done < vm->npaths || vm->state != VM_STARTING)
+		return;
+	child_quit(vm->opener);
+	vm->opening = false;
+	start_build(vm);
+}
+
+/* ---- spawning ---------------------------------------------------------------------- */
+
+/* The fds of a child to be spawned and where they go. */
+struct baggage {
+	int fds[CHAN_MAX_FDS];
+	uint32_t slots[CHAN_MAX_FDS];
+	uint32_t n;
+};
+
+static void
+pack(struct baggage *b, int fd, uint32_t slot)
+{
+	if (fd < 0)
+		return;
+	b->fds[b->n] = fd;
+	b->slots[b->n++] = slot;
+}
+
+static void
+pack_rings(struct vm *vm, struct baggage *b)
+{
+	pack(b, vm->rings, FD_RINGS);
+	pack(b, vm->rings_to_far, FD_RINGS_TO_FAR);
+	pack(b, vm->rings_to_guest, FD_RINGS_TO_GUEST);
+}
+
+static void
+pack_device(struct child *child, struct baggage *b)
+{
+	struct vm *vm = child->vm;
+	const struct backend *from = NULL;
+
+	if (child->kind == PROC_BLK)
+		from = &vm->disks[child->dev->index];
+	else if (child->kind == PROC_NET)
+		from = &vm->nets[child->dev->index];
+	else if (child->kind == PROC_RNG)
+		from = &vm->rng;
+	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
+		pack(b, from->fds[i], FD_BACKEND + i);
+	if (child->kind == PROC_CONSOLE) {
+		pack(b, vm->port_in[VM_CONSOLE], FD_CONSOLE_IN);
+		pack(b, vm->port_out[VM_CONSOLE], FD_CONSOLE_OUT);
+		pack(b, vm->port_in[VM_SERIAL], FD_SERIAL_IN);
+		pack(b, vm->port_out[VM_SERIAL], FD_SERIAL_OUT);
+		pack(b, vm->port_out[VM_DEBUG], FD_DEBUG_OUT);
+		pack_rings(vm, b);
+	}
+	if (!child->dev->on_pci)
+		return;
+	pack(b, child->bus[1], FD_BUS);
+	for (uint32_t i = 0; i < plan_nevents(child->dev); i++)
+		pack(b, child->events[i], plan_event_slot(child->dev, i));
+}
+
+static void
+spawn(struct child *child)
+{
+	struct vm *vm = child->vm;
+	struct baggage b = { .n = 0 };
+
+	switch (child->kind) {
+	case PROC_LOADER:
+		pack(&b, vm->kernel, FD_KERNEL);
+		pack(&b, vm->initramfs, FD_INITRAMFS);
+		break;
+	case PROC_VCPU:
+		pack(&b, vm->kvm, FD_KVM);
+		pack_rings(vm, &b);
+		break;
+	case PROC_BLK:
+	case PROC_NET:
+	case PROC_RNG:
+	case PROC_CONSOLE:
+		pack_device(child, &b);
+		break;
+	case PROC_OPENER:
+	case PROC_KIND_COUNT:
+		return;
+	}
+	child->configured = true;
+	if (child_spawn(child, b.fds, b.slots, b.n) != 0)
+		return;
+	if (child->bus[1] >= 0)
+		close(child->bus[1]);
+	child->bus[1] = -1;
+	config_send(child);
+}
+
+static uint32_t
+spawning(const struct vm *vm)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].phase == CHILD_SPAWNING)
+			n++;
+	return n;
+}
+
+static void
+spawn_children(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nchildren && spawning(vm) < SPAWN_WINDOW;
+	    i++)
+		if (vm->children[i].phase == CHILD_NONE &&
+		    !vm->children[i].configured && !vm->said_why)
+			spawn(&vm->children[i]);
+}
+
+static void
+set_ports(struct vm *vm)
+{
+	const struct port_spec *specs[VM_PORTS] = { &vm->spec.console,
+	    &vm->spec.serial, &vm->spec.debug_console };
+
+	for (uint32_t i = 0; i < VM_PORTS; i++)
+		if (specs[i]->mode == PORT_TTY) {
+			vm->port_in[i] = vm->terminal.in;
+			vm->port_out[i] = vm->terminal.out;
+		}
+}
+
+void
+start_build(struct vm *vm)
+{
+	if (resources_memory(vm) != 0 || resources_rings(vm) != 0 ||
+	    paths_adopt_taps(vm) != 0)
+		return;
+	set_ports(vm);
+	/* The slowest first. */
+	vm->vcpu = child_new(vm, PROC_VCPU, NULL);
+	vm->loader = child_new(vm, PROC_LOADER, NULL);
+	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
+		const struct plan_device *dev = &vm->plan.devices[i];
+
+		if (resources_device(child_new(vm, dev->kind, dev)) != 0)
+			return;
+	}
+	start_progress(vm);
+}
+
+void
+start_again(struct vm *vm)
+{
+	Bh__AttachBus attach = BH__ATTACH_BUS__INIT;
+	CHAN_PACKET(p, ATTACH_BUS, attach_bus, &attach);
+	int rc = resources_punch(vm);
+
+	if (rc != 0) {
+		life_fail(vm, "reset: guest memory cannot be cleared: %s",
+		    log_errtext(rc));
+		return;
+	}
+	vm->loaded = vm->start_sent = false;
+	vm->vcpu = child_new(vm, PROC_VCPU, NULL);
+	vm->loader = child_new(vm, PROC_LOADER, NULL);
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		struct child *c = &vm->children[i];
+
+		if (c->dev == NULL || !c->dev->on_pci)
+			continue;
+		c->told_vcpu = c->known_to_vcpu = false;
+		resources_drain_events(c);
+		if (resources_bus(c) != 0)
+			return;
+		child_send(c, &p, &c->bus[1], 1, 0, START_SECONDS);
+		close(c->bus[1]);
+		c->bus[1] = -1;
+	}
+	start_progress(vm);
+}
+
+/* ---- devices and the start of the guest ------------------------------------------------ */
+
+int
+start_device_ready(struct child *child, const Bh__DeviceReady *ready)
+{
+	struct device_ready *d = &child->device;
+	bool virtio = ready->virtio_id != 0;
+
+	if (virtio != child->dev->on_pci ||
+	    ready->n_queue_max > child->dev->nqueues)
+		return -EPROTO;
+	d->virtio_id = ready->virtio_id;
+	d->features = ready->features;
+	d->nqueues = (uint32_t)ready->n_queue_max;
+	for (uint32_t i = 0; i < d->nqueues; i++)
+		d->queue_max[i] = ready->queue_max[i];
+	d->config_len = (uint32_t)ready->config.len;
+	if (d->config_len > 0)
+		memcpy(d->config, ready->config.data, d->config_len);
+	child->ready = true;
+	return 0;
+}
+
+static void
+tell_vcpu(struct vm *vm, struct child *child)
+{
+	struct device_ready *d = &child->device;
+	Bh__DeviceReady ready = BH__DEVICE_READY__INIT;
+	Bh__PciDevice pci = BH__PCI_DEVICE__INIT;
+	CHAN_PACKET(p, PCI_DEVICE, pci_device, &pci);
+	int fds[2 + 2 * DEVICE_LIMIT_QUEUES];
+	uint32_t n = 0;
+	union { const char *in; char *out; } id = { .in = child->dev->id };
+
+	ready.virtio_id = d->virtio_id;
+	ready.features = d->features;
+	ready.n_queue_max = d->nqueues;
+	ready.queue_max = d->queue_max;
+	ready.config = (ProtobufCBinaryData){ d->config_len, d->config };
+	pci.index = child->index;
+	pci.bdf = child->dev->bdf;
+	pci.id = id.out;
+	pci.device = &ready;
+	fds[n++] = child->bus[0];
+	for (uint32_t i = 0; i < 2 * d->nqueues; i++)
+		fds[n++] = child->events[i];
+	/* The configuration's is the last, after queues that are not used. */
+	fds[n++] = child->events[2 * child->dev->nqueues];
+	child->told_vcpu = true;
+	child_send(vm->vcpu, &p, fds, n, child->index, START_SECONDS);
+	close(child->bus[0]);
+	child->bus[0] = -1;
+}
+
+static bool
+tell_devices(struct vm *vm)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		struct child *c = &vm->children[i];
+
+		if (c->dev == NULL)
+			continue;
+		if (c->ready && c->dev->on_pci && !c->told_vcpu &&
+		    child_waiting(vm->vcpu, BH__PACKET__BODY_PCI_DEVICE) <
+		    PCI_WINDOW)
+			tell_vcpu(vm, c);
+		if (!c->ready || (c->dev->on_pci && !c->known_to_vcpu) ||
+		    child_waiting(c, BH__PACKET__BODY__NOT_SET) != 0)
+			all = false;
+	}
+	return all;
+}
+
+static void
+start_guest(struct vm *vm)
+{
+	Bh__StartVm start = BH__START_VM__INIT;
+	CHAN_PACKET(p, START_VM, start_vm, &start);
+
+	start.boot = &vm->boot;
+	vm->start_sent = true;
+	terminal_raw(&vm->terminal);
+	child_send(vm->vcpu, &p, NULL, 0, 0, START_SECONDS);
+}
+
+void
+start_progress(struct vm *vm)
+{
+	if (vm->state != VM_STARTING && vm->state != VM_RESETTING)
+		return;
+	if (vm->said_why)
+		return;
+	if (vm->opening) {
+		ask_paths(vm);
+		return;
+	}
+	if (vm->vcpu == NULL || vm->vcpu->phase == CHILD_GONE)
+		return;
+	spawn_children(vm);
+	if (vm->vcpu->phase == CHILD_NONE)
+		return;
+	if (!tell_devices(vm) || !vm->loaded || vm->start_sent ||
+	    vm->vcpu->phase != CHILD_UP ||
+	    child_waiting(vm->vcpu, BH__PACKET__BODY__NOT_SET) != 0)
+		return;
+	start_guest(vm);
+}

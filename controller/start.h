@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start sequence of docs/protocol.md, and that of a reset, which is its
+ * second half. Driven by events: each step is sent as soon as what it needs is
+ * there, and nothing waits.
+ */
+#ifndef BULKHEAD_CONTROLLER_START_H
+#define BULKHEAD_CONTROLLER_START_H
+
+#include "controller/vm.h"
+
+/* Begin: spawn the opener and ask for every path. */
+void start_begin(struct vm *vm);
+
+/* After the paths: make memory and fds, spawn everybody. */
+void start_build(struct vm *vm);
+
+/* After a reset: new vcpu-worker and loader over the same memory and workers. */
+void start_again(struct vm *vm);
+
+/* Something happened: send what can be sent now. */
+void start_progress(struct vm *vm);
+
+/* DeviceReady: keep a copy; -EPROTO if it does not fit the plan. */
+int start_device_ready(struct child *child, const Bh__DeviceReady *ready);
+
+#endif

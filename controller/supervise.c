@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Supervision, see supervise.h. What arrives on a channel has been checked by
+// ipc/chan.c; what is checked here is that it answers something that was asked.
+#include "controller/supervise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "build_id.h"
+#include "controller/host.h"
+#include "controller/life.h"
+#include "controller/output.h"
+#include "controller/report.h"
+#include "controller/spawner/spawner.h"
+
+#define BATCH 64u		/* packets of one child before the others' turn */
+#define SPAWN_SECONDS 30u
+
+uint64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+/* ---- requests ------------------------------------------------------------------ */
+
+static struct request *
+request_new(struct child *child, struct chan *chan, Bh__Packet__BodyCase type,
+    uint32_t subject, unsigned int seconds)
+{
+	struct vm *vm = child->vm;
+	static const struct itimerspec tick = {
+		.it_interval = { .tv_nsec = SECOND / 10 },
+		.it_value = { .tv_nsec = SECOND / 10 },
+	};
+
+	for (size_t i = 0; i < VM_MAX_REQUESTS; i++) {
+		struct request *r = &vm->requests[i];
+
+		if (r->child != NULL)
+			continue;
+		*r = (struct request){ .child = child, .chan = chan,
+		    .type = type, .subject = subject,
+		    .seq = chan_next_seq(chan),
+		    .deadline = now_ns() + seconds * SECOND };
+		if (!vm->timer_armed) {
+			(void)timerfd_settime(vm->timer.fd, 0, &tick, NULL);
+			vm->timer_armed = true;
+		}
+		return r;
+	}
+	return NULL;
+}
+
+static struct request *
+request_find(struct vm *vm, const struct chan *chan, uint32_t seq)
+{
+	for (size_t i = 0; i < VM_MAX_REQUESTS; i++)
+		if (vm->requests[i].child != NULL &&
+		    vm->requests[i].chan == chan && vm->requests[i].seq == seq)
+			return &vm->requests[i];
+	return NULL;
+}
+
+static void
+requests_drop(struct child *child)
+{
+	for (size_t i = 0; i < VM_MAX_REQUESTS; i++)
+		if (child->vm->requests[i].child == child)
+			child->vm->requests[i].child = NULL;
+}
+
+uint32_t
+child_waiting(const struct child *child, Bh__Packet__BodyCase type)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < VM_MAX_REQUESTS; i++)
+		if (child->vm->requests[i].child == child &&
+		    (type == BH__PACKET__BODY__NOT_SET ||
+		    child->vm->requests[i].type == type))
+			n++;
+	return n;
+}
+
+void
+supervise_deadlines(struct vm *vm)
+{
+	uint64_t now = now_ns();
+
+	for (size_t i = 0; i < VM_MAX_REQUESTS; i++) {
+		struct request *r = &vm->requests[i];
+		struct child *child = r->child;
+
+		if (child == NULL || now < r->deadline)
+			continue;
+		life_fail(vm, "%s did not answer %s in time; it was killed",
+		    child->name, proto_name_of(r->type));
+		requests_drop(child);
+		child_kill(child);
+	}
+}
+
+/* May @answer end a request of @type? */
+static bool
+answers(Bh__Packet__BodyCase type, Bh__Packet__BodyCase answer)
+{
+	if (answer == BH__PACKET__BODY_FAILED)
+		return true;
+	switch ((int)type) {
+	case BH__PACKET__BODY_OPEN:
+		return answer == BH__PACKET__BODY_OPENED;
+	case BH__PACKET__BODY_LOAD_CONFIG:
+		return answer == BH__PACKET__BODY_LOADED;
+	case BH__PACKET__BODY_DEVICE_CONFIG:
+		return answer == BH__PACKET__BODY_DEVICE_READY;
+	case BH__PACKET__BODY_SPAWN:
+		return answer == BH__PACKET__BODY_SPAWNED;
+	default:
+		return answer == BH__PACKET__BODY_ACK;
+	}
+}
+
+/* ---- sending --------------------------------------------------------------------- */
+
+bool
+child_alive(const struct child *child)
+{
+	return child != NULL && (child->phase == CHILD_SPAWNING ||
+	    child->phase == CHILD_UP);
+}
+
+static void
+spawner_send(struct vm *vm, Bh__Packet *packet, const int *fds, unsigned int n)
+{
+	int rc;
+
+	if (vm->spawner_gone)
+		return;
+	rc = chan_send(&vm->spawner, packet, fds, n);
+	if (rc < 0)
+		life_fail(vm, "the spawner cannot be reached: %s",
+		    log_errtext(rc));
+}
+
+void
+child_send(struct child *child, Bh__Packet *packet, const int *fds,
+    unsigned int nfds, uint32_t subject, unsigned int seconds)
+{
+	struct request *r = NULL;
+	int rc;
+
+	if (!child_alive(child) || child->hung_up)
+		return;
+	if (seconds > 0) {
+		r = request_new(child, &child->chan, packet->body_case, subject,
+		    seconds);
+		if (r == NULL) {
+			life_fail(child->vm, "too many requests at once");
+			return;
+		}
+		packet->seq = r->seq;
+	}
+	rc = chan_send(&child->chan, packet, fds, nfds);
+	/* A hang-up is followed by its exit, which says more. */
+	if (rc == 0 || rc == -EPIPE)
+		return;
+	life_fail(child->vm, "%s: cannot send %s: %s; it was killed",
+	    child->name, proto_name_of(packet->body_case), log_errname(rc));
+	child_kill(child);
+}
+
+void
+child_quit(struct child *child)
+{
+	Bh__Quit quit = BH__QUIT__INIT;
+	CHAN_PACKET(p, QUIT, quit, &quit);
+
+	if (!child_alive(child) || child->told_quit)
+		return;
+	child->told_quit = true;
+	child->chan.states |= PROTO_CLOSING;
+	child_send(child, &p, NULL, 0, 0, 0);
+}
+
+void
+child_kill(struct child *child)
+{
+	Bh__KillChild kill = BH__KILL_CHILD__INIT;
+	CHAN_PACKET(p, KILL_CHILD, kill_child, &kill);
+
+	if (!child_alive(child))
+		return;
+	child->told_quit = true;
+	kill.instance = child->instance;
+	spawner_send(child->vm, &p, NULL, 0);
+}
+
+/* ---- a child's channel ------------------------------------------------------------- */
+
+static void
+broken(struct child *child, const char *what)
+{
+	life_fail(child->vm, "%s (pid %u) broke the protocol: %s; it was "
+	    "killed", child->name, child->host_pid, what);
+	loop_remove(&child->vm->loop, &child->control);
+	child->hung_up = true;
+	child_kill(child);
+}
+
+static void
+take_hello(struct child *child, const Bh__Hello *hello)
+{
+	if (hello->protocol != PROTO_VERSION ||
+	    strcmp(hello->build_id, BULKHEAD_BUILD_ID) != 0) {
+		life_fail(child->vm, "%s is of another build (%s; this is %s); "
+		    "install them together", process_kinds[child->kind].binary,
+		    hello->build_id, BULKHEAD_BUILD_ID);
+		child_kill(child);
+		return;
+	}
+	child->hello = true;
+	child->chan.states = PROTO_CONFIGURING |
+	    (child->told_quit ? PROTO_CLOSING : 0u);
+}
+
+static void
+denied_ready(struct loop_source *src, uint32_t events)
+{
+	struct child *child = src->owner;
+	struct denied_call call;
+	char text[200];
+
+	if (notify_receive(src->fd, &call) == 1) {
+		notify_describe(&call, text, sizeof(text));
+		life_fail(child->vm, "%s (pid %u) was killed for a denied "
+		    "system call: %s", child->name, child->host_pid, text);
+		child->failed = true;
+		child_kill(child);
+		loop_remove(&child->vm->loop, src);
+	} else if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+		loop_remove(&child->vm->loop, src);
+	}
+}
+
+static void
+take_listener(struct child *child, struct chan_msg *msg)
+{
+	int fd = chan_take_fd(msg, 0);
+
+	if (child->denied.fd >= 0) {
+		close(fd);
+		broken(child, "a second seccomp listener");
+		return;
+	}
+	child->denied = (struct loop_source){ .fd = fd, .ready = denied_ready,
+	    .owner = child };
+	if (loop_add(&child->vm->loop, &child->denied, EPOLLIN) != 0)
+		broken(child, "its seccomp listener is none");
+}
+
+static void
+take_log(struct child *child, const Bh__Log *log)
+{
+	static const enum log_level levels[] = {
+		[BH__LOG_LEVEL__LOG_LEVEL_ERROR] = LOG_ERROR,
+		[BH__LOG_LEVEL__LOG_LEVEL_WARN] = LOG_WARN,
+		[BH__LOG_LEVEL__LOG_LEVEL_INFO] = LOG_INFO,
+		[BH__LOG_LEVEL__LOG_LEVEL_DEBUG] = LOG_DEBUG,
+	};
+
+	report_child_log(child, levels[log->level], log->text);
+}
+
+static void
+take_packet(struct child *child, struct chan_msg *msg)
+{
+	const Bh__Packet *p = msg->packet;
+	struct request *r = NULL, answered;
+
+	switch ((int)p->body_case) {
+	case BH__PACKET__BODY_HELLO:
+		take_hello(child, p->hello);
+		return;
+	case BH__PACKET__BODY_LOG:
+		take_log(child, p->log);
+		return;
+	case BH__PACKET__BODY_SECCOMP_LISTENER:
+		take_listener(child, msg);
+		return;
+	case BH__PACKET__BODY_FAILED:
+		if (p->seq == 0) {
+			report_failed(child, p->failed);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	if (p->seq != 0) {
+		r = request_find(child->vm, &child->chan, p->seq);
+		if (r == NULL || !answers(r->type, p->body_case)) {
+			broken(child, "an answer to nothing");
+			return;
+		}
+		answered = *r;
+		r->child = NULL;
+	}
+	life_message(child, p, msg, r != NULL ? &answered : NULL);
+}
+
+static void
+receive(struct child *child, unsigned int most)
+{
+	const char *why = "";
+	struct chan_msg msg;
+
+	while (most-- > 0 && !child->hung_up) {
+		int rc = chan_recv(&child->chan, &msg, &why);
+
+		if (rc == 0)
+			return;
+		if (rc == -EPROTO) {
+			broken(child, why);
+		} else if (rc < 0) {
+			loop_remove(&child->vm->loop, &child->control);
+			child->hung_up = true;
+		} else {
+			take_packet(child, &msg);
+			chan_done(&msg);
+		}
+	}
+}
+
+static void
+child_ready(struct loop_source *src, uint32_t events)
+{
+	(void)events;
+	receive(src->owner, BATCH);
+}
+
+/* ---- the spawner ---------------------------------------------------------------------- */
+
+static struct child *
+child_by_instance(struct vm *vm, uint32_t instance)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].instance == instance &&
+		    child_alive(&vm->children[i]))
+			return &vm->children[i];
+	return NULL;
+}
+
+static void
+forget(struct loop *loop, struct loop_source *src)
+{
+	if (src->fd < 0)
+		return;
+	loop_remove(loop, src);
+	close(src->fd);
+	src->fd = -1;
+}
+
+static void
+child_gone(struct child *child)
+{
+	struct vm *vm = child->vm;
+
+	/* What it said before it died. */
+	receive(child, UINT32_MAX);
+	child->phase = CHILD_GONE;
+	requests_drop(child);
+	if (child->denied.added)
+		denied_ready(&child->denied, 0);
+	forget(&vm->loop, &child->control);
+	forget(&vm->loop, &child->denied);
+	if (child->pidfd >= 0)
+		close(child->pidfd);
+	child->pidfd = -1;
+	report_exit(child);
+	life_exited(child);
+}
+
+static void
+take_spawned(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg,
+    struct child *child)
+{
+	if (p->body_case == BH__PACKET__BODY_FAILED) {
+		life_fail(vm, "%s", p->failed->text);
+		child_gone(child);
+		return;
+	}
+	child->pidfd = chan_take_fd(msg, 0);
+	child->host_pid = p->spawned->host_pid;
+	child->phase = CHILD_UP;
+	log_debug("%s is pid %u", child->name, child->host_pid);
+}
+
+static void
+take_from_spawner(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg)
+{
+	struct request *r = p->seq != 0 ?
+	    request_find(vm, &vm->spawner, p->seq) : NULL;
+	struct child *child;
+
+	switch ((int)p->body_case) {
+	case BH__PACKET__BODY_SPAWNED:
+	case BH__PACKET__BODY_FAILED:
+		if (r == NULL) {
+			if (p->body_case == BH__PACKET__BODY_FAILED)
+				life_fail(vm, "spawner: %s", p->failed->text);
+			return;
+		}
+		child = r->child;
+		r->child = NULL;
+		take_spawned(vm, p, msg, child);
+		return;
+	case BH__PACKET__BODY_CHILD_EXITED:
+		child = child_by_instance(vm, p->child_exited->instance);
+		if (child == NULL)
+			return;
+		child->status = p->child_exited->status;
+		child->signal = p->child_exited->signal;
+		child_gone(child);
+		return;
+	case BH__PACKET__BODY_LOG:
+		output_child("spawner", 0, LOG_WARN, p->log->text);
+		return;
+	default:
+		return;
+	}
+}
+
+static void
+spawner_gone(struct vm *vm)
+{
+	if (vm->spawner_gone)
+		return;
+	vm->spawner_gone = true;
+	loop_remove(&vm->loop, &vm->spawner_source);
+	loop_remove(&vm->loop, &vm->spawner_end);
+	/* Its pid namespace, and so every child, goes with it. */
+	if (vm->state != VM_OVER && vm->state != VM_STOPPING)
+		life_fail(vm, "the spawner died, and all processes with it");
+	vm->loop.stop = true;
+}
+
+static void
+spawner_ready(struct loop_source *src, uint32_t events)
+{
+	struct vm *vm = src->owner;
+	struct chan_msg msg;
+	const char *why = "";
+
+	(void)events;
+	for (unsigned int i = 0; i < BATCH; i++) {
+		int rc = chan_recv(&vm->spawner, &msg, &why);
+
+		if (rc == 0)
+			return;
+		if (rc < 0) {
+			if (rc == -EPROTO)
+				log_error("the spawner broke the protocol: %s",
+				    why);
+			spawner_gone(vm);
+			return;
+		}
+		take_from_spawner(vm, msg.packet, &msg);
+		chan_done(&msg);
+	}
+}
+
+static void
+spawner_ended(struct loop_source *src, uint32_t events)
+{
+	(void)events;
+	/* Its last words first. */
+	spawner_ready(&((struct vm *)src->owner)->spawner_source, 0);
+	spawner_gone(src->owner);
+}
+
+int
+supervise_start(struct vm *vm)
+{
+	struct spawner_config config = {
+		.rootless = !vm->by_root,
+		.tty = vm->terminal.tty,
+		.saved = vm->terminal.tty >= 0 ? &vm->terminal.saved : NULL,
+	};
+	char why[300] = "", libexec[4096];
+	int fd, rc;
+
+	rc = host_libexec(libexec, sizeof(libexec));
+	if (rc == 0 && vm->by_root)
+		rc = host_uid_block(&config.uid_base);
+	if (rc != 0) {
+		life_fail(vm, "cannot find the programs or ids of a VM: %s",
+		    log_errtext(rc));
+		return rc;
+	}
+	config.libexec = libexec;
+	rc = spawner_start(&config, &fd, &vm->spawner_pidfd, why, sizeof(why));
+	if (rc != 0) {
+		life_fail(vm, "%s%s", why, host_spawner_remedy(rc));
+		return rc;
+	}
+	chan_init(&vm->spawner, fd, PEER_CONTROLLER, PEER_SPAWNER, &vm->buffers);
+	vm->spawner.states = PROTO_CONFIGURING | PROTO_RUNNING;
+	vm->spawner_source = (struct loop_source){ .fd = fd,
+	    .ready = spawner_ready, .owner = vm };
+	vm->spawner_end = (struct loop_source){ .fd = vm->spawner_pidfd,
+	    .ready = spawner_ended, .owner = vm };
+	rc = loop_add(&vm->loop, &vm->spawner_source, EPOLLIN);
+	return rc != 0 ? rc : loop_add(&vm->loop, &vm->spawner_end, EPOLLIN);
+}
+
+/* ---- making children --------------------------------------------------------------------- */
+
+struct child *
+child_new(struct vm *vm, enum process_kind kind, const struct plan_device *dev)
+{
+	struct child *child = &vm->children[0];
+	const char *name = process_kinds[kind].name;
+
+	/* The plan bounds devices, and of the others there is one at a time. */
+	while (child < &vm->children[vm->nchildren] &&
+	    (child->phase != CHILD_GONE || child->dev != NULL))
+		child++;
+	if (child == &vm->children[vm->nchildren])
+		vm->nchildren++;
+	*child = (struct child){
+		.vm = vm, .kind = kind, .dev = dev, .pidfd = -1,
+		.instance = ++vm->next_instance,
+		.control = { .fd = -1 }, .denied = { .fd = -1 },
+		.bus = { -1, -1 },
+	};
+	if (dev != NULL)
+		child->index = (uint32_t)(dev - vm->plan.devices);
+	snprintf(child->name, sizeof(child->name), "%s%s%s", name,
+	    dev != NULL ? " " : "", dev != NULL ? dev->id : "");
+	return child;
+}
+
+/* Both ends of the control channel; the far one is passed and closed here. */
+static int
+make_channel(struct child *child, int *far)
+{
+	struct vm *vm = child->vm;
+	int pair[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	    pair) < 0)
+		return -errno;
+	chan_init(&child->chan, pair[0], PEER_CONTROLLER,
+	    process_kinds[child->kind].peer, &vm->buffers);
+	child->control = (struct loop_source){ .fd = pair[0],
+	    .ready = child_ready, .owner = child };
+	*far = pair[1];
+	rc = loop_add(&vm->loop, &child->control, EPOLLIN);
+	return rc;
+}
+
+int
+child_spawn(struct child *child, const int *fds, const uint32_t *slots,
+    uint32_t n)
+{
+	Bh__Spawn spawn = BH__SPAWN__INIT;
+	CHAN_PACKET(p, SPAWN, spawn, &spawn);
+	struct vm *vm = child->vm;
+	uint32_t all_slots[CHAN_MAX_FDS] = { FD_CTL };
+	int all_fds[CHAN_MAX_FDS];
+	struct request *r;
+	int rc;
+
+	if (n + 1 > CHAN_MAX_FDS)
+		return -E2BIG;
+	rc = make_channel(child, &all_fds[0]);
+	if (rc != 0) {
+		life_fail(vm, "cannot make a channel: %s; raise the limit of "
+		    "open files (ulimit -n)", log_errtext(rc));
+		return rc;
+	}
+	memcpy(all_fds + 1, fds, n * sizeof(fds[0]));
+	memcpy(all_slots + 1, slots, n * sizeof(slots[0]));
+	r = request_new(child, &vm->spawner, BH__PACKET__BODY_SPAWN, 0,
+	    SPAWN_SECONDS);
+	spawn.kind = (uint32_t)child->kind;
+	spawn.instance = child->instance;
+	/* 0 is the controller's; no two living children have one. */
+	spawn.uid_index = 1 + (uint32_t)(child - vm->children);
+	spawn.n_slots = n + 1;
+	spawn.slots = all_slots;
+	p.seq = r != NULL ? r->seq : 0;
+	child->phase = CHILD_SPAWNING;
+	spawner_send(vm, &p, all_fds, n + 1);
+	close(all_fds[0]);
+	return 0;
+}
+
+void
+supervise_end(struct vm *vm)
+{
+	Bh__Quit quit = BH__QUIT__INIT;
+	CHAN_PACKET(p, QUIT, quit, &quit);
+	siginfo_t info;
+
+	if (vm->spawner_pidfd < 0)
+		return;
+	/*
+	 * Closing the channel is what ends a spawner that Quit does not, and all
+	 * of the pid namespace with it.
+	 */
+	(void)chan_send(&vm->spawner, &p, NULL, 0);
+	close(vm->spawner.fd);
+	(void)waitid((idtype_t)P_PIDFD, (id_t)vm->spawner_pidfd, &info, WEXITED);
+	close(vm->spawner_pidfd);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The VM as an object: its spec and plan, every fd that it is made of, its
+ * children and where its life stands. Private to the controller; each part of it
+ * has one file that writes it, named below.
+ */
+#ifndef BULKHEAD_CONTROLLER_VM_H
+#define BULKHEAD_CONTROLLER_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/plan.h"
+#include "controller/procs.h"
+#include "controller/spec.h"
+#include "controller/terminal.h"
+#include "ipc/chan.h"
+#include "ipc/loop.h"
+#include "ipc/slots.h"
+#include "proto/limits.h"
+#include "sandbox/notify.h"
+
+#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + 4u)
+#define VM_MAX_REQUESTS 2048u
+
+enum vm_state {
+	VM_STARTING,
+	VM_RUNNING,
+	VM_RESETTING,
+	VM_STOPPING,
+	VM_OVER,
+};
+
+/* An unanswered request to a child. */
+struct request {
+	struct child *child;	/* NULL: free */
+	struct chan *chan;	/* the child's, or the spawner's for Spawn */
+	uint32_t seq;
+	Bh__Packet__BodyCase type;
+	uint32_t subject;	/* Open: which path. PciDevice: which device */
+	uint64_t deadline;	/* CLOCK_MONOTONIC, ns */
+};
+
+/* DeviceReady, kept for vcpu-workers to come. */
+struct device_ready {
+	uint32_t virtio_id;
+	uint64_t features;
+	uint32_t nqueues;
+	uint32_t queue_max[DEVICE_LIMIT_QUEUES];
+	uint32_t config_len;
+	uint8_t config[DEVICE_LIMIT_CONFIG];
+};
+
+enum child_phase {
+	CHILD_NONE,
+	CHILD_SPAWNING,		/* Spawn sent; the configuration may be, too */
+	CHILD_UP,		/* Spawned */
+	CHILD_GONE,		/* ChildExited */
+};
+
+struct child {
+	struct vm *vm;
+	enum process_kind kind;
+	enum child_phase phase;
+	uint32_t instance;	/* the spawner's and our name for it */
+	char name[96];		/* "blk _disk0" */
+	struct chan chan;
+	struct loop_source control;
+	int pidfd;
+	uint32_t host_pid;
+	struct loop_source denied;	/* its seccomp listener */
+	bool hello, ready, told_quit, drained, hung_up, configured;
+	bool failed;		/* said so itself; text is with the user already */
+	int32_t status, signal;	/* when gone */
+
+	/* device workers */
+	const struct plan_device *dev;
+	uint32_t index;		/* of the VM's devices */
+	int bus[2];		/* vcpu-worker's end, worker's end; -1: passed */
+	int events[2 * DEVICE_LIMIT_QUEUES + 1];
+	struct device_ready device;
+	bool told_vcpu;		/* PciDevice sent */
+	bool known_to_vcpu;	/* ... and acknowledged */
+};
+
+/* What the opener opened for one device or port. */
+struct backend {
+	int fds[SPEC_MAX_QUEUE_PAIRS];
+	uint32_t nfds;
+	uint64_t size;
+	uint32_t block_size;
+	uint64_t device, inode;
+	uint32_t tap_offloads;
+};
+
+/* A path of the configuration, by what it is for. */
+enum path_use {
+	PATH_LOG,
+	PATH_KVM,
+	PATH_KERNEL,		/* or firmware */
+	PATH_INITRAMFS,
+	PATH_DISK,
+	PATH_RNG,
+	PATH_PORT,
+	PATH_TAP,
+};
+
+struct path_item {
+	enum path_use use;
+	uint32_t index;		/* disk, net or enum vm_port */
+};
+
+#define VM_MAX_PATHS (SPEC_MAX_DISKS + SPEC_MAX_NETS + 8u)
+
+enum vm_port { VM_CONSOLE, VM_SERIAL, VM_DEBUG, VM_PORTS };
+
+struct vm {
+	struct vm_spec spec;
+	struct vm_plan plan;
+	enum vm_state state;
+	int exit_status;
+	bool said_why;		/* the user has his line */
+	bool by_root;
+
+	struct loop loop;
+	struct chan_buffers buffers;
+	struct loop_source signals, timer, spawner_end;
+	bool timer_armed;
+	uint64_t stop_deadline;	/* ns; 0: none */
+	bool devices_first;	/* in stopping: the vCPUs stand still already */
+
+	/* supervise.c */
+	struct chan spawner;
+	struct loop_source spawner_source;
+	int spawner_pidfd;
+	bool spawner_gone;
+	struct child children[VM_MAX_CHILDREN];
+	uint32_t nchildren;
+	uint32_t next_instance;
+	struct request requests[VM_MAX_REQUESTS];
+	struct child *opener, *loader, *vcpu;
+
+	/* paths.c */
+	struct path_item paths[VM_MAX_PATHS];
+	uint32_t npaths, npaths_asked, npaths_done;
+	int log_fd;
+	int kvm, kernel, initramfs;
+	uint64_t kernel_size, initramfs_size;
+	struct backend disks[SPEC_MAX_DISKS];
+	struct backend nets[SPEC_MAX_NETS];
+	struct backend rng;
+	int port_in[VM_PORTS], port_out[VM_PORTS];
+
+	/* memory.c */
+	int ram;		/* memfd of all regions */
+	int rings, rings_to_far, rings_to_guest;
+
+	/* start.c */
+	bool opening;		/* not all paths are open yet */
+	bool loaded, start_sent;
+	Bh__BootState boot;
+	uint32_t resets;
+
+	struct terminal terminal;
+};
+
+#endif
