@@ -177,7 +177,7 @@ static void move_bar(void)
 		old_common = blk.d.common;
 	}
 	/* Memory decoding off: nothing answers. */
-	pci_write16(blk.d.bdf, PCI_COMMAND, 0);
+	pci_write16(blk.d.bdf, PCI_COMMAND, PCI_COMMAND_MASTER);
 	check(cmdline_has("qemu") || read32(blk.d.common) == 0xffffffff);
 	pci_write16(blk.d.bdf, PCI_COMMAND,
 	    PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);

@@ -67,6 +67,7 @@ ap_flat:
 	shll	$9, %eax
 	leal	ap_stacks + 512(%eax), %esp
 	shrl	$9, %eax
+	incl	%eax
 	pushl	%eax
 	call	ap_main
 1:	cli
