@@ -185,7 +185,7 @@ console_start(struct device *dev, const Bh__DeviceConfig *config,
 static bool
 running(const struct device *dev, unsigned int q)
 {
-	return dev->active && !dev->draining && dev->vq[q].enabled;
+	return dev->active && dev->vq[q].enabled && !dev->vq[q].held;
 }
 
 /* Move what fits of c->chain to the far end. True: all of it has gone. */

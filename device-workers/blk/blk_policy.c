@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a block worker may do. Read by sandbox/genfilter alone. All I/O is
+ * positional on the one disk; the file can be neither truncated nor extended by
+ * fallocate (KEEP_SIZE), and nothing of it can be mapped.
+ */
+#include <linux/falloc.h>
+
+#include "device-workers/lib/worker_policy.h"
+
+static const struct sb_rule rules[] = {
+	WORKER_RULES,
+	SB_ALLOW1(preadv, SB_FD(0, FD_BACKEND), "IN: disk to guest memory"),
+	SB_ALLOW1(pwritev, SB_FD(0, FD_BACKEND), "OUT: guest memory to disk"),
+	SB_ALLOW1(fdatasync, SB_FD(0, FD_BACKEND), "FLUSH, and before exit"),
+	SB_ALLOW2(fallocate, SB_FD(0, FD_BACKEND),
+	    SB_EQ32(1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE),
+	    "DISCARD, WRITE_ZEROES that may unmap"),
+	SB_ALLOW2(fallocate, SB_FD(0, FD_BACKEND),
+	    SB_EQ32(1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE),
+	    "WRITE_ZEROES"),
+};
+
+const struct sb_policy sb_policy = {
+	.kind = "blk",
+	.rules = rules,
+	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.rlimit_nofile = WORKER_NOFILE,
+	.rlimit_fsize = UINT64_MAX,	/* disks are as large as they are */
+};

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+CONSOLE_SRCS := $(addprefix device-workers/console/,console.c far.c escape.c) \
+	ipc/bytering.c
+
+PROGRAMS += bulkhead-console
+bulkhead-console_SRCS := device-workers/console/main.c $(CONSOLE_SRCS) \
+	$(WORKER_SRCS)
+bulkhead-console_POLICY := device-workers/console/console_policy.c

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a network worker may do. Read by sandbox/genfilter alone. Frames to and
+ * from its taps, which it can neither bind to another interface nor reconfigure
+ * but for the two requests below.
+ */
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+
+#include "device-workers/lib/worker_policy.h"
+
+#define TAPS SB_FDS(0, FD_BACKEND, FD_BACKEND_COUNT)
+
+static const struct sb_rule rules[] = {
+	WORKER_RULES,
+	SB_ALLOW1(readv, TAPS, "frames to the guest, into its buffers"),
+	SB_ALLOW1(writev, TAPS, "frames of the guest, out of its buffers"),
+	SB_ALLOW2(ioctl, TAPS, SB_EQ32(1, TUNSETOFFLOAD),
+	    "what the driver can finish itself is known only when it starts"),
+	SB_ALLOW2(ioctl, TAPS, SB_EQ32(1, TUNSETQUEUE),
+	    "the driver sets how many queue pairs get frames"),
+};
+
+const struct sb_policy sb_policy = {
+	.kind = "net",
+	.rules = rules,
+	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.rlimit_nofile = WORKER_NOFILE,
+};
