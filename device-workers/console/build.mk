@@ -6,3 +6,7 @@ PROGRAMS += bulkhead-console
 bulkhead-console_SRCS := device-workers/console/main.c $(CONSOLE_SRCS) \
 	$(WORKER_SRCS)
 bulkhead-console_POLICY := device-workers/console/console_policy.c
+
+UNIT_TESTS += console
+unit_console_SRCS := tests/unit/console_test.c $(CONSOLE_SRCS) $(DEVICE_TEST_SRCS)
+unit_console_LDLIBS := -lutil
