@@ -43,3 +43,7 @@ $(BUILD)/test/acpi-dump: tests/acpi/dump.c controller/loader/acpi.c $(GEN)/dsdt.
 	$(Q)$(CC) -std=c17 -O1 -D_GNU_SOURCE -I. -isystem $(GEN) -o $@ \
 		tests/acpi/dump.c controller/loader/acpi.c controller/loader/image.c \
 		ipc/gmem.c ipc/errname.c $(GEN)/dsdt.c $(GEN)/bulkhead.pb-c.c -lprotobuf-c
+
+# The controller's side of one load, for tests/native/loader.
+PROGRAMS += bulkhead-test-loader
+bulkhead-test-loader_SRCS := tests/native/loader_drive.c $(IPC_SRCS)

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bulkheadctl: for the person who runs VMs. Today it has one command, doctor; the
+ * others speak to a VM's API socket, which there is not yet.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "build_id.h"
+#include "controller/ctl/doctor.h"
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: bulkheadctl doctor [--stock-guests]\n"
+    "\n"
+    "  doctor            what of this host Bulkhead can use, a line an item:\n"
+    "                      ok       it is there\n"
+    "                      gap      a VM runs without it; the line says what to do\n"
+    "                      MISSING  no VM runs; the line says what to do\n"
+    "                    Exit status 0 if a VM with a stock kernel can run, else 1\n"
+    "  --stock-guests    say nothing; exit status 0 if this host's KVM runs\n"
+    "                    stock guests, else 1\n"
+    "\n"
+    "  --help, --version\n";
+
+/* Commands of Cloud Hypervisor's ch-remote, which come with the API. */
+static const char *const later[] = {
+	"add-device", "add-disk", "add-fs", "add-net", "add-pmem",
+	"add-user-device", "add-vdpa", "add-vsock", "boot", "coredump", "counters",
+	"create", "delete", "info", "nmi", "pause", "ping", "power-button", "reboot",
+	"receive-migration", "remove-device", "resize", "resize-disk",
+	"resize-zone", "restore", "resume", "send-migration", "shutdown",
+	"shutdown-vmm", "snapshot",
+};
+
+static int
+fail_usage(const char *what, const char *word)
+{
+	fprintf(stderr, "bulkheadctl: %s: %s; see bulkheadctl --help\n", word,
+	    what);
+	return EXIT_USAGE;
+}
+
+static int
+doctor(int argc, char **argv)
+{
+	if (argc == 0)
+		return doctor_run();
+	if (strcmp(argv[0], "--help") == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (strcmp(argv[0], "--stock-guests") != 0)
+		return fail_usage("unknown option", argv[0]);
+	if (argc > 1)
+		return fail_usage("unexpected argument", argv[1]);
+	return doctor_stock_guests();
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+
+	if (argc < 2) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (strcmp(command, "--version") == 0 || strcmp(command, "-V") == 0) {
+		printf("bulkheadctl %s (%s)\n", BULKHEAD_VERSION,
+		    BULKHEAD_BUILD_ID);
+		return 0;
+	}
+	if (strcmp(command, "doctor") == 0)
+		return doctor(argc - 2, argv + 2);
+	for (unsigned int i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (strcmp(command, later[i]) == 0)
+			return fail_usage("not supported yet", command);
+	return fail_usage(command[0] == '-' ? "unknown option" :
+	    "unknown command", command);
+}
