@@ -83,6 +83,33 @@ take_ids(void)
 	return 0;
 }
 
+#ifdef BULKHEAD_SANITIZED
+/*
+ * A sanitized child is dynamic: it needs the host's libraries, and the sanitizer
+ * its own maps. Read-only, in test builds alone.
+ */
+static int
+empty_root(void)
+{
+	static const char *const dirs[] = { "/usr", "/lib", "/lib64", "/proc" };
+	char at[32];
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return -errno;
+	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(at, sizeof(at), "/tmp%s", dirs[i]);
+		if (mkdir(at, 0555) != 0 ||
+		    mount(dirs[i], at, NULL, MS_BIND | MS_REC, NULL) != 0)
+			return -errno;
+	}
+	if (chdir("/tmp") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 ||
+	    umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
+		return -errno;
+	return 0;
+}
+#else
 /*
  * Replace the root by an empty tmpfs, read-only and useless in every way that a
  * mount can be. /proc is only a directory that surely exists to mount it over.
@@ -119,34 +146,6 @@ empty_root(void)
 		return -errno;
 	return 0;
 }
-
-#ifdef BULKHEAD_SANITIZED
-/*
- * A sanitized child is dynamic: it needs the host's libraries, and the sanitizer
- * its own maps. Read-only, in test builds alone.
- */
-static int
-sanitizer_root(void)
-{
-	static const char *const dirs[] = { "/usr", "/lib", "/lib64", "/proc" };
-	char at[32];
-
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-		return -errno;
-	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
-		return -errno;
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(at, sizeof(at), "/tmp%s", dirs[i]);
-		if (mkdir(at, 0555) != 0 ||
-		    mount(dirs[i], at, NULL, MS_BIND | MS_REC, NULL) != 0)
-			return -errno;
-	}
-	if (chdir("/tmp") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 ||
-	    umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
-		return -errno;
-	return 0;
-}
-#define empty_root sanitizer_root
 #endif
 
 /* All of the jail that comes before exec. */

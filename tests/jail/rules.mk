@@ -39,3 +39,9 @@ twin-kinds:
 	@echo $(subst $(empty) $(empty),$(comma),$(strip $(foreach k,$(TWIN_KINDS),\
 		$(if $(bulkhead-$(k)_POLICY),$(k)))))
 .PHONY: twin-kinds
+
+# The spawner wants all kinds to be there; only rng has hooks.
+$(foreach k,$(filter-out rng,$(TWIN_KINDS)),$(eval \
+$(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
+	@mkdir -p $$(@D) && ln -f $$< $$@))
+jail-tests: $(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS))

@@ -40,6 +40,7 @@ vm_start_with(struct vm *vm, const struct spawner_config *config, char *why,
 	chan_init(&vm->chan, fd, PEER_CONTROLLER, PEER_SPAWNER, &buffers);
 	vm->chan.states = PROTO_ANY;
 	vm->instances = 0;
+	vm->ncrowd = 0;
 	return 0;
 }
 
@@ -118,24 +119,37 @@ take_failed(struct twin *t, const Bh__Packet *p)
 	snprintf(t->failed, sizeof(t->failed), "%s", p->failed->text);
 }
 
+/* Whom a report is about: @t, or one of the crowd. */
+static struct twin *
+whose(struct vm *vm, struct twin *t, uint32_t instance)
+{
+	static struct twin nobody;
+
+	for (unsigned int i = 0; i < vm->ncrowd; i++)
+		if (vm->crowd[i].instance == instance)
+			return &vm->crowd[i];
+	return t->instance == instance ? t : &nobody;
+}
+
 static void
 from_spawner(struct vm *vm, struct twin *t)
 {
+	struct twin *w;
 	static struct chan_msg msg;
 	const Bh__Packet *p;
 	const char *why = "hang-up";
 
 	while (chan_recv(&vm->chan, &msg, &why) == 1) {
 		p = msg.packet;
-		if (p->body_case == BH__PACKET__BODY_SPAWNED &&
-		    p->spawned->instance == t->instance) {
-			t->pidfd = chan_take_fd(&msg, 0);
-			t->host_pid = p->spawned->host_pid;
-		} else if (p->body_case == BH__PACKET__BODY_CHILD_EXITED &&
-		    p->child_exited->instance == t->instance) {
-			t->exits++;
-			t->status = p->child_exited->status;
-			t->signal = p->child_exited->signal;
+		if (p->body_case == BH__PACKET__BODY_SPAWNED) {
+			w = whose(vm, t, p->spawned->instance);
+			w->pidfd = chan_take_fd(&msg, 0);
+			w->host_pid = p->spawned->host_pid;
+		} else if (p->body_case == BH__PACKET__BODY_CHILD_EXITED) {
+			w = whose(vm, t, p->child_exited->instance);
+			w->exits++;
+			w->status = p->child_exited->status;
+			w->signal = p->child_exited->signal;
 		} else if (p->body_case == BH__PACKET__BODY_FAILED) {
 			take_failed(t, p);
 		}

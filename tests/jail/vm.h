@@ -18,10 +18,14 @@
 
 #define VM_WAIT_MS 5000
 
+struct twin;
+
 struct vm {
 	struct chan chan;	/* to the spawner */
 	int pidfd;		/* of it */
 	uint32_t instances;
+	struct twin *crowd;	/* others whose reports may come meanwhile */
+	unsigned int ncrowd;
 };
 
 struct twin {
