@@ -67,15 +67,15 @@ describe_hugepages(const char *name, char *out, size_t size)
 	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
 		return 0;
 	kib = strtoull(name + sizeof(prefix) - 1, NULL, 10);
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/nr_hugepages",
+	(void)snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/nr_hugepages",
 	    name);
 	all = probe_number(path);
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/free_hugepages",
+	(void)snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/free_hugepages",
 	    name);
 	free = probe_number(path);
 	if (all <= 0)
 		return 0;
-	snprintf(out + used, size - used, "%s%lld of %lld of %llu MiB free",
+	(void)snprintf(out + used, size - used, "%s%lld of %lld of %llu MiB free",
 	    used > 0 ? ", " : "", free, all, kib / KIB_IN_MIB);
 	return (unsigned long long)all;
 }
@@ -135,7 +135,7 @@ own_cgroup(char *path, size_t size)
 	}
 	at += 3;
 	at[strcspn(at, "\n")] = '\0';
-	snprintf(path, size, "/sys/fs/cgroup%s", at);
+	(void)snprintf(path, size, "/sys/fs/cgroup%s", at);
 	return 0;
 }
 
@@ -152,9 +152,9 @@ check_cgroup(struct finding *f)
 		    "systemd.unified_cgroup_hierarchy=1");
 		return;
 	}
-	snprintf(file, sizeof(file), "%s/cgroup.controllers", path);
-	probe_read(file, controllers, sizeof(controllers));
-	snprintf(file, sizeof(file), "%s/cgroup.subtree_control", path);
+	(void)snprintf(file, sizeof(file), "%s/cgroup.controllers", path);
+	(void)probe_read(file, controllers, sizeof(controllers));
+	(void)snprintf(file, sizeof(file), "%s/cgroup.subtree_control", path);
 	if (access(path, W_OK) != 0 || access(file, W_OK) != 0)
 		finding_set(f, VERDICT_GAP, "not delegated to you: start with "
 		    "systemd-run --user --scope -p Delegate=yes");

@@ -8,7 +8,7 @@
 #include <linux/userfaultfd.h>
 #include <sched.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -26,9 +26,15 @@ void
 check_kernel(struct finding *f)
 {
 	struct utsname u;
-	int major = 0, minor = 0;
+	long major = 0, minor = 0;
+	char *at;
 
-	if (uname(&u) != 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2)
+	if (uname(&u) == 0) {
+		major = strtol(u.release, &at, 10);
+		if (*at == '.')
+			minor = strtol(at + 1, NULL, 10);
+	}
+	if (major == 0)
 		finding_set(f, VERDICT_MISSING, "uname tells no version");
 	else if (major < FLOOR_MAJOR ||
 	    (major == FLOOR_MAJOR && minor < FLOOR_MINOR))

@@ -40,7 +40,7 @@ finding_set(struct finding *f, enum verdict verdict, const char *fmt, ...)
 
 	f->verdict = verdict;
 	va_start(ap, fmt);
-	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	(void)vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
 }
 
@@ -59,17 +59,17 @@ doctor_run(void)
 		items[i].check(&f);
 		missing += f.verdict == VERDICT_MISSING;
 		gaps += f.verdict == VERDICT_GAP;
-		printf("%-16s %-8s %s\n", items[i].name, word[f.verdict], f.text);
+		(void)printf("%-16s %-8s %s\n", items[i].name, word[f.verdict], f.text);
 		/* A check can take seconds: show what is known. */
-		fflush(stdout);
+		(void)fflush(stdout);
 	}
 	if (missing > 0)
-		printf("\nNo stock VM can run here: see what is MISSING.\n");
+		(void)printf("\nNo stock VM can run here: see what is MISSING.\n");
 	else if (gaps > 0)
-		printf("\nA VM can run here; each gap is a feature it goes "
+		(void)printf("\nA VM can run here; each gap is a feature it goes "
 		    "without.\n");
 	else
-		printf("\nA VM can run here.\n");
+		(void)printf("\nA VM can run here.\n");
 	return missing > 0 ? 1 : 0;
 }
 

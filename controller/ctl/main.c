@@ -37,7 +37,7 @@ static const char *const later[] = {
 static int
 fail_usage(const char *what, const char *word)
 {
-	fprintf(stderr, "bulkheadctl: %s: %s; see bulkheadctl --help\n", word,
+	(void)fprintf(stderr, "bulkheadctl: %s: %s; see bulkheadctl --help\n", word,
 	    what);
 	return EXIT_USAGE;
 }
@@ -48,7 +48,7 @@ doctor(int argc, char **argv)
 	if (argc == 0)
 		return doctor_run();
 	if (strcmp(argv[0], "--help") == 0) {
-		fputs(usage, stdout);
+		(void)fputs(usage, stdout);
 		return 0;
 	}
 	if (strcmp(argv[0], "--stock-guests") != 0)
@@ -64,15 +64,15 @@ main(int argc, char **argv)
 	const char *command = argc > 1 ? argv[1] : "";
 
 	if (argc < 2) {
-		fputs(usage, stderr);
+		(void)fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
-		fputs(usage, stdout);
+		(void)fputs(usage, stdout);
 		return 0;
 	}
 	if (strcmp(command, "--version") == 0 || strcmp(command, "-V") == 0) {
-		printf("bulkheadctl %s (%s)\n", BULKHEAD_VERSION,
+		(void)printf("bulkheadctl %s (%s)\n", BULKHEAD_VERSION,
 		    BULKHEAD_BUILD_ID);
 		return 0;
 	}

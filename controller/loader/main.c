@@ -115,9 +115,6 @@ map_memory(struct loader *l)
 		if (__builtin_add_overflow(sum, l->pending[i].size, &sum))
 			return -EINVAL;
 	rc = gmem_init(&l->mem, sum);
-	if (rc < 0)
-		load_fail(&l->report, -rc, "guest memory",
-		    "cannot reserve address space");
 	for (unsigned int i = 0; rc == 0 && i < l->npending; i++) {
 		struct pending *p = &l->pending[i];
 
@@ -126,9 +123,10 @@ map_memory(struct loader *l)
 		close(p->fd);
 		if (rc == 0)
 			rc = chan_send_ack(&l->ctl, p->seq);
-		else
-			load_fail(&l->report, -rc, "guest memory",
-			    "cannot be mapped: ");
+	}
+	if (rc < 0) {
+		load_fail(&l->report, -rc, "guest memory", "cannot be mapped: ");
+		load_say(&l->report, log_errtext(rc));
 	}
 	return rc;
 }
