@@ -28,7 +28,7 @@ static struct sock_filter program[BPF_MAXINSNS];
 static void
 fail(const char *what, const char *call, int error)
 {
-	fprintf(stderr, "genfilter: policy %s: %s %s: %s\n", sb_policy.kind, what,
+	(void)fprintf(stderr, "genfilter: policy %s: %s %s: %s\n", sb_policy.kind, what,
 	    call, error < 0 ? strerror(-error) : "bad rule");
 	exit(1);
 }
@@ -179,16 +179,16 @@ build(bool sanitized)
 static void
 print(const char *prefix, size_t len)
 {
-	printf("/* Made by genfilter from policy \"%s\". */\n"
+	(void)printf("/* Made by genfilter from policy \"%s\". */\n"
 	    "#include \"sandbox/jail.h\"\n\n", sb_policy.kind);
 	if (strcmp(prefix, "jail") != 0)
-		printf("extern const struct sock_filter %s_filter[];\n"
+		(void)printf("extern const struct sock_filter %s_filter[];\n"
 		    "extern const unsigned short %s_filter_len;\n", prefix, prefix);
-	printf("const struct sock_filter %s_filter[] = {\n", prefix);
+	(void)printf("const struct sock_filter %s_filter[] = {\n", prefix);
 	for (size_t i = 0; i < len; i++)
-		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", program[i].code,
+		(void)printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", program[i].code,
 		    program[i].jt, program[i].jf, program[i].k);
-	printf("};\nconst unsigned short %s_filter_len = %zu;\n", prefix, len);
+	(void)printf("};\nconst unsigned short %s_filter_len = %zu;\n", prefix, len);
 }
 
 int
@@ -210,7 +210,7 @@ main(int argc, char **argv)
 	len = build(sanitized);
 	if (!filter_agrees(&sb_policy, sb_sanitizer_rules,
 	    sanitized ? sb_sanitizer_nrules : 0, program, len, ROUNDS, &bad)) {
-		fprintf(stderr, "genfilter: policy %s: the filter is not the policy: "
+		(void)fprintf(stderr, "genfilter: policy %s: the filter is not the policy: "
 		    "call %d arch %x args %llx %llx %llx %llx %llx %llx\n",
 		    sb_policy.kind, bad.nr, bad.arch, bad.args[0], bad.args[1],
 		    bad.args[2], bad.args[3], bad.args[4], bad.args[5]);

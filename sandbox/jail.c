@@ -437,7 +437,11 @@ load_patched(uint32_t verdict)
 static int
 stage_seccomp(enum jail_mode mode, int *listener)
 {
-	struct sock_fprog prog = { .len = jail_filter_len };
+	/* The kernel's struct lacks the const. */
+	union { const struct sock_filter *in; struct sock_filter *out; } filter = {
+		.in = jail_filter,
+	};
+	struct sock_fprog prog = { .len = jail_filter_len, .filter = filter.out };
 	long fd;
 
 	*listener = -1;
@@ -445,8 +449,6 @@ stage_seccomp(enum jail_mode mode, int *listener)
 		return 0;
 	if (mode != JAIL_ENFORCE)
 		return load_patched(other_verdict(mode));
-	memcpy(&prog.filter, &(const struct sock_filter *){ jail_filter },
-	    sizeof(prog.filter));	/* the kernel's header lacks the const */
 	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	    SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC |
 	    SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog);

@@ -61,7 +61,7 @@ notify_describe(const struct denied_call *call, char *buf, size_t size)
 {
 	const uint64_t *a = call->args;
 
-	snprintf(buf, size,
+	(void)snprintf(buf, size,
 	    "%s(0x%llx, 0x%llx, 0x%llx, 0x%llx, 0x%llx, 0x%llx) at 0x%llx",
 	    call->name, (unsigned long long)a[0], (unsigned long long)a[1],
 	    (unsigned long long)a[2], (unsigned long long)a[3],

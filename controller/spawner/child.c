@@ -99,7 +99,7 @@ empty_root(void)
 	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
 		return -errno;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(at, sizeof(at), "/tmp%s", dirs[i]);
+		(void)snprintf(at, sizeof(at), "/tmp%s", dirs[i]);
 		if (mkdir(at, 0555) != 0 ||
 		    mount(dirs[i], at, NULL, MS_BIND | MS_REC, NULL) != 0)
 			return -errno;
@@ -260,7 +260,7 @@ child_run(struct child_plan *plan)
 	rc = place_fds(plan);
 	if (rc != 0)
 		fail(plan->status, STEP_FDS, rc);
-	snprintf(name, sizeof(name), "%s:%u", plan->name, plan->instance);
+	(void)snprintf(name, sizeof(name), "%s:%u", plan->name, plan->instance);
 	execveat(plan->binary, "", argv, envp, AT_EMPTY_PATH);
 	fail(plan->status, STEP_EXEC, errno);
 }

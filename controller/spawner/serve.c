@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -96,7 +97,7 @@ send_child_failed(struct spawner *sp, const struct child *c, int error,
 {
 	char text[200];
 
-	snprintf(text, sizeof(text), "cannot start %s: %s: %s",
+	(void)snprintf(text, sizeof(text), "cannot start %s: %s: %s",
 	    process_kinds[c->kind].binary, what, log_errtext(error));
 	send_failed(sp, c->seq, error, text);
 }
@@ -145,12 +146,11 @@ static uint32_t
 host_pid_of(const struct spawner *sp, int pidfd)
 {
 	char path[64], text[512];
-	unsigned int pid = 0;
 	const char *line;
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
+	(void)snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
 	fd = openat(sp->start->proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
@@ -160,9 +160,7 @@ host_pid_of(const struct spawner *sp, int pidfd)
 		return 0;
 	text[n] = '\0';
 	line = strstr(text, "\nPid:");
-	if (line == NULL || sscanf(line, "\nPid:%u", &pid) != 1)
-		return 0;
-	return pid;
+	return line != NULL ? (uint32_t)strtoul(line + 5, NULL, 10) : 0;
 }
 
 /* Write one file of /proc/PID: its whole contents in one write. */
@@ -174,7 +172,7 @@ write_proc(const struct spawner *sp, uint32_t pid, const char *name,
 	ssize_t n;
 	int fd, rc;
 
-	snprintf(path, sizeof(path), "%u/%s", pid, name);
+	(void)snprintf(path, sizeof(path), "%u/%s", pid, name);
 	fd = openat(sp->start->proc, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -196,7 +194,7 @@ write_maps(const struct spawner *sp, const struct child *c)
 	char map[32];
 	int rc;
 
-	snprintf(map, sizeof(map), "0 %u 1\n", id);
+	(void)snprintf(map, sizeof(map), "0 %u 1\n", id);
 	rc = write_proc(sp, c->host_pid, "uid_map", map);
 	return rc != 0 ? rc : write_proc(sp, c->host_pid, "gid_map", map);
 }
@@ -290,13 +288,16 @@ exit_ready(struct loop_source *src, uint32_t events)
 static pid_t
 clone_child(int *pidfd)
 {
+	int fd = -1;
 	struct clone_args args = {
 		.flags = CLONE_PIDFD | CLONE_NEWPID,
-		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.pidfd = (uint64_t)(uintptr_t)&fd,
 		.exit_signal = SIGCHLD,
 	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	*pidfd = fd;
+	return pid;
 }
 
 static int
@@ -399,7 +400,7 @@ handle_remember(struct spawner *sp, struct chan_msg *msg)
 	r->dir = chan_take_fd(msg, 0);
 	r->device = (dev_t)m->device;
 	r->inode = (ino_t)m->inode;
-	snprintf(r->name, sizeof(r->name), "%s", m->name);
+	(void)snprintf(r->name, sizeof(r->name), "%s", m->name);
 }
 
 static void

@@ -38,7 +38,7 @@ struct start_report {
 static int
 complain(char *why, size_t size, const char *what, const char *name, int error)
 {
-	snprintf(why, size, "%s%s%s: %s", what, name[0] != '\0' ? " " : "", name,
+	(void)snprintf(why, size, "%s%s%s: %s", what, name[0] != '\0' ? " " : "", name,
 	    log_errtext(error));
 	return error < 0 ? error : -error;
 }
@@ -62,7 +62,7 @@ open_binaries(const char *libexec, int *binaries, char *why, size_t size)
 		binaries[i] = openat(dir, name, O_PATH | O_CLOEXEC);
 		if (binaries[i] < 0 || faccessat(dir, name, X_OK, 0) != 0) {
 			rc = errno;
-			snprintf(path, sizeof(path), "%s/%s", libexec, name);
+			(void)snprintf(path, sizeof(path), "%s/%s", libexec, name);
 			rc = complain(why, size, "cannot use the program", path, rc);
 		}
 	}
@@ -107,11 +107,11 @@ map_user(int proc, uid_t uid, gid_t gid)
 	rc = write_self(proc, "self/setgroups", "deny");
 	if (rc != 0)
 		return rc;
-	snprintf(map, sizeof(map), "0 %u 1\n", uid);
+	(void)snprintf(map, sizeof(map), "0 %u 1\n", uid);
 	rc = write_self(proc, "self/uid_map", map);
 	if (rc != 0)
 		return rc;
-	snprintf(map, sizeof(map), "0 %u 1\n", gid);
+	(void)snprintf(map, sizeof(map), "0 %u 1\n", gid);
 	rc = write_self(proc, "self/gid_map", map);
 	return rc;
 }
@@ -123,10 +123,13 @@ map_user(int proc, uid_t uid, gid_t gid)
 static int
 load_filter(void)
 {
-	struct sock_fprog prog = { .len = spawner_filter_len };
+	/* The kernel's struct lacks the const. */
+	union { const struct sock_filter *in; struct sock_filter *out; } filter = {
+		.in = spawner_filter,
+	};
+	struct sock_fprog prog = { .len = spawner_filter_len,
+	    .filter = filter.out };
 
-	memcpy(&prog.filter, &(const struct sock_filter *){ spawner_filter },
-	    sizeof(prog.filter));	/* the kernel's header lacks the const */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) != 0)
 		return -errno;
@@ -213,7 +216,7 @@ become_spawner(struct spawner_start *st, int report, uid_t uid, gid_t gid)
 	prctl(PR_SET_NAME, "bulkhead-spawn", 0, 0, 0);
 	raise_nofile();
 	r.error = -rc;
-	snprintf(r.what, sizeof(r.what), "%s", what);
+	(void)snprintf(r.what, sizeof(r.what), "%s", what);
 	(void)!write(report, &r, sizeof(r));
 	close(report);
 	if (rc != 0)
@@ -224,14 +227,17 @@ become_spawner(struct spawner_start *st, int report, uid_t uid, gid_t gid)
 static pid_t
 clone_spawner(bool rootless, int *pidfd)
 {
+	int fd = -1;
 	struct clone_args args = {
 		.flags = CLONE_PIDFD | CLONE_NEWPID |
 		    (rootless ? CLONE_NEWUSER : 0u),
-		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.pidfd = (uint64_t)(uintptr_t)&fd,
 		.exit_signal = SIGCHLD,
 	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	*pidfd = fd;
+	return pid;
 }
 
 /* Wait for the fork's report. Reaps it if it gave up. */
