@@ -49,7 +49,7 @@ install: all
 
 # What a person starts, and the children; test programs have other names.
 INSTALL_BIN = $(filter bulkhead bulkheadctl,$(PROGRAMS))
-INSTALL_LIBEXEC = $(filter bulkhead-%,$(PROGRAMS))
+INSTALL_LIBEXEC = $(filter-out bulkhead-test-%,$(filter bulkhead-%,$(PROGRAMS)))
 
 # For the scripts: the value of a variable of this description.
 print-%:
