@@ -97,7 +97,7 @@ $(GEN)/build_id.h: Makefile $(ID_SRCS)
 # What includes build_id.h says so in its .d; nothing else is rebuilt for it.
 $(BUILD)/obj/%.o: %.c $(GEN)/bulkhead.pb-c.h | $(GEN)/build_id.h
 	@mkdir -p $(@D)
-	$(Q)$(C_COMPILE) -MMD -MP -c -o $@ $<
+	$(Q)$(C_COMPILE) -MD -MP -c -o $@ $<
 
 # $(1): what has a policy. genfilter and the policy make a tool that prints the
 # filter, after it has compared the filter with the policy.
@@ -107,7 +107,7 @@ define filter_rule
 $(BUILD)/host/genfilter-$(1): $($(1)_POLICY) $(GENFILTER_SRCS) $(GEN)/bulkhead.pb-c.h
 	@mkdir -p $$(@D)
 	$(Q)$$(HOSTCC) -std=c17 $$(WARN) -O1 $$(filter-out -D_FORTIFY_SOURCE%,$$(CPPFLAGS)) \
-		-MMD -MP -MF $$@.d -o $$@ $(GENFILTER_SRCS) $($(1)_POLICY) -lseccomp
+		-MD -MP -MF $$@.d -o $$@ $(GENFILTER_SRCS) $($(1)_POLICY) -lseccomp
 $(GEN)/$(1)_filter.c: $(BUILD)/host/genfilter-$(1)
 	@mkdir -p $$(@D)
 	$(Q)$$< $$(GENFILTER_FLAGS) $($(1)_GENFILTER_FLAGS) > $$@.tmp && mv $$@.tmp $$@
@@ -143,7 +143,7 @@ UNIT_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g
 define unit_rule
 $(BUILD)/unit/$(1): $$(unit_$(1)_SRCS) $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
 	@mkdir -p $$(@D)
-	$(Q)$$(CC) -std=c17 $$(WARN) -MMD -MP -MF $$@.d $$(CPPFLAGS) -U_FORTIFY_SOURCE $$(UNIT_FLAGS) \
+	$(Q)$$(CC) -std=c17 $$(WARN) -MD -MP -MF $$@.d $$(CPPFLAGS) -U_FORTIFY_SOURCE $$(UNIT_FLAGS) \
 		-o $$@ $$(unit_$(1)_SRCS) $(PB_OBJ_UNIT) $$(unit_$(1)_LDLIBS) -lcmocka -lprotobuf-c
 $(BUILD)/unit/$(1): $(PB_OBJ_UNIT)
 endef
