@@ -10,7 +10,6 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -214,28 +213,6 @@ stage_capabilities(void)
 }
 
 /*
- * Should: leave root for good, with the groups and the bounding set, when the
- * controller was started as root; all capabilities go with the uid. A user who
- * has none has no right to lower the bounding set either, and no_new_privs keeps
- * exec from ever drawing on it.
- */
-static int
-leave_root(uid_t uid, gid_t gid)
-{
-	if (geteuid() != 0)
-		return 0;
-	if (uid == 0 || gid == 0)
-		return -EINVAL;
-	capng_clear(CAPNG_SELECT_BOUNDS);
-	if (capng_apply(CAPNG_SELECT_BOUNDS) != 0)
-		return -EPERM;
-	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
-	    setresuid(uid, uid, uid) != 0)
-		return -errno;
-	return check_capabilities();
-}
-
-/*
  * Should: refuse core dumps and ptrace by processes of the same uid (rootless
  * workers share one). Exec has set it back, so it is done here.
  */
@@ -339,15 +316,6 @@ static const struct stage worker_stages[] = {
 	{ NULL, NULL },
 };
 
-static const struct stage controller_stages[] = {
-	{ "rlimits", stage_rlimits },
-	{ "dumpable", stage_dumpable },
-	{ "no_new_privs", stage_no_new_privs },
-	{ "mdwe", stage_mdwe },
-	{ "landlock", stage_landlock },
-	{ NULL, NULL },
-};
-
 static const struct stage opener_stages[] = {
 	{ "fds", stage_fds },
 	{ "rlimits", stage_rlimits },
@@ -401,7 +369,7 @@ other_verdict(enum jail_mode mode)
 		return SECCOMP_RET_LOG;
 	case JAIL_ERRNO:
 		return SECCOMP_RET_ERRNO | EPERM;
-	case JAIL_ENFORCE:	/* with nobody to ask */
+	case JAIL_ENFORCE:
 	case JAIL_OFF:
 		break;
 	}
@@ -489,20 +457,4 @@ jail_close(enum jail_mode mode, int *listener, const char **stage)
 
 	*listener = -1;
 	return rc != 0 ? rc : jail_load(mode, listener, stage);
-}
-
-int
-jail_close_controller(enum jail_mode mode, uid_t uid, gid_t gid,
-    const char **stage)
-{
-	int rc;
-
-	*stage = "ids";
-	rc = leave_root(uid, gid);
-	if (rc == 0)
-		rc = run_stages(controller_stages, stage);
-	if (rc != 0)
-		return rc;
-	*stage = "seccomp";
-	return mode == JAIL_OFF ? 0 : load_patched(other_verdict(mode));
 }

@@ -17,7 +17,6 @@
 
 #include <linux/filter.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "sandbox/policy.h"
 
@@ -62,16 +61,5 @@ int jail_confine_opener(const char **stage);
 
 /* The last stage, seccomp, alone; otherwise as jail_close(). */
 int jail_load(enum jail_mode mode, int *listener, const char **stage);
-
-/*
- * For the controller, which nobody supervises and who has no namespaces of its
- * own: what jail_close() does, with the ids given up here and in place of a
- * listener death. As root (@uid not 0) it becomes @uid and @gid, with no groups,
- * for good; a user stays the user (@uid is not looked at). Closes no fd. Call it
- * when everything is open and the spawner and the opener are there to do what
- * needs paths and rights. -errno, *stage as above.
- */
-int jail_close_controller(enum jail_mode mode, uid_t uid, gid_t gid,
-    const char **stage);
 
 #endif
