@@ -37,7 +37,8 @@ check_header(struct load *ld, const Elf64_Ehdr *h)
 	if (h->e_machine == EM_AARCH64)
 		return fail(ld, "an AArch64 ELF file; this host runs x86-64 "
 		    "guests");
-	if (h->e_machine != EM_X86_64)
+	/* EDK2's firmware for cloud hypervisors is a 64-bit ELF of a 386. */
+	if (h->e_machine != EM_X86_64 && h->e_machine != EM_386)
 		return fail(ld, "an ELF file of another machine");
 	if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
 		return fail(ld, "an ELF file that is no program (an object or a "

@@ -95,6 +95,23 @@ loads(void **state)
 	fixture_fini(&f);
 }
 
+/* CLOUDHV.fd of EDK2 says EM_386, with 64-bit headers. */
+static void
+edk2(void **state)
+{
+	struct pvh_elf e = good();
+	struct fixture f;
+
+	(void)state;
+	e.h.e_machine = EM_386;
+	fixture_init(&f, 16 * MIB);
+	f.config.kind = BH__KERNEL_KIND__KERNEL_KIND_FIRMWARE;
+	fixture_kernel(&f, &e, sizeof(e));
+	assert_int_equal(fixture_load(&f), 0);
+	assert_int_equal(f.boot.entry, 0x200010);
+	fixture_fini(&f);
+}
+
 /* One change each, and a word of what the user is told. */
 static void
 refused(struct pvh_elf e, const char *words)
@@ -220,6 +237,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loads),
+		cmocka_unit_test(edk2),
 		cmocka_unit_test(broken_header),
 		cmocka_unit_test(broken_notes),
 		cmocka_unit_test(broken_segments),
