@@ -93,6 +93,10 @@ int arch_platform_init(const struct arch_platform_config *config,
 /* vCPU threads: the guest has ended level interrupt @vector. */
 void arch_eoi(uint32_t vector);
 
+/* The address of the instruction that @vcpu is at, for a report; 0: unknown.
+ * From the vCPU's thread. */
+uint64_t arch_vcpu_pc(struct hv_vcpu *vcpu);
+
 /* Main thread. */
 void arch_power_button(void);
 void arch_rings_ready(void);	/* bytes or room in the serial rings */

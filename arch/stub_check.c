@@ -61,6 +61,7 @@ check_arch(void)
 	expect("arch_boot_memory", arch_boot_memory(NULL, &boot));
 	expect("arch_irqchip_init", arch_irqchip_init(NULL));
 	expect("arch_platform_init", arch_platform_init(&platform, &why));
+	expect("arch_vcpu_pc", arch_vcpu_pc(NULL) == 0 ? -ENOSYS : 0);
 	arch_eoi(0);
 	arch_power_button();
 	arch_rings_ready();

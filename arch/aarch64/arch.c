@@ -70,6 +70,13 @@ arch_eoi(uint32_t vector)
 	(void)vector;
 }
 
+uint64_t
+arch_vcpu_pc(struct hv_vcpu *vcpu)
+{
+	(void)vcpu;
+	return 0;
+}
+
 void
 arch_power_button(void)
 {

@@ -167,3 +167,13 @@ arch_vcpu_init(struct hv_vcpu *vcpu, uint32_t index,
 	}
 	return hv_vcpu_set_state(vcpu, st);
 }
+
+uint64_t
+arch_vcpu_pc(struct hv_vcpu *vcpu)
+{
+	struct arch_vcpu_state st;
+
+	if (hv_vcpu_get_state(vcpu, &st) < 0)
+		return 0;
+	return st.cs.base + st.rip;
+}

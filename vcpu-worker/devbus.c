@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bus: a channel to each device worker. vCPU threads leave posts in the
+ * register files and never touch a channel; the main thread sends them, and
+ * takes in what the workers say. A worker that hangs up or breaks the protocol
+ * takes its device with it, not the VM.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "ipc/log.h"
+#include "vcpu-worker/vm.h"
+
+#define MESSAGES_A_ROUND 16	/* of one device, then the others have a turn */
+
+static void
+device_gone(struct device *d, const char *why)
+{
+	if (d->gone)
+		return;
+	d->gone = true;
+	log_warn("PCI 00:%02x.%x: its worker is gone: %s",
+	    d->vp.fn.bdf >> 3, d->vp.fn.bdf & 7, why);
+	loop_remove(&d->vm->loop, &d->src);
+	close(d->bus.fd);
+	virtio_pci_hangup(&d->vp);
+}
+
+/* ---- To the worker ---- */
+
+static int
+send_activate(struct device *d)
+{
+	const struct virtio_pci_activation *a = &d->vp.activation;
+	/* Main thread only; too many for its stack. */
+	static Bh__Queue queues[VIRTIO_PCI_MAX_QUEUES];
+	static Bh__Queue *list[VIRTIO_PCI_MAX_QUEUES];
+	Bh__Activate activate = BH__ACTIVATE__INIT;
+	CHAN_PACKET(p, ACTIVATE, activate, &activate);
+
+	for (uint32_t i = 0; i < a->nqueues; i++) {
+		bh__queue__init(&queues[i]);
+		queues[i].index = a->queue[i].index;
+		queues[i].size = a->queue[i].size;
+		queues[i].desc = a->queue[i].desc;
+		queues[i].avail = a->queue[i].driver;
+		queues[i].used = a->queue[i].device;
+		list[i] = &queues[i];
+	}
+	activate.features = a->features;
+	activate.n_queues = a->nqueues;
+	activate.queues = list;
+	p.seq = d->activate_seq = chan_next_seq(&d->bus);
+	return chan_send(&d->bus, &p, NULL, 0);
+}
+
+static int
+send_reset(struct device *d)
+{
+	Bh__ResetDevice reset = BH__RESET_DEVICE__INIT;
+	CHAN_PACKET(p, RESET_DEVICE, reset_device, &reset);
+
+	/* What was asked before it has no answer that matters. */
+	d->activate_seq = 0;
+	p.seq = d->reset_seq = chan_next_seq(&d->bus);
+	return chan_send(&d->bus, &p, NULL, 0);
+}
+
+static int
+send_config(struct device *d, struct virtio_pci_post *post)
+{
+	Bh__WriteConfig write_config = BH__WRITE_CONFIG__INIT;
+	CHAN_PACKET(p, WRITE_CONFIG, write_config, &write_config);
+
+	write_config.offset = post->offset;
+	write_config.data.len = post->len;
+	write_config.data.data = post->data;
+	return chan_send(&d->bus, &p, NULL, 0);
+}
+
+static int
+send_post(struct device *d, struct virtio_pci_post *post)
+{
+	switch (post->kind) {
+	case VIRTIO_POST_ACTIVATE:
+		return send_activate(d);
+	case VIRTIO_POST_RESET:
+		return send_reset(d);
+	case VIRTIO_POST_CONFIG:
+		return send_config(d, post);
+	}
+	return 0;
+}
+
+/*
+ * Send what waits. A guest can write to the configuration space faster than a
+ * worker reads: a full channel is no sign of death here. The post is kept until
+ * there is room, and the register file drops what comes on top.
+ */
+static void
+flush(struct device *d)
+{
+	int rc = 0;
+
+	while (!d->gone && (d->has_held ||
+	    virtio_pci_take(&d->vp, &d->held))) {
+		d->has_held = true;
+		rc = send_post(d, &d->held);
+		if (rc == -EAGAIN)
+			break;
+		d->has_held = false;
+		if (rc < 0)
+			device_gone(d, log_errname(rc));
+	}
+	if (!d->gone)
+		(void)loop_change(&d->vm->loop, &d->src,
+		    EPOLLIN | (d->has_held ? (uint32_t)EPOLLOUT : 0));
+}
+
+void
+devices_flush(struct vm *vm)
+{
+	for (uint32_t i = 0; i < FD_DEVICE_COUNT; i++) {
+		struct device *d = vm->device[i];
+
+		if (d != NULL && atomic_exchange(&d->posted, false))
+			flush(d);
+	}
+}
+
+/* Any thread, with the function's lock. */
+static void
+device_posted(void *owner)
+{
+	struct device *d = owner;
+
+	atomic_store(&d->posted, true);
+	vm_wake(d->vm);
+}
+
+/* ---- From the worker ---- */
+
+static void
+answered(struct device *d, uint32_t seq, const Bh__Failed *failed)
+{
+	if (seq == 0)
+		return;
+	if (seq == d->reset_seq) {
+		d->reset_seq = 0;
+		if (failed != NULL)
+			device_gone(d, "it cannot reset");
+		else
+			virtio_pci_reset_done(&d->vp);
+	} else if (seq == d->activate_seq) {
+		d->activate_seq = 0;
+		if (failed != NULL)
+			virtio_pci_needs_reset(&d->vp);
+	}
+}
+
+static void
+handle(struct device *d, const Bh__Packet *p)
+{
+	switch ((int)p->body_case) {
+	case BH__PACKET__BODY_ACK:
+		answered(d, p->seq, NULL);
+		break;
+	case BH__PACKET__BODY_FAILED:
+		log_guest("PCI 00:%02x.%x: %s", d->vp.fn.bdf >> 3,
+		    d->vp.fn.bdf & 7, p->failed->text);
+		answered(d, p->seq, p->failed);
+		break;
+	case BH__PACKET__BODY_CONFIG_CHANGED:
+		virtio_pci_config_changed(&d->vp,
+		    p->config_changed->config.data,
+		    (uint32_t)p->config_changed->config.len);
+		break;
+	case BH__PACKET__BODY_NEEDS_RESET:
+		virtio_pci_needs_reset(&d->vp);
+		break;
+	default:
+		break;		/* the table lets nothing else in */
+	}
+}
+
+static void
+bus_ready(struct loop_source *src, uint32_t events)
+{
+	struct device *d = src->owner;
+	const char *why = "hung up";
+	struct chan_msg msg;
+
+	for (int i = 0; i < MESSAGES_A_ROUND && !d->gone; i++) {
+		int rc = chan_recv(&d->bus, &msg, &why);
+
+		if (rc == 0)
+			break;
+		if (rc < 0) {
+			device_gone(d, why);
+			return;
+		}
+		handle(d, msg.packet);
+		chan_done(&msg);
+	}
+	if (!d->gone && (events & EPOLLOUT) != 0)
+		flush(d);
+}
+
+/* ---- Adding one ---- */
+
+/* Move fd @i of the message to number @slot. */
+static int
+place_fd(struct chan_msg *msg, unsigned int i, uint32_t slot)
+{
+	int fd = chan_take_fd(msg, i), rc = 0;
+
+	if (dup3(fd, (int)slot, O_CLOEXEC) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* An eventfd that a vCPU thread will touch: it must not be able to block. */
+static int
+place_event(struct vm *vm, struct chan_msg *msg, unsigned int i, int *out)
+{
+	uint32_t slot = FD_DEVICE_EVENT + vm->next_event;
+	int flags, rc;
+
+	if (vm->next_event >= FD_DEVICE_EVENT_COUNT)
+		return -ENFILE;
+	rc = place_fd(msg, i, slot);
+	if (rc < 0)
+		return rc;
+	flags = fcntl((int)slot, F_GETFL);
+	if (flags < 0 || (flags & O_NONBLOCK) == 0)
+		return -EINVAL;
+	vm->next_event++;
+	*out = (int)slot;
+	return 0;
+}
+
+static int
+place_events(struct vm *vm, struct chan_msg *msg,
+    struct virtio_pci_config *vc)
+{
+	int rc = 0;
+
+	for (uint32_t q = 0; rc == 0 && q < vc->nqueues; q++) {
+		rc = place_event(vm, msg, 1 + 2 * q, &vc->kick[q]);
+		if (rc == 0)
+			rc = place_event(vm, msg, 2 + 2 * q, &vc->call[q]);
+	}
+	if (rc == 0)
+		rc = place_event(vm, msg, 1 + 2 * vc->nqueues,
+		    &vc->config_call);
+	return rc;
+}
+
+static int
+open_bus(struct device *d, uint32_t index, struct chan_msg *msg)
+{
+	int rc = place_fd(msg, 0, FD_DEVICE_BUS + index);
+
+	if (rc < 0)
+		return rc;
+	chan_init(&d->bus, (int)(FD_DEVICE_BUS + index), PEER_VCPU,
+	    PEER_DEVICE, d->vm->buffers);
+	d->bus.states = PROTO_RUNNING;
+	d->src = (struct loop_source){
+		.fd = d->bus.fd, .ready = bus_ready, .owner = d,
+	};
+	return loop_add(&d->vm->loop, &d->src, EPOLLIN);
+}
+
+int
+device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
+    const char **why)
+{
+	const Bh__DeviceReady *ready = config->device;
+	uint32_t nqueues = (uint32_t)ready->n_queue_max;
+	struct virtio_pci_config vc = {
+		.bdf = (uint16_t)config->bdf, .virtio_id = ready->virtio_id,
+		.features = ready->features, .nqueues = nqueues,
+		.first_gsi = vm->next_gsi, .config = ready->config.data,
+		.config_len = (uint32_t)ready->config.len,
+	};
+	struct device *d;
+	int rc;
+
+	*why = "PCI device: wrong number of eventfds";
+	if (msg->nfds != 2 + 2 * nqueues)
+		return -EINVAL;
+	*why = "PCI device: index taken";
+	if (vm->device[config->index] != NULL)
+		return -EEXIST;
+	*why = "too many queues in this VM";
+	if (vm->caps.max_gsi_routes < vm->next_gsi + nqueues + 1)
+		return -ENOSPC;
+	for (uint32_t q = 0; q < nqueues; q++)
+		vc.queue_max[q] = (uint16_t)ready->queue_max[q];
+	*why = "PCI device: eventfds";
+	rc = place_events(vm, msg, &vc);
+	d = rc == 0 ? calloc(1, sizeof(*d)) : NULL;
+	if (d == NULL)
+		return rc < 0 ? rc : -ENOMEM;
+	d->vm = vm;
+	*why = "PCI device: its address is taken, or not on bus 0";
+	rc = virtio_pci_init(&d->vp, &vm->pci, vm->hv, &vc, device_posted, d);
+	if (rc == 0) {
+		*why = "PCI device: bus";
+		rc = open_bus(d, config->index, msg);
+	}
+	if (rc < 0)
+		return rc;	/* the start fails, and the process ends */
+	vm->next_gsi += nqueues + 1;
+	vm->device[config->index] = d;
+	vm->ndevices++;
+	return 0;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vcpu-worker's process: the channel to the controller, the log, the wake-ups
+ * of its own threads, and the end. See vm.h for the rest.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "build_id.h"
+#include "ipc/log.h"
+#include "vcpu-worker/vm.h"
+
+static struct chan_buffers ctl_buffers, log_buffers;
+
+static struct vm the_vm = {
+	.log_lock = PTHREAD_MUTEX_INITIALIZER,
+	.start_lock = PTHREAD_MUTEX_INITIALIZER,
+	.start_cond = PTHREAD_COND_INITIALIZER,
+	.stop_taken = ATOMIC_FLAG_INIT,
+};
+
+/* protobuf-c wants a char *, and does not write to it. */
+static char *
+constless(const char *text)
+{
+	union { const char *in; char *out; } u = { .in = text };
+
+	return u.out;
+}
+
+/* Any thread. A line that finds the channel full is lost. */
+static void
+log_to_channel(enum log_level level, const char *line, void *arg)
+{
+	struct vm *vm = arg;
+	Bh__Log log = BH__LOG__INIT;
+	CHAN_PACKET(p, LOG, log, &log);
+
+	log.level = (Bh__LogLevel)level;
+	log.text = constless(line);
+	pthread_mutex_lock(&vm->log_lock);
+	(void)chan_send(&vm->log, &p, NULL, 0);
+	pthread_mutex_unlock(&vm->log_lock);
+}
+
+/* Of a controller that does not read there is nothing to wait for. */
+static void
+must_send(int rc)
+{
+	if (rc < 0)
+		_exit(1);
+}
+
+static void
+answer(struct vm *vm, uint32_t seq, int rc, const char *why)
+{
+	if (rc < 0)
+		must_send(chan_send_failed(&vm->ctl, seq, -rc, why));
+	else
+		must_send(chan_send_ack(&vm->ctl, seq));
+}
+
+/* Until the VM runs, a request that fails is the end. */
+static void
+answer_or_end(struct vm *vm, uint32_t seq, int rc, const char *why)
+{
+	answer(vm, seq, rc, why);
+	if (rc < 0 && !vm->started)
+		_exit(1);
+}
+
+static void
+report_stop(struct vm *vm)
+{
+	Bh__GuestStopped stopped = BH__GUEST_STOPPED__INIT;
+	CHAN_PACKET(p, GUEST_STOPPED, guest_stopped, &stopped);
+
+	stopped.reason = vm->stop.reason;
+	stopped.text = vm->stop.text;
+	vm->reported = true;
+	must_send(chan_send(&vm->ctl, &p, NULL, 0));
+}
+
+/* Something asked for a standstill: go on with it, and say so when it is one. */
+static void
+look_at_stop(struct vm *vm)
+{
+	if (!vm->started || !atomic_load_explicit(&vm->stopping,
+	    memory_order_acquire) || !vcpus_standstill(vm))
+		return;
+	if (vm->quitting)
+		_exit(0);
+	if (!vm->reported)
+		report_stop(vm);
+}
+
+static void
+quit(struct vm *vm)
+{
+	if (!vm->started)
+		_exit(0);
+	vm->quitting = true;
+	vm->ctl.states = PROTO_CLOSING;
+	vm_stop(vm, BH__STOP_REASON__STOP_REASON_SHUTDOWN, "asked to quit");
+	look_at_stop(vm);
+}
+
+static void
+send_listener(struct vm *vm, int listener)
+{
+	Bh__SeccompListener sent = BH__SECCOMP_LISTENER__INIT;
+	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &sent);
+
+	if (listener < 0)
+		return;
+	must_send(chan_send(&vm->ctl, &p, &listener, 1));
+	close(listener);
+}
+
+static void
+start(struct vm *vm, uint32_t seq, const Bh__StartVm *request)
+{
+	const char *why = "";
+	int listener = -1;
+	int rc = vm_start(vm, request->boot, &listener, &why);
+
+	if (rc == 0)
+		send_listener(vm, listener);
+	answer_or_end(vm, seq, rc, why);
+	vm->started = true;
+	vm->ctl.states = PROTO_RUNNING;
+	vcpus_go(vm);
+}
+
+static int
+set_dirty_log(struct vm *vm, const Bh__SetDirtyLog *request,
+    struct chan_msg *msg)
+{
+	int fd = -1, rc;
+
+	if (msg->nfds == 1) {
+		fd = fcntl(msg->fds[0], F_DUPFD_CLOEXEC, FD_INCOMING);
+		if (fd < 0)
+			return -errno;
+	}
+	rc = gmem_set_dirty_log(&vm->mem, fd, request->size);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static void
+handle(struct vm *vm, struct chan_msg *msg)
+{
+	const Bh__Packet *p = msg->packet;
+	const char *why = "";
+	int rc;
+
+	switch ((int)p->body_case) {
+	case BH__PACKET__BODY_VM_CONFIG:
+		rc = vm_configure(vm, p->vm_config, &why);
+		answer_or_end(vm, p->seq, rc, why);
+		vm->ctl.states = PROTO_CONFIGURING;
+		break;
+	case BH__PACKET__BODY_ADD_MEMORY:
+		rc = vm_add_memory(vm, p->add_memory->region, msg->fds[0],
+		    &why);
+		answer_or_end(vm, p->seq, rc, why);
+		break;
+	case BH__PACKET__BODY_REMOVE_MEMORY:
+		rc = vm_remove_memory(vm, p->remove_memory->slot, &why);
+		answer(vm, p->seq, rc, why);
+		break;
+	case BH__PACKET__BODY_SET_DIRTY_LOG:
+		rc = set_dirty_log(vm, p->set_dirty_log, msg);
+		answer(vm, p->seq, rc, "cannot map the dirty bitmap");
+		break;
+	case BH__PACKET__BODY_PCI_DEVICE:
+		rc = device_add(vm, p->pci_device, msg, &why);
+		answer_or_end(vm, p->seq, rc, why);
+		break;
+	case BH__PACKET__BODY_START_VM:
+		start(vm, p->seq, p->start_vm);
+		break;
+	case BH__PACKET__BODY_POWER_BUTTON:
+		arch_power_button();
+		break;
+	case BH__PACKET__BODY_QUIT:
+		quit(vm);
+		break;
+	default:
+		break;		/* the table lets nothing else in */
+	}
+}
+
+static void
+ctl_ready(struct loop_source *src, uint32_t events)
+{
+	struct vm *vm = src->owner;
+	struct chan_msg msg;
+	const char *why = "";
+	int rc;
+
+	(void)events;
+	while ((rc = chan_recv(&vm->ctl, &msg, &why)) == 1) {
+		handle(vm, &msg);
+		chan_done(&msg);
+	}
+	if (rc == -EPROTO)
+		(void)chan_send_failed(&vm->ctl, 0, EPROTO, why);
+	/* Without a controller there is no VM. */
+	if (rc < 0)
+		_exit(1);
+}
+
+static void
+wake_ready(struct loop_source *src, uint32_t events)
+{
+	struct vm *vm = src->owner;
+	uint64_t count;
+
+	(void)events;
+	/* Taken before the looks below, so that what comes after wakes again. */
+	if (read(FD_WAKE, &count, sizeof(count)) < 0)
+		return;
+	devices_flush(vm);
+	look_at_stop(vm);
+}
+
+static void
+rings_ready(struct loop_source *src, uint32_t events)
+{
+	const struct vm *vm = src->owner;
+	uint64_t count;
+
+	(void)events;
+	if (read(FD_RINGS_TO_GUEST, &count, sizeof(count)) < 0)
+		return;
+	if (vm->started)
+		arch_rings_ready();
+}
+
+static void
+say_hello(struct vm *vm)
+{
+	Bh__Hello hello = BH__HELLO__INIT;
+	CHAN_PACKET(p, HELLO, hello, &hello);
+
+	hello.protocol = PROTO_VERSION;
+	hello.build_id = constless(BULKHEAD_BUILD_ID);
+	must_send(chan_send(&vm->ctl, &p, NULL, 0));
+}
+
+/* The fixed fd numbers go up to 12287; shells give 1024. */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int
+watch(struct vm *vm, struct loop_source *src, int fd, loop_fn *ready)
+{
+	*src = (struct loop_source){ .fd = fd, .ready = ready, .owner = vm };
+	return loop_add(&vm->loop, src, EPOLLIN);
+}
+
+static int
+make_wake(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0 || (fd != FD_WAKE && dup3(fd, FD_WAKE, O_CLOEXEC) < 0))
+		return -errno;
+	if (fd != FD_WAKE)
+		close(fd);
+	return 0;
+}
+
+static int
+make_loop(struct vm *vm)
+{
+	int rc = loop_init(&vm->loop, FD_EPOLL);
+
+	if (rc == 0)
+		rc = make_wake();
+	if (rc == 0)
+		rc = watch(vm, &vm->ctl_src, FD_CTL, ctl_ready);
+	if (rc == 0)
+		rc = watch(vm, &vm->wake_src, FD_WAKE, wake_ready);
+	/* There only with a serial port or a debug console. */
+	if (rc == 0 && fcntl(FD_RINGS_TO_GUEST, F_GETFD) >= 0)
+		rc = watch(vm, &vm->rings_src, FD_RINGS_TO_GUEST, rings_ready);
+	return rc;
+}
+
+int
+main(void)
+{
+	struct vm *vm = &the_vm;
+	int rc;
+
+	vm->buffers = &ctl_buffers;
+	chan_init(&vm->ctl, FD_CTL, PEER_VCPU, PEER_CONTROLLER, &ctl_buffers);
+	chan_init(&vm->log, FD_CTL, PEER_VCPU, PEER_CONTROLLER, &log_buffers);
+	log_open(LOG_INFO, log_to_channel, vm);
+	raise_fd_limit();
+	say_hello(vm);
+	rc = make_loop(vm);
+	if (rc == 0)
+		rc = loop_run(&vm->loop);
+	(void)chan_send_failed(&vm->ctl, 0, rc < 0 ? -rc : EIO, "event loop");
+	return 1;
+}

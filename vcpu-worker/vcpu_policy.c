@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls of the vcpu-worker: main thread and vCPU threads share them. */
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/mman.h>
+
+#include "ipc/slots.h"
+#include "sandbox/policy.h"
+#include "vcpu-worker/vm.h"
+
+#define VCPUS SB_FDS(0, FD_VCPU, FD_VCPU_COUNT)
+#define VM SB_FD(0, FD_VM)
+#define REQUEST(r) SB_EQ32(1, r)
+/* The range of device eventfds is no multiple of its size: it is two. */
+#define HALF (FD_DEVICE_EVENT_COUNT / 2)
+#define EVENTS_LOW SB_FDS(0, FD_DEVICE_EVENT, HALF)
+#define EVENTS_HIGH SB_FDS(0, FD_DEVICE_EVENT + HALF, HALF)
+
+_Static_assert(FD_DEVICE_EVENT % HALF == 0, "a filter tests it with a mask");
+
+static const struct sb_rule rules[] = {
+	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_RUN), "run the guest"),
+	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_GET_REGS),
+	    "where a guest stood that cannot go on"),
+	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_GET_SREGS), "the same"),
+	SB_ALLOW2(ioctl, VM, REQUEST(KVM_SIGNAL_MSI),
+	    "IOAPIC pins, vectors that were pending when unmasked"),
+	SB_ALLOW2(ioctl, VM, REQUEST(KVM_SET_GSI_ROUTING),
+	    "the guest programs MSI-X vectors"),
+	SB_ALLOW2(ioctl, VM, REQUEST(KVM_IRQFD), "... masks and unmasks them"),
+	SB_ALLOW2(ioctl, VM, REQUEST(KVM_IOEVENTFD),
+	    "the guest starts a device or moves its BAR"),
+	SB_ALLOW2(ioctl, VM, REQUEST(KVM_SET_USER_MEMORY_REGION),
+	    "memory that comes and goes"),
+	SB_ALLOW(futex, "locks of devices, standstill"),
+	SB_ALLOW1(epoll_wait, SB_FD(0, FD_EPOLL), "main thread: sleep"),
+	SB_ALLOW1(epoll_ctl, SB_FD(0, FD_EPOLL),
+	    "main thread: a bus that is full, or gone"),
+	SB_ALLOW1(recvmsg, SB_FD(0, FD_CTL), "messages of the controller"),
+	SB_ALLOW1(recvmsg, SB_FDS(0, FD_DEVICE_BUS, FD_DEVICE_COUNT),
+	    "messages of device workers"),
+	SB_ALLOW1(sendmsg, SB_FD(0, FD_CTL), "answers, log lines"),
+	SB_ALLOW1(sendmsg, SB_FDS(0, FD_DEVICE_BUS, FD_DEVICE_COUNT),
+	    "activate, reset, configuration writes"),
+	SB_ALLOW1(read, SB_FD(0, FD_WAKE), "vCPU threads woke the main one"),
+	SB_ALLOW1(read, SB_FD(0, FD_RINGS_TO_GUEST), "serial input, or room"),
+	SB_ALLOW1(read, EVENTS_LOW, "interrupts of masked vectors"),
+	SB_ALLOW1(read, EVENTS_HIGH, "interrupts of masked vectors"),
+	SB_ALLOW1(write, SB_FD(0, FD_WAKE), "wake the main thread"),
+	SB_ALLOW1(write, SB_FD(0, FD_RINGS_TO_FAR), "serial output"),
+	SB_ALLOW1(write, EVENTS_LOW,
+	    "kicks without ioeventfd, DEVICE_NEEDS_RESET"),
+	SB_ALLOW1(write, EVENTS_HIGH,
+	    "kicks without ioeventfd, DEVICE_NEEDS_RESET"),
+	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC), SB_EQ32(2, FD_INCOMING),
+	    "received memory to its place"),
+	SB_ALLOW3(mmap, SB_EQ32(2, PROT_READ | PROT_WRITE),
+	    SB_EQ32(3, MAP_SHARED | MAP_FIXED),
+	    SB_FDS(4, FD_INCOMING, FD_INCOMING_COUNT),
+	    "guest memory, dirty bitmap"),
+	SB_ALLOW3(mmap, SB_EQ32(2, PROT_READ),
+	    SB_EQ32(3, MAP_SHARED | MAP_FIXED),
+	    SB_FDS(4, FD_INCOMING, FD_INCOMING_COUNT),
+	    "guest memory that is read only"),
+	SB_ALLOW2(mmap, SB_EQ32(2, PROT_NONE),
+	    SB_EQ32(3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+	    MAP_FIXED), "let guest memory go"),
+	SB_ALLOW2(tgkill, SB_EQ32(0, 1), SB_EQ32(2, VCPU_KICK_SIGNAL),
+	    "main thread: get own vCPU threads out of KVM_RUN"),
+	SB_ALLOW(rt_sigreturn, "... and they come back from its handler"),
+	SB_ALLOW(close, "received fds, the bus of a dead worker"),
+	SB_ALLOW(clock_gettime, "PM timer, RTC, rate of log lines, where the "
+	    "vdso cannot"),
+	SB_ALLOW(exit_group, "the end"),
+};
+
+const struct sb_policy sb_policy = {
+	.kind = "vcpu",
+	.rules = rules,
+	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.rlimit_nofile = FD_DEVICE_EVENT + FD_DEVICE_EVENT_COUNT,
+	/* One a vCPU, and the main thread. */
+	.rlimit_nproc = FD_VCPU_COUNT + 1,
+};

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vcpu-worker: one VM, its vCPU threads and the main thread beside them.
+ *
+ * main.c	the process: messages of the controller, log, end
+ * setup.c	from the configuration to running vCPUs, memory that comes and goes
+ * vcpu.c	the vCPU threads, what they come back for, the standstill
+ * devbus.c	the channels to the device workers
+ *
+ * The main thread owns everything here but what is marked; vCPU threads reach
+ * devices through the buses, whose devices have locks of their own.
+ */
+#ifndef BULKHEAD_VCPU_WORKER_VM_H
+#define BULKHEAD_VCPU_WORKER_VM_H
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/arch.h"
+#include "arch/hypervisor.h"
+#include "ipc/chan.h"
+#include "ipc/gmem.h"
+#include "ipc/loop.h"
+#include "ipc/slots.h"
+#include "vcpu-worker/bus.h"
+#include "vcpu-worker/pci.h"
+#include "vcpu-worker/virtio_pci.h"
+
+/* The signal that gets a vCPU out of KVM_RUN: the first that glibc leaves free
+ * (SIGRTMIN, which is no constant). */
+#define VCPU_KICK_SIGNAL 34
+
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	uint32_t index;
+	struct hv_vcpu *hv;
+	cpu_set_t *affinity;		/* NULL: anywhere */
+	pid_t tid;
+	int error;			/* of the thread's start, negative */
+};
+
+/* A device on PCI and the channel to its worker. */
+struct device {
+	struct vm *vm;
+	struct virtio_pci vp;
+	struct chan bus;
+	struct loop_source src;
+	bool gone;			/* its worker hung up */
+	bool has_held;			/* a post that found the channel full */
+	struct virtio_pci_post held;
+	uint32_t activate_seq, reset_seq;	/* not answered; 0: none */
+	atomic_bool posted;		/* any thread: posts wait */
+};
+
+/* Why the guest stopped; the first one counts. */
+struct vm_stop {
+	Bh__StopReason reason;
+	char text[160];
+};
+
+struct vm {
+	struct loop loop;
+	struct chan ctl;
+	struct chan_buffers *buffers;
+	struct loop_source ctl_src, wake_src, rings_src;
+
+	/* Lines come from every thread. */
+	pthread_mutex_t log_lock;
+	struct chan log;
+
+	Bh__SeccompMode seccomp;
+	Bh__CoreScheduling core_scheduling;
+	struct hv_caps caps;
+	struct arch_cpu_config cpus;
+	struct hv_vm *hv;
+	struct gmem mem;
+	struct bus ports, mmio;
+	struct pci_host pci;
+	struct bytering_page *rings;
+	bool serial, debug_console;
+	uint16_t debug_console_port;
+
+	uint32_t ndevices;
+	struct device *device[FD_DEVICE_COUNT];
+	uint32_t next_gsi;
+	uint32_t next_event;		/* of FD_DEVICE_EVENT */
+
+	struct vcpu *vcpu;		/* cpus.boot_vcpus of them */
+	pthread_mutex_t start_lock;	/* of ready and go */
+	pthread_cond_t start_cond;
+	uint32_t ready;
+	bool go;
+
+	/* Any thread */
+	atomic_flag stop_taken;		/* who sets it fills in stop */
+	struct vm_stop stop;
+	atomic_bool stopping;		/* stop is filled in */
+	atomic_uint parked;		/* vCPUs at a standstill */
+
+	bool started, kicked, reported, quitting;
+};
+
+/* setup.c: 0, or -errno and *why, static text or vm->stop.text. */
+int vm_configure(struct vm *vm, const Bh__VmConfig *config, const char **why);
+int vm_add_memory(struct vm *vm, const Bh__MemoryRegion *region, int fd,
+    const char **why);
+int vm_remove_memory(struct vm *vm, uint32_t slot, const char **why);
+int vm_start(struct vm *vm, const Bh__BootState *boot, int *listener,
+    const char **why);
+
+/* devbus.c */
+int device_add(struct vm *vm, const Bh__PciDevice *config,
+    struct chan_msg *msg, const char **why);
+/* Send what waits, of all devices. */
+void devices_flush(struct vm *vm);
+
+/* vcpu.c */
+int vcpus_create(struct vm *vm, const struct arch_boot *boot,
+    const char **why);
+/* Start the threads; they wait until vcpus_go. */
+int vcpus_spawn(struct vm *vm, const char **why);
+void vcpus_go(struct vm *vm);
+
+/* Any thread: bring the VM to a standstill, for this reason. */
+void vm_stop(struct vm *vm, Bh__StopReason reason, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Any thread: get the main thread to look. */
+void vm_wake(struct vm *vm);
+/* Main thread: go on with the standstill; true: all vCPUs stand still. */
+bool vcpus_standstill(struct vm *vm);
+
+#endif
