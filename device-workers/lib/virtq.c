@@ -311,6 +311,14 @@ packed_take(struct virtq *vq, struct virtq_chain *chain)
 
 /* ---- kicks ------------------------------------------------------------------- */
 
+/* The next request's place, as the driver is told it. */
+static uint16_t
+avail_place(const struct virtq *vq)
+{
+	return (uint16_t)(vq->next_avail |
+	    (vq->packed ? vq->avail_wrap << 15 : 0));
+}
+
 /* Tell the driver to kick for the next request. */
 static void
 arm(struct virtq *vq)
@@ -319,8 +327,7 @@ arm(struct virtq *vq)
 		struct packed_event *event = vq->used_area;
 
 		if (vq->event_idx)
-			STORE(&event->off_wrap, (uint16_t)(vq->next_avail |
-			    vq->avail_wrap << 15));
+			STORE(&event->off_wrap, avail_place(vq));
 		/* Release: the driver that sees DESC sees where, too. */
 		STORE_RELEASE(&event->flags, (uint16_t)(vq->event_idx ?
 		    EVENT_DESC : EVENT_ENABLE));
@@ -340,7 +347,7 @@ arm(struct virtq *vq)
 		}
 	}
 	vq->armed = true;
-	vq->armed_at = vq->next_avail;
+	vq->armed_at = avail_place(vq);
 	/*
 	 * Full: the wish for kicks is visible before we look at the ring a last
 	 * time. The driver has its own between its index and this wish (2.7.13.4,
@@ -399,8 +406,9 @@ virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 	if (vq->held)
 		return 0;
 	rc = ready(vq);
+	/* Armed already: what the driver reads is what would be written. */
 	if (rc == 0 && !vq->kicks_off && (!vq->armed ||
-	    (vq->event_idx && vq->armed_at != vq->next_avail))) {
+	    (vq->event_idx && vq->armed_at != avail_place(vq)))) {
 		arm(vq);
 		rc = ready(vq);
 	}

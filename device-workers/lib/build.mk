@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+VIRTQ_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c ipc/gmem.c
+UNIT_TESTS += virtq
+unit_virtq_SRCS := tests/unit/virtq_test.c tests/native/drvq.c $(VIRTQ_SRCS)
