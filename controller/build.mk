@@ -7,3 +7,4 @@ bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c output.c \
 	config.c life.c confine.c opener/tap.c) $(OPTION_SRCS) \
 	$(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c
 bulkhead_OBJS = $(SPAWNER_OBJS)
+bulkhead_POLICY := controller/controller_policy.c

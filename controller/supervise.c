@@ -511,6 +511,7 @@ supervise_start(struct vm *vm)
 		return rc;
 	}
 	config.libexec = libexec;
+	vm->uid_base = config.uid_base;
 	rc = spawner_start(&config, &fd, &vm->spawner_pidfd, why, sizeof(why));
 	if (rc != 0) {
 		life_fail(vm, "%s%s", why, host_spawner_remedy(rc));

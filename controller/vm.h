@@ -121,6 +121,7 @@ struct vm {
 	int exit_status;
 	bool said_why;		/* the user has his line */
 	bool by_root;
+	uint32_t uid_base;	/* as root: the controller's own uid */
 
 	struct loop loop;
 	struct chan_buffers buffers;

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "controller/spawner/child.h"
+#include "controller/spawner/spawner.h"
 #include "ipc/chan.h"
 #include "ipc/log.h"
 #include "ipc/loop.h"
@@ -37,7 +38,6 @@
 #define MAX_CHILDREN 640u	/* 512 devices and the rest */
 #define MAX_REMEMBERED 64u
 #define LAST_WAIT_MS 2000	/* for all children to be gone */
-#define UID_SPAN 65536u		/* uids of one VM, from uid_base */
 
 enum child_state { CHILD_FREE, CHILD_STARTING, CHILD_RUNNING, CHILD_FAILED };
 
@@ -361,7 +361,7 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 	int rc = 0;
 
 	if (spawn->kind >= PROC_KIND_COUNT || spawn->n_slots != msg->nfds ||
-	    spawn->uid_index >= UID_SPAN ||
+	    spawn->uid_index >= SPAWNER_UIDS ||
 	    find_child(sp, spawn->instance) != NULL) {
 		send_failed(sp, request.seq, EINVAL, "no such process to start");
 		return;

@@ -17,10 +17,14 @@
 #include <stdint.h>
 #include <termios.h>
 
+/* As root: how many uids and gids from uid_base on are this VM's. */
+#define SPAWNER_UIDS 512u
+
 struct spawner_config {
 	const char *libexec;	/* directory of the child binaries */
 	bool rootless;		/* make one user namespace for the VM first */
-	uint32_t uid_base;	/* as root: uid and gid of uid_index 0 */
+	uint32_t uid_base;	/* as root: uid and gid of uid_index 0, which the
+				 * controller may keep for itself */
 	int tty;		/* terminal to restore if the controller dies, or -1 */
 	const struct termios *saved;	/* ... to this; NULL with -1 */
 };

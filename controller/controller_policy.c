@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the controller may do once it supervises. It opens no path, makes no
+// process, connects to nothing, and maps nothing: guest memory above all.
+#include <asm/termbits.h>
+#include <linux/if_tun.h>
+#include <sys/fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "sandbox/policy.h"
+
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS 1033
+#endif
+
+#define IOCTL(request, why) SB_ALLOW1(ioctl, SB_EQ32(1, request), why)
+#define FCNTL(command, why) SB_ALLOW1(fcntl, SB_EQ32(1, command), why)
+
+static const struct sb_rule rules[] = {
+	SB_ALLOW(epoll_wait, "the loop"),
+	SB_ALLOW(epoll_ctl, "a child comes or goes"),
+	SB_ALLOW(poll, "is a notification of a denied call there?"),
+	SB_ALLOW(recvmsg, "what children say"),
+	SB_ALLOW(sendmsg, "what they are told, with fds"),
+	SB_ALLOW(close, "fds that were passed or are over"),
+	SB_ALLOW(read, "timer and signals; eventfds emptied at a reset"),
+	SB_ALLOW(write, "the log and the user's line"),
+	SB_ALLOW(timerfd_settime, "deadlines"),
+	SB_ALLOW(clock_gettime, "deadlines and log times"),
+	SB_ALLOW(getpid, "log lines"),
+	SB_ALLOW3(socketpair, SB_EQ32(0, AF_UNIX),
+	    SB_EQ32(1, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC),
+	    SB_EQ32(2, 0), "channels and buses"),
+	SB_ALLOW(eventfd2, "kicks and interrupts of a device"),
+	SB_ALLOW(memfd_create, "guest memory and byte rings"),
+	SB_ALLOW(fchmod, "mode 0600 of these"),
+	SB_ALLOW(ftruncate, "size of these"),
+	SB_ALLOW(fallocate, "prefault; give all memory back at a reset"),
+	SB_ALLOW(newfstatat, "how large guest memory is"),
+	FCNTL(F_ADD_SEALS, "seal these"),
+	FCNTL(F_OFD_SETLK, "lock a disk"),
+	FCNTL(F_SETFD, "an inherited tap does not go further"),
+	IOCTL(TIOCGWINSZ, "size of the terminal"),
+	IOCTL(TCGETS, "raw mode: read back what was set"),
+	IOCTL(TCSETS, "raw mode, and back"),
+	IOCTL(TUNGETIFF, "an inherited tap: is it one?"),
+	IOCTL(TUNSETVNETHDRSZ, "an inherited tap: 12-byte headers"),
+	IOCTL(TUNSETOFFLOAD, "an inherited tap: what it can"),
+	SB_ALLOW(waitid, "the spawner's end"),
+	SB_ALLOW1(exit_group, SB_MASK32(0, ~1u, 0), "exit status 0 or 1"),
+	/* SECCOMP_IOCTL_NOTIF_RECV, whose header defines it by struct */
+	IOCTL(0xc0502100u, "which call of a child was denied"),
+	SB_ALLOW(restart_syscall, "after a stop of the whole process"),
+	SB_ALLOW(brk, "the C library's own buffers"),
+	SB_ALLOW(munmap, "the C library's own buffers"),
+};
+
+const struct sb_policy sb_policy = {
+	.kind = "controller",
+	.rules = rules,
+	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.rlimit_nofile = 1048576,
+	.rlimit_fsize = UINT64_MAX,
+};
