@@ -35,13 +35,18 @@ jail-tests: $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
 # Those of them that have a policy of their own, for the driver.
 empty :=
 comma := ,
-twin-kinds:
-	@echo $(subst $(empty) $(empty),$(comma),$(strip $(foreach k,$(TWIN_KINDS),\
-		$(if $(bulkhead-$(k)_POLICY),$(k)))))
-.PHONY: twin-kinds
+twin_kinds := $(subst $(empty) $(empty),$(comma),$(strip $(foreach k,$(TWIN_KINDS),\
+	$(if $(bulkhead-$(k)_POLICY),$(k)))))
 
 # The spawner wants all kinds to be there; only rng has hooks.
 $(foreach k,$(filter-out rng,$(TWIN_KINDS)),$(eval \
 $(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
 	@mkdir -p $$(@D) && ln -f $$< $$@))
 jail-tests: $(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS))
+
+# All of it for a host that does not build: the lab. ./start runs the tests.
+$(TWIN_DIR).tar: jail-tests tests/jail/start
+	$(Q)rm -rf $@.d && mkdir -p $@.d && cp -r $(TWIN_DIR)/* tests/jail/start $@.d/
+	$(Q)echo $(twin_kinds) > $@.d/kinds
+	$(Q)strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
+all: $(TWIN_DIR).tar

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# about: twins of every process kind try to break out, as root and as a user
+# memory: 512M
+# seconds: 120
+# files: build/test/jail.tar
+
+host() {
+	dir=$(mktemp -d /tmp/jail.XXXXXX)
+	tar -x -f "$BULKHEAD/jail.tar" -C "$dir"
+	"$dir/start" >"$dir/tap" 2>&1
+	expect "the driver ends with 0" [ $? = 0 ]
+	grep '^not ok' "$dir/tap" | sed 's/^/# /' | head -n 15
+	expect "no attempt got through" [ "$(grep -c '^not ok' "$dir/tap")" = 0 ]
+	expect "all were made" grep -q "^1\.\.$(grep -c '^ok' "$dir/tap")\$" "$dir/tap"
+	tail -n 400 "$dir/tap" >vmm.log
+	rm -rf "$dir"
+}
