@@ -35,5 +35,10 @@ $(BUILD)/guest/ten.elf: $(GUEST_DIR)/ten.S $(GUEST_DIR)/lib/guest.ld
 	$(Q)$(GUEST_CC) $(GUEST_FLAGS) $(GUEST_LINK) -o $@.32 $<
 	$(Q)objcopy -O elf64-x86-64 $@.32 $@
 
-guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten)
+# What the runner needs on the host.
+$(BUILD)/guest/%: $(GUEST_DIR)/host/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -o $@ $<
+
+guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten) $(BUILD)/guest/watch $(BUILD)/guest/sockio
 .PHONY: guests

@@ -5,7 +5,8 @@
  * without waiting for it, so that one device standing still stops no other;
  * twice a second a line tells how many each has completed:
  *	blk N rng N
- * "read=N": reads N MiB from the disk, says "read" and goes on.
+ * "read=N": reads N MiB from the disk, says "read" and goes on. "once" ends there;
+ * "wait=N" waits that many milliseconds before.
  */
 #include "lib/blk.h"
 
@@ -42,6 +43,10 @@ void guest_main(void)
 		have_rng = virtio_negotiate(&rng, 0) &&
 		    vq_setup(&rngq, &rng, 0, 16);
 		virtio_driver_ok(&rng);
+	}
+	if (cmdline_num("wait", 0)) {
+		print("waiting\n");
+		delay_ms(cmdline_num("wait", 0));
 	}
 	if (have_blk && cmdline_num("read", 0))
 		read_all(cmdline_num("read", 0));

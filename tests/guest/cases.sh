@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# For tests/guest/run: guests that test the VM from the inside.
+
+t_ten() {
+	start 20 ten ""
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "prints its byte" [ "$(tr -d '\n' <serial)" = '!' ]
+}
+
+t_boot() {
+	guest boot "hello  guest=1 \"quoted\"" --memory size=128M --cpus boot=2,max=4
+	expect "command line" grep -aqx '# cmdline hello  guest=1 "quoted"' serial
+	expect "vCPUs" grep -aqx '# cpus 2 of 4' serial
+	ram=$(sed -n 's/^# ram \([0-9]*\) KiB/\1/p' serial)
+	expect "memory of about 128 MiB: $ram KiB" [ "$ram" -gt 129000 -a "$ram" -le 131072 ]
+	expect "no module" grep -aq '^# modules 0 ' serial
+}
+
+t_boot_elf32() { KERNEL=$G/boot.elf.32 guest boot "" --memory size=64M; }
+
+t_boot_5g() {
+	guest boot "" --memory size=5G
+	expect "RAM above 4 GiB" grep -aqx '# map 0x100000000+0x80000000 type 1' serial
+}
+
+t_initramfs() {
+	head -c 1000003 /dev/urandom >module
+	# 32-bit sum * 31 + byte, as the guest counts.
+	sum=$(od -An -v -tu1 module | awk '{ for (i = 1; i <= NF; i++) s = (s * 31 + $i) % 4294967296 } END { printf "0x%08x", s }')
+	guest boot "" --memory size=64M --initramfs module
+	expect "size" grep -aqx '# modules 1 size 1000003' serial
+	expect "contents" grep -aqx "# module sum $sum" serial
+}
+
+t_pci() {
+	disk a; disk b
+	guest pci_guest "functions=3" --disk path=a path=b
+}
+
+t_pci_many() {
+	local i opts=()
+	for i in {1..40}; do disk "d$i" 1M; opts+=("path=d$i"); done
+	guest pci_guest "functions=41" --disk "${opts[@]}"
+}
+
+t_blk() {
+	disk a 4M
+	guest blk "sectors=8192" --disk path=a,serial=bulkhead-disk
+	expect "the image holds what the guest wrote" \
+		[ "$(dd if=a bs=512 skip=8 count=1 2>/dev/null | head -c 9)" = bulkheadz ]
+	expect "serial number" grep -aqx '# id bulkhead-disk' serial
+}
+
+t_blk_packed() {
+	disk a 4M
+	guest blk "sectors=8192 packed" --disk path=a,packed=on
+	expect "the image holds what the guest wrote" \
+		[ "$(dd if=a bs=512 skip=8 count=1 2>/dev/null | head -c 9)" = bulkheadz ]
+}
+
+t_blk_direct() {
+	disk a 4M
+	guest blk "sectors=8192" --disk path=a,direct=on
+}
+
+t_blk_readonly() {
+	disk a 4M
+	sum=$(sha256sum <a)
+	guest blk "readonly" --disk path=a,readonly=on
+	expect "the image is as it was" [ "$(sha256sum <a)" = "$sum" ]
+}
+
+t_blk_queues() {
+	disk a 4M
+	guest blk "" --cpus boot=4 --disk path=a,num_queues=4,queue_size=256
+	expect "4 queues" grep -aqx '# queues 4' serial
+}
+
+t_blk_not_sparse() {
+	disk a 4M
+	guest blk "" --disk path=a,sparse=off
+}
+
+t_net() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	guest net "mac=86" --net tap=bhtest0,mac=12:34:56:78:90:56,ip=10.0.5.1,mask=255.255.255.0
+}
+
+t_net_packed() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	guest net "packed" --net tap=,ip=10.0.5.1,mask=255.255.255.0,packed=on
+}
+
+t_net_existing_tap() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	ip tuntap add mine mode tap && ip addr add 10.0.5.1/24 dev mine && ip link set mine up
+	guest net "" --net tap=mine
+	expect "the tap that was there stays" ip link show mine
+}
+
+t_rng() { guest rng ""; }
+t_rng_packed() { guest rng "packed" --rng src=/dev/urandom,packed=on; }
+t_rng_file() {
+	head -c 1000000 /dev/urandom >entropy
+	guest rng "" --rng src="$PWD/entropy"
+}
+
+t_console_file() {
+	guest console "loud=20" --console "file=$PWD/console"
+	expect "virtio output" grep -aqx 'hello from split-event-indirect' console
+	# 20 lines of 1 KiB from each of two or three rings, in order, complete.
+	expect "20 KiB on virtio" [ "$(grep -acE '^([a-z])\1{1022}$' console)" -ge 40 ]
+	expect "20 KiB on serial" [ "$(grep -acE '^([a-z])\1{1022}$' serial)" = 20 ]
+}
+
+t_console_packed() {
+	guest console "" --console "file=$PWD/console,packed=on"
+	expect "virtio output" grep -aqx 'hello from packed' console
+}
+
+t_console_socket() {
+	start 40 console "virtio" --console "socket=$PWD/sock"
+	"$G/sockio" sock $((20 * SLOWNESS)) "type here" "echo me" >far
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "echo" grep -aq 'ECHO ME' far
+	expect "the socket is gone" [ ! -e sock ]
+}
+
+t_serial_socket() {
+	start 40 console "serial" --serial "socket=$PWD/sock"
+	"$G/sockio" sock $((20 * SLOWNESS)) "type here" "abc xyz" >far
+	finish
+	verdicts far
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "input" grep -aq '^# read ABC XYZ' far
+	expect "the socket is gone" [ ! -e sock ]
+}
+
+t_legacy() {
+	guest legacy "" --debug-console "file=$PWD/debug"
+	expect "debug console" [ "$(cat debug)" = "debug bytes
+string here" ]
+}
+
+t_legacy_no_debug() { guest legacy ""; }
+
+t_interrupts() {
+	disk a
+	guest msix "" --disk path=a
+}
+
+t_smp() {
+	guest smp "cpus=4" --cpus boot=4
+}
+t_smp_x2apic() { guest smp "cpus=4 x2apic" --cpus boot=4; }
+t_smp_64() { LIMIT=90 guest smp "cpus=64 x2apic" --cpus boot=64; }
+
+t_reset_device() {
+	disk a
+	LIMIT=90 guest reset_device "resets=1000" --disk path=a,packed=on
+}
+
+t_hostile() {
+	disk a
+	local net=()
+	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0)
+	LIMIT=120 guest hostile "" --disk path=a "${net[@]}" --console null
+}
+
+t_hostile_packed() {
+	disk a
+	local net=()
+	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0,packed=on)
+	LIMIT=120 guest hostile "" --disk path=a,packed=on "${net[@]}" \
+		--console null,packed=on --rng src=/dev/urandom,packed=on
+}
+
+t_registers() {
+	disk a
+	local net=()
+	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0)
+	LIMIT=120 guest registers "" --disk path=a "${net[@]}" --console null
+}
