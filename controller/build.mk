@@ -8,3 +8,9 @@ bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c output.c \
 	$(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c
 bulkhead_OBJS = $(SPAWNER_OBJS)
 bulkhead_POLICY := controller/controller_policy.c
+
+UNIT_TESTS += options plan
+unit_options_SRCS := tests/unit/options_test.c $(OPTION_SRCS)
+unit_plan_SRCS := tests/unit/plan_test.c controller/plan.c $(OPTION_SRCS)
+FUZZERS += options
+fuzz_options_SRCS := tests/fuzz/options_fuzz.c controller/plan.c $(OPTION_SRCS)

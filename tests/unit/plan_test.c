@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The plan: where RAM, the PCI window and devices go.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "controller/options.h"
+#include "controller/plan.h"
+#include "ipc/slots.h"
+
+#define GIB (1ull << 30)
+
+static struct vm_spec spec;
+static struct vm_plan plan;
+static struct spec_error err;
+static const struct plan_host host = { .phys_bits = 48,
+				       .random = 0x010203040506ull };
+
+static int
+setup(void **state)
+{
+	(void)state;
+	spec_free(&spec);
+	spec_init(&spec);
+	spec.cpus.max = spec.cpus.boot;
+	return 0;
+}
+
+static void
+ram_below_and_above_the_hole(void **state)
+{
+	static const struct {
+		uint64_t size, low, high, window;
+	} rows[] = {
+		{ 512ull << 20, 512ull << 20, 0, 4 * GIB },
+		{ 3 * GIB, 3 * GIB, 0, 4 * GIB },
+		{ 3 * GIB + 4096, 3 * GIB, 4096, 5 * GIB },
+		{ 5 * GIB, 3 * GIB, 2 * GIB, 6 * GIB },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		spec.memory.size = rows[i].size;
+		assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+		assert_int_equal(plan.regions[0].gpa, 0);
+		assert_int_equal(plan.regions[0].size, rows[i].low);
+		assert_int_equal(plan.nregions, rows[i].high != 0 ? 2 : 1);
+		if (rows[i].high != 0) {
+			assert_int_equal(plan.regions[1].gpa, 4 * GIB);
+			assert_int_equal(plan.regions[1].size, rows[i].high);
+			assert_int_equal(plan.regions[1].offset, 3 * GIB);
+		}
+		assert_int_equal(plan.mmio64_base, rows[i].window);
+		/* max_phys_bits=46 is less than the host's 48 */
+		assert_int_equal(plan.mmio64_base + plan.mmio64_size,
+		    1ull << 46);
+	}
+}
+
+static void
+ram_beyond_the_address_space(void **state)
+{
+	struct plan_host small = { .phys_bits = 36 };
+
+	(void)state;
+	spec.memory.size = 62 * GIB;
+	assert_int_equal(plan_make(&plan, &spec, &small, &err), 0);
+	spec.memory.size = 63 * GIB;
+	assert_true(plan_make(&plan, &spec, &small, &err) < 0);
+	assert_non_null(strstr(err.line, "--memory"));
+	assert_non_null(strstr(err.line, "max_phys_bits"));
+}
+
+static void
+names_count_on(void **state)
+{
+	(void)state;
+	spec.ndisks = 2;
+	spec.disks[0] = spec.disks[1] = disk_default;
+	spec.disks[1].pci.id = "data";
+	spec.nnets = 1;
+	spec.nets[0] = net_default;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.ndevices, 5);
+	assert_string_equal(plan.devices[0].id, "__console");
+	assert_string_equal(plan.devices[1].id, "_disk0");
+	assert_string_equal(plan.devices[2].id, "data");
+	assert_string_equal(plan.devices[3].id, "_net1");
+	assert_string_equal(plan.devices[4].id, "__rng");
+}
+
+static void
+slots_are_honoured_and_unique(void **state)
+{
+	bool seen[256] = { false };
+
+	(void)state;
+	spec.ndisks = 200;
+	for (uint32_t i = 0; i < spec.ndisks; i++)
+		spec.disks[i] = disk_default;
+	spec.disks[150].pci.slot = 1;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[151].bdf, 1 << 3);
+	/* the console has to move on */
+	assert_int_equal(plan.devices[0].bdf, 2 << 3);
+	for (uint32_t i = 0; i < plan.ndevices; i++) {
+		uint32_t bdf = plan.devices[i].bdf;
+
+		assert_true(bdf >= 8 && bdf < 256);
+		assert_false(seen[bdf]);
+		seen[bdf] = true;
+		/* a function is never without function 0 */
+		assert_true((bdf & 7) == 0 || i >= 30);
+	}
+	for (uint32_t slot = 1; slot < 32; slot++)
+		assert_true(seen[slot << 3]);
+}
+
+static void
+full_bus(void **state)
+{
+	(void)state;
+	spec.ndisks = PLAN_MAX_DEVICES - 2;	/* with console and rng */
+	for (uint32_t i = 0; i < spec.ndisks; i++)
+		spec.disks[i] = disk_default;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.ndevices, PLAN_MAX_DEVICES);
+	spec.payload.kernel = "k";
+	for (uint32_t i = 0; i < spec.ndisks; i++)
+		spec.disks[i].path = "d";
+	assert_int_equal(spec_check(&spec, &err), 0);
+	spec.disks[spec.ndisks] = spec.disks[0];
+	spec.ndisks++;
+	assert_true(spec_check(&spec, &err) < 0);
+	assert_non_null(strstr(err.line, "248"));
+}
+
+static void
+console_without_a_device(void **state)
+{
+	(void)state;
+	spec.console.mode = PORT_OFF;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[0].kind, PROC_CONSOLE);
+	assert_false(plan.devices[0].on_pci);
+	assert_int_equal(plan_nevents(&plan.devices[0]), 0);
+	assert_int_equal(plan.devices[1].bdf, 1 << 3);
+	spec.serial.mode = PORT_OFF;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[0].kind, PROC_RNG);
+}
+
+static void
+macs(void **state)
+{
+	static const uint8_t own[6] = { 0x52, 0x54, 0, 1, 2, 3 };
+
+	(void)state;
+	spec.nnets = 3;
+	spec.nets[0] = spec.nets[1] = spec.nets[2] = net_default;
+	spec.nets[2].mac.given = true;
+	memcpy(spec.nets[2].mac.bytes, own, 6);
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_memory_equal(plan.devices[3].mac, own, 6);
+	/* unicast, locally administered, and two */
+	assert_int_equal(plan.devices[1].mac[0] & 3, 2);
+	assert_memory_not_equal(plan.devices[1].mac, plan.devices[2].mac, 6);
+}
+
+static void
+event_slots(void **state)
+{
+	struct plan_device dev = { .on_pci = true, .nqueues = 3 };
+
+	(void)state;
+	assert_int_equal(plan_nevents(&dev), 7);
+	assert_int_equal(plan_event_slot(&dev, 0), FD_KICK);
+	assert_int_equal(plan_event_slot(&dev, 1), FD_CALL);
+	assert_int_equal(plan_event_slot(&dev, 4), FD_KICK + 2);
+	assert_int_equal(plan_event_slot(&dev, 5), FD_CALL + 2);
+	assert_int_equal(plan_event_slot(&dev, 6), FD_CONFIG_CALL);
+}
+
+static void
+topology_is_never_empty(void **state)
+{
+	(void)state;
+	spec.cpus.boot = 2;
+	spec.cpus.max = 6;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.topology.threads * plan.topology.cores *
+	    plan.topology.dies * plan.topology.packages, 6);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(ram_below_and_above_the_hole, setup),
+		cmocka_unit_test_setup(ram_beyond_the_address_space, setup),
+		cmocka_unit_test_setup(names_count_on, setup),
+		cmocka_unit_test_setup(slots_are_honoured_and_unique, setup),
+		cmocka_unit_test_setup(full_bus, setup),
+		cmocka_unit_test_setup(console_without_a_device, setup),
+		cmocka_unit_test_setup(macs, setup),
+		cmocka_unit_test_setup(event_slots, setup),
+		cmocka_unit_test_setup(topology_is_never_empty, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
