@@ -9,3 +9,6 @@ bulkhead-blk_POLICY := device-workers/blk/blk_policy.c
 
 UNIT_TESTS += blk
 unit_blk_SRCS := tests/unit/blk_test.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
+
+FUZZERS += blk
+fuzz_blk_SRCS := tests/fuzz/blk_fuzz.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)

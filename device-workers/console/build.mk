@@ -10,3 +10,6 @@ bulkhead-console_POLICY := device-workers/console/console_policy.c
 UNIT_TESTS += console
 unit_console_SRCS := tests/unit/console_test.c $(CONSOLE_SRCS) $(DEVICE_TEST_SRCS)
 unit_console_LDLIBS := -lutil
+
+FUZZERS += console
+fuzz_console_SRCS := tests/fuzz/console_fuzz.c $(CONSOLE_SRCS) $(DEVICE_TEST_SRCS)

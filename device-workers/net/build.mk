@@ -9,3 +9,6 @@ bulkhead-net_POLICY := device-workers/net/net_policy.c
 # In tests a socket stands for the tap, so its ioctls (tap.c) are doubles.
 UNIT_TESTS += net
 unit_net_SRCS := tests/unit/net_test.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
+
+FUZZERS += net
+fuzz_net_SRCS := tests/fuzz/net_fuzz.c $(NET_SRCS) $(DEVICE_TEST_SRCS)

@@ -13,6 +13,7 @@ int
 tap_check(int fd, const char **why)
 {
 	struct ifreq ifr = { 0 };
+	const int want = NET_HDR_SIZE;
 	int size = 0, flags;
 
 	flags = fcntl(fd, F_GETFL);
@@ -29,14 +30,20 @@ tap_check(int fd, const char **why)
 		*why = "the tap lacks IFF_TAP, IFF_NO_PI or IFF_VNET_HDR";
 		return -EINVAL;
 	}
-	if (ioctl(fd, TUNGETVNETHDRSZ, &size) != 0 || size != (int)NET_HDR_SIZE) {
-		*why = "the tap's vnet header is not 12 bytes";
+	/*
+	 * The opener has done both to a tap of its own. One that came with fd=
+	 * was given to this VM and is nobody else's now, so that its flags may
+	 * be changed: a read that waits would stop the device.
+	 */
+	if (ioctl(fd, TUNGETVNETHDRSZ, &size) != 0 ||
+	    (size != want && ioctl(fd, TUNSETVNETHDRSZ, &want) != 0)) {
+		*why = "the tap cannot have a vnet header of 12 bytes";
 		return -EINVAL;
 	}
-	/* A read that waits would stop the device. The opener sets it. */
-	if ((flags & O_NONBLOCK) == 0) {
-		*why = "the tap's fd is not non-blocking";
-		return -EINVAL;
+	if ((flags & O_NONBLOCK) == 0 &&
+	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+		*why = "the tap's fd cannot be non-blocking";
+		return -errno;
 	}
 	return 0;
 }
