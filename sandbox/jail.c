@@ -16,6 +16,7 @@
 #include <linux/securebits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -264,6 +265,24 @@ stage_mdwe(void)
 	return -errno;
 }
 
+/* The linker's: first byte of the program, and the first behind its code. */
+extern const char __executable_start[], etext[];
+
+/*
+ * Should: have the kernel refuse any change of the program's own code, its
+ * mapping and its protection, on kernels that can (6.10).
+ */
+static int
+stage_mseal(void)
+{
+	uintptr_t start = (uintptr_t)__executable_start & ~(uintptr_t)(PAGE - 1);
+	uintptr_t end = ((uintptr_t)etext + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+
+	if (syscall(SYS_mseal, start, end - start, 0) == 0 || errno == ENOSYS)
+		return 0;
+	return -errno;
+}
+
 /*
  * Should: handle every right that this kernel's Landlock knows, up to ABI 7, and
  * grant none: no path, no TCP, no abstract socket, no signal outside. ABI 2 is
@@ -312,6 +331,7 @@ static const struct stage worker_stages[] = {
 	{ "parent death", stage_parent_death },
 	{ "no_new_privs", stage_no_new_privs },
 	{ "mdwe", stage_mdwe },
+	{ "mseal", stage_mseal },
 	{ "landlock", stage_landlock },
 	{ NULL, NULL },
 };
@@ -323,6 +343,7 @@ static const struct stage opener_stages[] = {
 	{ "parent death", stage_parent_death },
 	{ "no_new_privs", stage_no_new_privs },
 	{ "mdwe", stage_mdwe },
+	{ "mseal", stage_mseal },
 	{ NULL, NULL },
 };
 

@@ -2,7 +2,7 @@
 /*
  * The part of the jail that a child closes around itself after exec, in order:
  * fds, rlimits, ids, capabilities, dumpable, parent-death signal, no_new_privs,
- * MDWE, Landlock, seccomp. (Namespaces, the empty root and the fds' places were
+ * MDWE, mseal, Landlock, seccomp. (Namespaces, the empty root and the fds' places were
  * the spawner's, before exec.) Called by each child's main, after memory is
  * mapped and before anything of a guest is looked at. After it returns 0 the
  * process can do what its policy lists, and nothing else.

@@ -230,6 +230,9 @@ test_modes(struct vm *vm)
 	else
 		test_mode(vm, JAIL_OFF, "mprotect", TWIN_EACCES,
 		    "mode off: MDWE holds against executable memory");
+	test_mode(vm, JAIL_OFF, "munmap-code",
+	    syscall(SYS_mseal, 0, 0, 0) == 0 ? TWIN_EPERM : TWIN_SUCCEEDED,
+	    "mode off: mseal keeps the code where it is, if the kernel has it");
 	test_mode(vm, JAIL_OFF, "clone", TWIN_OTHER,
 	    "mode off: RLIMIT_NPROC holds against a fork");
 	test_mode(vm, JAIL_OFF, "kill", TWIN_OTHER,
@@ -309,7 +312,7 @@ test_stages(void)
 {
 	static const char *const stages[] = { "fds", "rlimits", "ids",
 	    "capabilities", "dumpable", "parent death", "no_new_privs", "mdwe",
-	    "landlock", "seccomp" };
+	    "mseal", "landlock", "seccomp" };
 	char why[256];
 	struct vm vm;
 

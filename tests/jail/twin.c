@@ -39,6 +39,8 @@ struct attempt {
 
 #define PTR(p) ((uint64_t)(uintptr_t)(p))
 
+extern const char __executable_start[];	/* the linker's */
+
 static const char passwd[] = "/etc/passwd";
 static const char root[] = "/";
 static char scratch[4096] __attribute__((aligned(4096)));
@@ -65,6 +67,8 @@ static const struct attempt attempts[] = {
 	{ "prctl", SYS_prctl, { 38, 0 }, 0 },
 	{ "mmap", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC,
 	    MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1 }, 2 },
+	/* of a page whose loss does no harm: the ELF header */
+	{ "munmap-code", SYS_munmap, { PTR(__executable_start), 4096 }, 1 },
 	{ "mprotect", SYS_mprotect, { PTR(scratch), 4096, PROT_READ | PROT_EXEC }, 2 },
 };
 
