@@ -11,3 +11,8 @@ bulkhead-vcpu_SRCS := vcpu-worker/main.c vcpu-worker/setup.c \
 	arch/x86_64/i8042.c ipc/gmem.c ipc/bytering.c $(CHILD_SRCS)
 bulkhead-vcpu_POLICY := vcpu-worker/vcpu_policy.c
 bulkhead-vcpu_LDLIBS := -lpthread
+
+# The controller's side of a vcpu-worker, for tests/native/vcpu.
+PROGRAMS += bulkhead-test-vcpu
+bulkhead-test-vcpu_SRCS := tests/native/vcpu_test.c tests/native/vcpu_drive.c \
+	ipc/bytering.c $(IPC_SRCS)
