@@ -6,9 +6,11 @@
  * the policy (filter_model.c) and fails the build where they differ.
  *
  *	genfilter [--sanitized] [--name PREFIX]
+ *	genfilter --list
  *
  * --sanitized adds sandbox/sanitizer_policy.c; --name gives the two symbols
- * another prefix than "jail" (the spawner's, which shares its binary).
+ * another prefix than "jail" (the spawner's, which shares its binary). --list
+ * prints the policy for people instead (make policies).
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -191,6 +193,63 @@ print(const char *prefix, size_t len)
 	(void)printf("};\nconst unsigned short %s_filter_len = %zu;\n", prefix, len);
 }
 
+static size_t
+distinct_calls(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sb_policy.nrules; i++) {
+		size_t k = 0;
+
+		while (sb_policy.rules[k].nr != sb_policy.rules[i].nr)
+			k++;
+		n += k == i;
+	}
+	return n;
+}
+
+/* One rule for people: call(conditions)  reason. */
+static void
+list_rule(const struct sb_rule *r)
+{
+	char text[256];
+	size_t used = (size_t)snprintf(text, sizeof(text), "%s(", r->name);
+	const char *comma = "";
+
+	for (size_t i = 0; i < SB_MAX_ARGS; i++) {
+		const struct sb_arg *a = &r->arg[i];
+
+		if (a->cmp == SB_CMP_NONE)
+			continue;
+		if (a->cmp == SB_CMP_MASK32)
+			used += (size_t)snprintf(text + used, sizeof(text) - used,
+			    "%sa%u & 0x%x == 0x%llx", comma, a->index, a->mask,
+			    (unsigned long long)a->value);
+		else
+			used += (size_t)snprintf(text + used, sizeof(text) - used,
+			    "%sa%u == 0x%llx", comma, a->index,
+			    (unsigned long long)a->value);
+		comma = ", ";
+	}
+	(void)snprintf(text + used, sizeof(text) - used, ")");
+	(void)printf("  %-60s %s\n", text, r->reason);
+}
+
+static int
+list(void)
+{
+	size_t bound = 0;
+
+	for (size_t i = 0; i < sb_policy.nrules; i++)
+		bound += !unconditional(&sb_policy.rules[i]);
+	(void)printf("%s: %zu calls %s, %zu rules, %zu of them bound to arguments\n",
+	    sb_policy.kind, distinct_calls(),
+	    sb_policy.denylist ? "denied" : "allowed", sb_policy.nrules, bound);
+	for (size_t i = 0; i < sb_policy.nrules; i++)
+		list_rule(&sb_policy.rules[i]);
+	return ferror(stdout) || fflush(stdout) ? 1 : 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -202,6 +261,8 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--sanitized") == 0)
 			sanitized = true;
+		else if (strcmp(argv[i], "--list") == 0)
+			return list();
 		else if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
 			prefix = argv[++i];
 		else

@@ -50,3 +50,9 @@ $(TWIN_DIR).tar: jail-tests tests/jail/start
 	$(Q)echo $(twin_kinds) > $@.d/kinds
 	$(Q)strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
 all: $(TWIN_DIR).tar
+
+# What each process may do, for people.
+JAILED := $(foreach p,$(PROGRAMS),$(if $($(p)_POLICY),$(p))) spawner
+policies: $(addprefix $(BUILD)/host/genfilter-,$(JAILED))
+	@for t in $^; do $$t --list; done
+.PHONY: policies
