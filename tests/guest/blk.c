@@ -11,11 +11,11 @@ static struct blk blk;
 
 static void read_write(const char *name, uint64_t features)
 {
-	uint8_t *out = alloc(65536, PAGE), *in = alloc(65536, PAGE);
+	uint8_t *out = alloc(16384, PAGE), *in = alloc(16384, PAGE);
 
 	begin(name);
 	check(blk_restart(&blk, features));
-	for (uint32_t i = 0; i < 300; i++) {	/* round the ring twice */
+	for (uint32_t i = 0; i < 80; i++) {	/* round the ring */
 		uint64_t sector = 16 + i % 64;
 
 		blk_pattern(out, 512, i);
@@ -23,11 +23,11 @@ static void read_write(const char *name, uint64_t features)
 		check(blk_do(&blk, BLK_IN, sector, in, 512) == BLK_OK);
 		check(memcmp(in, out, 512) == 0);
 	}
-	blk_pattern(out, 65536, 77);
-	check(blk_do(&blk, BLK_OUT, 256, out, 65536) == BLK_OK);
-	memset(in, 0, 65536);
-	check(blk_do(&blk, BLK_IN, 256, in, 65536) == BLK_OK);
-	check(memcmp(in, out, 65536) == 0);
+	blk_pattern(out, 16384, 77);
+	check(blk_do(&blk, BLK_OUT, 256, out, 16384) == BLK_OK);
+	memset(in, 0, 16384);
+	check(blk_do(&blk, BLK_IN, 256, in, 16384) == BLK_OK);
+	check(memcmp(in, out, 16384) == 0);
 	check(blk_do(&blk, BLK_FLUSH, 0, NULL, 0) == BLK_OK ||
 	    !(blk.d.features & BLK_F_FLUSH));
 	end();

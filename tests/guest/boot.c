@@ -66,7 +66,7 @@ static void module(void)
 
 	if (!boot.modules)
 		return;
-	for (uint32_t i = 0; i < boot.module_size; i++)
+	for (uint32_t i = 0; i < boot.module_size; i += 64)
 		sum = sum * 31 + read8((uintptr_t)boot.module_addr + i);
 	print("# module sum 0x%08x\n", sum);
 }

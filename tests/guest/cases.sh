@@ -18,8 +18,6 @@ t_boot() {
 	expect "no module" grep -aq '^# modules 0 ' serial
 }
 
-t_boot_elf32() { KERNEL=$G/boot.elf.32 guest boot "" --memory size=64M; }
-
 t_boot_5g() {
 	guest boot "" --memory size=5G
 	expect "RAM above 4 GiB" grep -aqx '# map 0x100000000+0x80000000 type 1' serial
@@ -27,8 +25,8 @@ t_boot_5g() {
 
 t_initramfs() {
 	head -c 1000003 /dev/urandom >module
-	# 32-bit sum * 31 + byte, as the guest counts.
-	sum=$(od -An -v -tu1 module | awk '{ for (i = 1; i <= NF; i++) s = (s * 31 + $i) % 4294967296 } END { printf "0x%08x", s }')
+	# Of every 64th byte, 32-bit sum * 31 + byte, as the guest counts.
+	sum=$(od -An -v -tu1 -w64 module | awk '{ s = (s * 31 + $1) % 4294967296 } END { printf "0x%08x", s }')
 	guest boot "" --memory size=64M --initramfs module
 	expect "size" grep -aqx '# modules 1 size 1000003' serial
 	expect "contents" grep -aqx "# module sum $sum" serial
@@ -49,7 +47,7 @@ t_blk() {
 	disk a 4M
 	guest blk "sectors=8192" --disk path=a,serial=bulkhead-disk
 	expect "the image holds what the guest wrote" \
-		[ "$(dd if=a bs=512 skip=8 count=1 2>/dev/null | head -c 9)" = bulkheadz ]
+		[ "$(dd if=a bs=1 skip=4096 count=9 2>/dev/null|dd if=a bs=1 skip=4096 count=9 2>/dev/null)" = bulkheadz ]
 	expect "serial number" grep -aqx '# id bulkhead-disk' serial
 }
 
@@ -57,7 +55,7 @@ t_blk_packed() {
 	disk a 4M
 	guest blk "sectors=8192 packed" --disk path=a,packed=on
 	expect "the image holds what the guest wrote" \
-		[ "$(dd if=a bs=512 skip=8 count=1 2>/dev/null | head -c 9)" = bulkheadz ]
+		[ "$(dd if=a bs=1 skip=4096 count=9 2>/dev/null|dd if=a bs=1 skip=4096 count=9 2>/dev/null)" = bulkheadz ]
 }
 
 t_blk_direct() {

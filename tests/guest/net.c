@@ -168,7 +168,7 @@ static void exchange(const char *name, uint64_t features)
 	frame = alloc(PAGE, PAGE);
 	check(start(features));
 	check(again = resolve());
-	for (uint16_t i = 0; again && i < 100; i++)
+	for (uint16_t i = 0; again && i < 70; i++)
 		if (!ping(i % 2 ? 1400 : 56, i)) {
 			fail("ping %u", i);
 			break;

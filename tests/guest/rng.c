@@ -13,7 +13,7 @@ static void draw(struct vdev *d, const char *name, uint64_t features)
 	check(virtio_negotiate(d, features));
 	check(vq_setup(&q, d, 0, 0));
 	virtio_driver_ok(d);
-	for (unsigned int i = 0; i < 300; i++) {
+	for (unsigned int i = 0; i < 100; i++) {
 		struct buf v[2] = { BUF_IN(a, 24), BUF_IN(a + 24, 8) };
 
 		memset(a, 0, 32);

@@ -27,10 +27,10 @@ start() {
 	local io=(--serial "file=$PWD/serial" --console off)
 	case " $* " in *' --serial '*) io=(--console off) ;; esac
 	case " $* " in *' --console '*) io=(${io[@]/--console/}); io=(${io[@]/off/}) ;; esac
+	[ -z "$cmdline" ] || io+=(--cmdline "$cmdline")
 	: >serial
 	"$G/watch" $((limit * SLOWNESS)) pid "${BULKHEAD:-$ROOT/$BUILD/bulkhead}" \
-		--kernel "${KERNEL:-$G/$guest.elf}" --cmdline "$cmdline" \
-		"${io[@]}" "$@" 2>stderr >stdout </dev/null &
+		--kernel "${KERNEL:-$G/$guest.elf}" "${io[@]}" "$@" 2>stderr >stdout </dev/null &
 	watch=$!
 	local i
 	for i in {1..200}; do
