@@ -12,3 +12,8 @@ unit_blk_SRCS := tests/unit/blk_test.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
 
 FUZZERS += blk
 fuzz_blk_SRCS := tests/fuzz/blk_fuzz.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
+
+# A VM around one device worker, for tests/native.
+FAKEVM_SRCS := tests/native/fakevm.c tests/native/drvq.c $(IPC_SRCS)
+PROGRAMS += bulkhead-test-blk
+bulkhead-test-blk_SRCS := tests/native/blk_test.c $(FAKEVM_SRCS)
