@@ -36,8 +36,9 @@ serial_init(struct serial *s, struct bytering_shared *out,
 {
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_init(&s->lock, NULL);
-	bytering_init(&s->out, out);
-	bytering_init(&s->in, in);
+	/* After a reset the far end is where it was; at the start both are 0. */
+	bytering_resume(&s->out, out, 1);
+	bytering_resume(&s->in, in, 0);
 	s->to_far = to_far;
 	s->line = line;
 	s->line_owner = line_owner;

@@ -13,6 +13,8 @@ host() {
 	expect "the same process after the reset" kill -0 "$pid"
 	vm_wait
 	judge
+	expect "the serial port goes on where it was" \
+		[ "$(grep -ac "Restarting system" serial.log)" = 1 ]
 	sum=$(dd if=data.img bs=1M skip=1 count=16 2>/dev/null | sha256sum)
 	expect "the image holds what the guest wrote" \
 		grep -qF "guest: sum ${sum%% *}" console.log
