@@ -51,6 +51,8 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			{
 				WordBusNumber (ResourceProducer, MinFixed,
 				    MaxFixed, PosDecode, 0, 0, 255, 0, 256)
+				// Configuration mechanism 1.
+				IO (Decode16, 0x0CF8, 0x0CF8, 1, 8)
 				DWordMemory (ResourceProducer, PosDecode, MinFixed,
 				    MaxFixed, NonCacheable, ReadWrite, 0,
 				    LAYOUT_MMIO32,
