@@ -2,3 +2,6 @@
 VIRTQ_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c ipc/gmem.c
 UNIT_TESTS += virtq
 unit_virtq_SRCS := tests/unit/virtq_test.c tests/native/drvq.c $(VIRTQ_SRCS)
+
+FUZZERS += virtq
+fuzz_virtq_SRCS := tests/fuzz/virtq_fuzz.c $(VIRTQ_SRCS)

@@ -200,6 +200,14 @@ spawn(struct fakevm *vm, const char *binary, const struct fakevm_fd *fds,
 /* ---- what comes in -------------------------------------------------------------- */
 
 static void
+take_config(struct fakevm *vm, const ProtobufCBinaryData *config)
+{
+	vm->config_len = config->len;
+	if (config->len > 0)
+		memcpy(vm->config, config->data, config->len);
+}
+
+static void
 take_ready(struct fakevm *vm, const Bh__DeviceReady *m)
 {
 	vm->ready = true;
@@ -208,8 +216,7 @@ take_ready(struct fakevm *vm, const Bh__DeviceReady *m)
 	vm->nqueues = (unsigned int)m->n_queue_max;
 	for (size_t i = 0; i < m->n_queue_max && i < FAKEVM_QUEUES; i++)
 		vm->queue_max[i] = (uint16_t)m->queue_max[i];
-	vm->config_len = m->config.len;
-	memcpy(vm->config, m->config.data, m->config.len);
+	take_config(vm, &m->config);
 	vm->ctl.states = PROTO_RUNNING;
 }
 
@@ -235,9 +242,7 @@ take_packet(struct fakevm *vm, struct chan_msg *msg)
 		return;
 	case BH__PACKET__BODY_CONFIG_CHANGED:
 		vm->config_changes++;
-		vm->config_len = p->config_changed->config.len;
-		memcpy(vm->config, p->config_changed->config.data,
-		    vm->config_len);
+		take_config(vm, &p->config_changed->config);
 		return;
 	case BH__PACKET__BODY_NEEDS_RESET:
 		vm->needs_reset++;
