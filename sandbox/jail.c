@@ -365,9 +365,30 @@ injected_failure(const char *name)
 	return 0;
 }
 
+/*
+ * Executed from an fd, a process is called after that fd's number by kernels
+ * before 6.14: for ps and pidof take the name that the spawner gave it, less the
+ * instance behind the colon.
+ */
+static void
+name_process(void)
+{
+	char name[16] = "";
+
+	for (size_t i = 0; i < sizeof(name) - 1; i++) {
+		name[i] = program_invocation_short_name[i];
+		if (name[i] == ':')
+			name[i] = '\0';
+		if (name[i] == '\0')
+			break;
+	}
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
 static int
 run_stages(const struct stage *s, const char **stage)
 {
+	name_process();
 	for (; s->name != NULL; s++) {
 		int rc = injected_failure(s->name);
 

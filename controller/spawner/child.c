@@ -178,8 +178,8 @@ lift(int *fd, int from)
 {
 	int up = fcntl(*fd, F_DUPFD_CLOEXEC, from);
 
-	if (up < 0)
-		return -errno;
+	if (up < 0)	/* EINVAL: the limit is below the slots */
+		return errno == EINVAL ? -EMFILE : -errno;
 	*fd = up;
 	return 0;
 }

@@ -667,6 +667,7 @@ test_inspection(struct vm *vm)
 	twin_free(&o);
 	vm_spawn(vm, &o, PROC_OPENER, &order, NULL, NULL, 0);
 	vm_wait(vm, &o, twin_denied_or_exited);
+	expect_line(a.host_pid, "status", "Name:", "bulkhead-rng");
 	expect_line(a.host_pid, "status", "CapInh:", "0000000000000000");
 	expect_line(a.host_pid, "status", "CapPrm:", "0000000000000000");
 	expect_line(a.host_pid, "status", "CapEff:", "0000000000000000");
