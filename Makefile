@@ -76,7 +76,7 @@ $(GEN)/bulkhead.pb-c.c: proto/bulkhead.proto
 	@mkdir -p $(@D)
 	$(Q)$(PROTOC) --c_out=$(GEN) -Iproto $<
 	@# Its initialisers cast const away, which our warnings refuse.
-	$(Q)sed -i 's/(char \*)protobuf_c/(char *)(uintptr_t)protobuf_c/' $(GEN)/bulkhead.pb-c.h
+	$(Q)sed -i 's/(char \*)protobuf_c/(char *)(uintptr_t)protobuf_c/g' $(GEN)/bulkhead.pb-c.h
 $(GEN)/bulkhead.pb-c.h: $(GEN)/bulkhead.pb-c.c ;
 
 $(PB_OBJ): $(GEN)/bulkhead.pb-c.c
