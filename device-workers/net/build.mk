@@ -12,3 +12,6 @@ unit_net_SRCS := tests/unit/net_test.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
 
 FUZZERS += net
 fuzz_net_SRCS := tests/fuzz/net_fuzz.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
+
+PROGRAMS += bulkhead-test-net
+bulkhead-test-net_SRCS := tests/native/net_test.c $(FAKEVM_SRCS)
