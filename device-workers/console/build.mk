@@ -13,3 +13,7 @@ unit_console_LDLIBS := -lutil
 
 FUZZERS += console
 fuzz_console_SRCS := tests/fuzz/console_fuzz.c $(CONSOLE_SRCS) $(DEVICE_TEST_SRCS)
+
+PROGRAMS += bulkhead-test-console
+bulkhead-test-console_SRCS := tests/native/console_test.c ipc/bytering.c $(FAKEVM_SRCS)
+bulkhead-test-console_LDLIBS := -lutil
