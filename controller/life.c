@@ -347,9 +347,24 @@ tell_size(struct vm *vm)
 			child_send(&vm->children[i], &p, NULL, 0, 0, 0);
 }
 
+/* Until there is an API: the host's power fails, the guest's button is pressed. */
+static void
+press_power_button(struct vm *vm)
+{
+	Bh__PowerButton button = BH__POWER_BUTTON__INIT;
+	CHAN_PACKET(p, POWER_BUTTON, power_button, &button);
+
+	if (vm->state == VM_RUNNING)
+		child_send(vm->vcpu, &p, NULL, 0, 0, 0);
+}
+
 void
 life_signal(struct vm *vm, int signal)
 {
+	if (signal == SIGPWR) {
+		press_power_button(vm);
+		return;
+	}
 	if (signal == SIGWINCH) {
 		tell_size(vm);
 		return;
