@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "controller/usage.h"
@@ -33,6 +31,7 @@
 #define UID_FIRST 0x70000000u
 #define UID_BLOCK 512u
 #define UID_BLOCKS 4096u
+#define UID_LOCKS "/run/bulkhead.uids"	/* empty, stays; byte n: block n */
 
 void
 host_probe(struct plan_host *host)
@@ -134,28 +133,30 @@ host_libexec(char *dir, size_t size)
 }
 
 /*
- * An abstract socket's name is the lock: it is taken atomically and goes with
- * the process, however that ends.
+ * Byte n of one file is the lock of block n. The lock is that of the open file
+ * description, which the spawner shares: it goes when both are gone, and so are
+ * the processes that had the uids. (An abstract socket would leave no file, but
+ * hold in one network namespace only.)
  */
 int
 host_uid_block(uint32_t *base)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = open(UID_LOCKS, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK, 0600);
 
 	if (fd < 0)
 		return -errno;
 	for (uint32_t i = 0; i < UID_BLOCKS; i++) {
-		struct sockaddr_un addr = { .sun_family = AF_UNIX };
-		int n = snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1,
-		    "bulkhead/uids/%u", i);
-		socklen_t len = (socklen_t)(offsetof(struct sockaddr_un,
-		    sun_path) + 1 + (size_t)n);
+		struct flock lock = {
+			.l_type = F_WRLCK, .l_whence = SEEK_SET,
+			.l_start = i, .l_len = 1,
+		};
 
-		if (bind(fd, (struct sockaddr *)&addr, len) == 0) {
+		if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
 			*base = UID_FIRST + i * UID_BLOCK;
 			return 0;	/* the fd stays open: it is the lock */
 		}
-		if (errno != EADDRINUSE)
+		if (errno != EAGAIN && errno != EACCES)
 			break;
 	}
 	close(fd);

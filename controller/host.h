@@ -31,7 +31,7 @@ int host_libexec(char *dir, size_t size);
 
 /*
  * As root: a block of uids that no other VM of this host has, held as long as
- * this process lives. -errno.
+ * this process or the spawner lives, by a lock in /run/bulkhead.uids. -errno.
  */
 int host_uid_block(uint32_t *base);
 
