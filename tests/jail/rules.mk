@@ -23,14 +23,14 @@ $(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c $(JAIL_SRCS) $(plain_POLICY) \
 	$(Q)$(C_COMPILE) -DBULKHEAD_TEST_HOOKS=1 $(LINK) -o $@ $(filter %.c %.o,$^) \
 		$(LDLIBS)
 
-$(TWIN_DIR)/driver: $(call objs,tests/jail/driver.c tests/jail/vm.c \
-    sandbox/notify.c $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS)
+DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c starts.c look.c ends.c vm.c)
+$(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/notify.c \
+    $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lprotobuf-c
 
-jail-tests: $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
-	$(TWIN_DIR)/hooks/bulkhead-rng $(TWIN_DIR)/driver
-.PHONY: jail-tests
+JAIL_TEST_FILES := $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
+	$(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS)) $(TWIN_DIR)/driver
 
 # Those of them that have a policy of their own, for the driver.
 empty :=
@@ -42,10 +42,9 @@ twin_kinds := $(subst $(empty) $(empty),$(comma),$(strip $(foreach k,$(TWIN_KIND
 $(foreach k,$(filter-out rng,$(TWIN_KINDS)),$(eval \
 $(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
 	@mkdir -p $$(@D) && ln -f $$< $$@))
-jail-tests: $(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS))
 
 # All of it for a host that does not build: the lab. ./start runs the tests.
-$(TWIN_DIR).tar: jail-tests tests/jail/start
+$(TWIN_DIR).tar: $(JAIL_TEST_FILES) tests/jail/start
 	$(Q)rm -rf $@.d && mkdir -p $@.d && cp -r $(TWIN_DIR)/* tests/jail/start $@.d/
 	$(Q)echo $(twin_kinds) > $@.d/kinds
 	$(Q)strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
