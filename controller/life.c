@@ -295,17 +295,28 @@ life_message(struct child *child, const Bh__Packet *packet,
 		start_progress(vm);
 }
 
-void
-life_exited(struct child *child)
+/* Whatever waited for it can go on. */
+static void
+go_on(struct vm *vm)
 {
-	struct vm *vm = child->vm;
-
 	if (vm->state == VM_STOPPING)
 		stop_progress(vm);
 	else if (vm->state == VM_RESETTING)
 		reset_progress(vm);
 	else
 		start_progress(vm);
+}
+
+void
+life_spawned(struct child *child)
+{
+	go_on(child->vm);
+}
+
+void
+life_exited(struct child *child)
+{
+	go_on(child->vm);
 }
 
 /* ---- time and signals ------------------------------------------------------------------------ */

@@ -28,7 +28,8 @@ void life_fail(struct vm *vm, const char *fmt, ...)
  * the request that it answers, or NULL. */
 void life_message(struct child *child, const Bh__Packet *packet,
     struct chan_msg *msg, const struct request *req);
-/* ... and: this child is gone; its exit is reported already. */
+/* ... and: this child is up, or gone; its exit is reported already. */
+void life_spawned(struct child *child);
 void life_exited(struct child *child);
 
 /* A tick, and each signal. */

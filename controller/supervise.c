@@ -406,6 +406,8 @@ take_spawned(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg,
 	child->host_pid = p->spawned->host_pid;
 	child->phase = CHILD_UP;
 	log_debug("%s is pid %u", child->name, child->host_pid);
+	/* It may be the last thing that the start waits for. */
+	life_spawned(child);
 }
 
 static void
