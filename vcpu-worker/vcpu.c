@@ -214,8 +214,10 @@ share_core_cookie(const struct vm *vm)
 	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0,
 	    PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) == 0 || errno == ENODEV)
 		return;
-	log_warn("--cpus core_scheduling: this kernel has none (%s); vCPUs may "
-	    "share a core with others", log_errname(errno));
+	/* vm is the default: who did not ask is not told at every start. */
+	log_at(vm->core_scheduling == BH__CORE_SCHEDULING__CORE_SCHEDULING_VM ?
+	    LOG_INFO : LOG_WARN, "--cpus core_scheduling: this kernel has none "
+	    "(%s); vCPUs may share a core with others", log_errname(errno));
 }
 
 static int
