@@ -105,7 +105,7 @@ device_read(const struct virtio_pci *vp, uint64_t offset, uint8_t *data,
 }
 
 static void
-device_write(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
+post_config(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
     uint32_t len)
 {
 	struct virtio_pci_post p = {
@@ -118,6 +118,19 @@ device_write(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
 		return;
 	memcpy(p.data, data, len);
 	virtio_post(vp, &p);
+}
+
+static void
+device_write(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
+    uint32_t len)
+{
+	/* An access over the edge of a page comes in two, of any length. */
+	if ((len & (len - 1)) == 0) {
+		post_config(vp, offset, data, len);
+		return;
+	}
+	for (uint32_t i = 0; i < len; i++)
+		post_config(vp, offset + i, data + i, 1);
 }
 
 /* ---- BAR0 ---- */
