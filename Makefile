@@ -43,9 +43,7 @@ LINK := $(SANFLAGS) -pie
 GENFILTER_FLAGS := --sanitized
 else
 CPPFLAGS += -D_FORTIFY_SOURCE=2
-# No warnings: libcap-ng holds calls (getpwuid) that a static program must not
-# make, and these do not.
-LINK := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,--no-warnings
+LINK := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 GEN := $(BUILD)/gen
 C_COMPILE = $(CC) -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS)
