@@ -30,35 +30,39 @@ chain_start(struct virtq_chain *chain)
 	chain->write_len = 0;
 }
 
-int
-chain_add(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
-    uint32_t len, bool write)
+/* One segment more, of @len bytes in one region; there is room for it. */
+static inline void
+put_segment(struct virtq_chain *chain, void *at, uint64_t addr, uint64_t len,
+    bool write)
 {
-	uint64_t left = len;
+	unsigned int n = chain->nread + (unsigned int)chain->nwrite;
 
-	/* 2.7.4.2, 2.8.9.1: what the device reads comes first. */
-	if (!write && chain->nwrite != 0)
-		return virtq_break(vq, "readable buffer after a writable one");
-	if (chain->read_len + chain->write_len + left > MAX_CHAIN_BYTES)
-		return virtq_break(vq, "chain of more than 4 GiB");
+	chain->iov[n].iov_base = at;
+	chain->iov[n].iov_len = len;
+	chain->addr[n] = addr;
+	if (write) {
+		chain->nwrite++;
+		chain->write_len += len;
+	} else {
+		chain->nread++;
+		chain->read_len += len;
+	}
+}
+
+/* A buffer that crosses regions, or is none. */
+static int __attribute__((noinline))
+add_parts(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
+    uint64_t left, bool write)
+{
 	while (left > 0) {
-		unsigned int n = chain->nread + (unsigned int)chain->nwrite;
 		uint64_t part = left;
 		void *at = gmem_span_part(vq->mem, gpa(addr), &part, write);
 
 		if (at == NULL)
 			return virtq_break(vq, "buffer outside guest memory");
-		if (n == VIRTQ_MAX_SEGS)
+		if (chain->nread + chain->nwrite == (int)VIRTQ_MAX_SEGS)
 			return virtq_break(vq, "chain of too many buffers");
-		chain->iov[n] = (struct iovec){ .iov_base = at, .iov_len = part };
-		chain->addr[n] = addr;
-		if (write) {
-			chain->nwrite++;
-			chain->write_len += part;
-		} else {
-			chain->nread++;
-			chain->read_len += part;
-		}
+		put_segment(chain, at, addr, part, write);
 		/* No region ends past 2^64 - 1: this does not wrap. */
 		addr += part;
 		left -= part;
@@ -66,8 +70,28 @@ chain_add(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
 	return 0;
 }
 
+int
+chain_add(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
+    uint32_t len, bool write)
+{
+	uint64_t part = len;
+	void *at;
+
+	/* 2.7.4.2, 2.8.9.1: what the device reads comes first. */
+	if (!write && chain->nwrite != 0)
+		return virtq_break(vq, "readable buffer after a writable one");
+	if (chain->read_len + chain->write_len + len > MAX_CHAIN_BYTES)
+		return virtq_break(vq, "chain of more than 4 GiB");
+	at = gmem_span_part(vq->mem, gpa(addr), &part, write);
+	if (at == NULL || part != len || len == 0 ||
+	    chain->nread + chain->nwrite == (int)VIRTQ_MAX_SEGS)
+		return add_parts(vq, chain, addr, len, write);
+	put_segment(chain, at, addr, len, write);
+	return 0;
+}
+
 /* Descriptor @i of an indirect table, which needs no alignment (2.7.5.3). */
-static int
+static inline int
 table_read(struct virtq *vq, const uint8_t *host, uint64_t table, uint32_t i,
     void *desc)
 {

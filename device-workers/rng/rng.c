@@ -4,7 +4,9 @@
  * driver's buffers. Called by the worker library.
  *
  * No request is ever held: while the source has nothing to give, requests stay
- * in the ring and the source is watched, so that a drain never waits for it.
+ * in the ring and the source is watched, so that a drain never waits for it. Some
+ * sources cannot be watched, and yet may have nothing (/dev/hwrng): those are
+ * asked again after a while.
  */
 #include "device-workers/rng/rng.h"
 
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "ipc/log.h"
@@ -19,13 +22,32 @@
 #define VIRTIO_ID_ENTROPY 4
 #define MAX_BYTES 4096u		/* a request; less than asked is legal, 5.4.6.2 */
 #define BATCH_REQUESTS 32u	/* a call, then others get their turn */
+#define ASK_AGAIN_NS 20000000	/* a source that cannot be watched */
 
 struct rng {
-	bool pollable;		/* not so: /dev/urandom, a file: always ready */
+	int wait_fd;		/* the source, or the timer where it cannot be
+				 * watched: /dev/urandom, /dev/hwrng, a file */
 	bool ended;		/* the source will give nothing more */
 	struct virtq_chain chain;
 	uint8_t bytes[MAX_BYTES];
 };
+
+/* A timer in the place of a source that cannot be watched. */
+static int
+make_timer(void)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fd == FD_TIMER)
+		return 0;
+	if (dup3(fd, FD_TIMER, O_CLOEXEC) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
 
 static int
 rng_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
@@ -38,24 +60,39 @@ rng_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		*why = "no source of entropy";
 		return -EBADF;
 	}
+	rng = (struct rng){ .wait_fd = FD_BACKEND };
 	rc = device_watch(dev, FD_BACKEND, 0);
-	if (rc < 0 && rc != -EPERM) {
-		*why = "the source of entropy cannot be waited for";
-		return rc;
-	}
-	rng.pollable = rc == 0;
-	/* Its flags belong to whoever opened it: they are not set here. */
-	if (rng.pollable && (flags & O_NONBLOCK) == 0) {
+	if (rc == -EPERM) {
+		rng.wait_fd = FD_TIMER;
+		rc = make_timer();
+	} else if (rc == 0 && (flags & O_NONBLOCK) == 0) {
+		/* Its flags belong to whoever opened it: not set here. */
 		*why = "the source of entropy was not opened non-blocking";
 		return -EINVAL;
 	}
-	if (rng.pollable)
-		device_unwatch(dev, FD_BACKEND);
+	if (rc < 0) {
+		*why = "the source of entropy cannot be waited for";
+		return rc;
+	}
+	device_unwatch(dev, FD_BACKEND);
 	dev->priv = &rng;
 	dev->virtio_id = VIRTIO_ID_ENTROPY;
 	dev->nqueues = 1;
 	dev->queue_max[0] = (uint16_t)config->rng->queue_size;
 	return 0;
+}
+
+/* Have rng_backend_ready called when it is worth to ask again. */
+static int
+wait_for_source(struct device *dev)
+{
+	const struct rng *r = dev->priv;
+	const struct itimerspec once = { .it_value.tv_nsec = ASK_AGAIN_NS };
+
+	if (r->wait_fd == FD_TIMER &&
+	    timerfd_settime(FD_TIMER, 0, &once, NULL) < 0)
+		return -errno;
+	return device_watch(dev, r->wait_fd, EPOLLIN);
 }
 
 /* Read up to @want bytes: how many, or 0: none now. */
@@ -70,8 +107,7 @@ read_source(struct device *dev, size_t want)
 	} while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return (size_t)n;
-	if (n < 0 && errno == EAGAIN && r->pollable &&
-	    device_watch(dev, FD_BACKEND, EPOLLIN) == 0)
+	if (n < 0 && errno == EAGAIN && wait_for_source(dev) == 0)
 		return 0;
 	/* The same bytes again would be no entropy: the driver waits. */
 	r->ended = true;
@@ -122,8 +158,12 @@ rng_queue_ready(struct device *dev, unsigned int q)
 static void
 rng_backend_ready(struct device *dev, int fd, uint32_t events)
 {
+	uint64_t count;
+
 	(void)events;
 	device_unwatch(dev, fd);
+	if (fd == FD_TIMER && read(fd, &count, sizeof(count)) < 0)
+		count = 0;	/* EAGAIN: set again meanwhile */
 	if (dev->active)
 		rng_queue_ready(dev, 0);
 }
@@ -131,7 +171,9 @@ rng_backend_ready(struct device *dev, int fd, uint32_t events)
 static void
 rng_reset(struct device *dev)
 {
-	device_unwatch(dev, FD_BACKEND);
+	const struct rng *r = dev->priv;
+
+	device_unwatch(dev, r->wait_fd);
 }
 
 const struct device_ops rng_ops = {

@@ -5,6 +5,9 @@
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
 	SB_ALLOW1(read, SB_FD(0, FD_BACKEND), "bytes of the source"),
+	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_TIMER),
+	    "ask a source again that cannot be watched"),
+	SB_ALLOW1(read, SB_FD(0, FD_TIMER), "the time has come"),
 };
 
 const struct sb_policy sb_policy = {
