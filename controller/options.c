@@ -78,11 +78,13 @@ static int
 take_string(struct walk *w, const struct option_row *row, const char *value)
 {
 	struct span s = span_of(value);
-	size_t most = row->offset == offsetof(struct vm_spec, payload.cmdline) ?
-	    65535 : 4095;
+	bool cmdline = row->offset ==
+	    offsetof(struct vm_spec, payload.cmdline);
+	/* The command line travels in one packet with the rest. */
+	size_t most = cmdline ? 61440 : 4095;
 	char *text;
 
-	if (s.len == 0)
+	if (s.len == 0 && !cmdline)
 		return usage(w->err, "--%s: value missing; write --%s %s",
 		    row->name, row->name, row->meta);
 	if (!value_printable(s))
