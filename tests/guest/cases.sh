@@ -148,7 +148,7 @@ t_legacy_no_debug() { guest legacy ""; }
 
 t_interrupts() {
 	disk a
-	guest msix "" --disk path=a
+	NOISY=1 guest msix "" --disk path=a
 }
 
 t_smp() {
@@ -159,21 +159,21 @@ t_smp_64() { LIMIT=90 guest smp "cpus=64 x2apic" --cpus boot=64; }
 
 t_reset_device() {
 	disk a
-	LIMIT=90 guest reset_device "resets=1000" --disk path=a,packed=on
+	LIMIT=90 NOISY=1 guest reset_device "resets=1000" --disk path=a,packed=on
 }
 
 t_hostile() {
 	disk a
 	local net=()
 	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0)
-	LIMIT=120 guest hostile "" --disk path=a "${net[@]}" --console null
+	LIMIT=120 NOISY=1 guest hostile "" --disk path=a "${net[@]}" --console null
 }
 
 t_hostile_packed() {
 	disk a
 	local net=()
 	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0,packed=on)
-	LIMIT=120 guest hostile "" --disk path=a,packed=on "${net[@]}" \
+	LIMIT=120 NOISY=1 guest hostile "" --disk path=a,packed=on "${net[@]}" \
 		--console null,packed=on --rng src=/dev/urandom,packed=on
 }
 
@@ -181,5 +181,5 @@ t_registers() {
 	disk a
 	local net=()
 	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0)
-	LIMIT=120 guest registers "" --disk path=a "${net[@]}" --console null
+	LIMIT=120 NOISY=1 guest registers "" --disk path=a "${net[@]}" --console null
 }
