@@ -10,6 +10,7 @@
 #define BULKHEAD_DEVICE_WORKERS_BLK_BACKEND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -26,7 +27,7 @@ struct blk_backend {
 	uint8_t *bounce;	/* aligned, BLK_BOUNCE_SIZE */
 };
 
-#define BLK_BOUNCE_SIZE (64u * 1024u)
+#define BLK_BOUNCE_SIZE ((size_t)64 * 1024)
 
 struct blk_backend_ops {
 	/* Before the jail: the other fields are set, allocate and probe. */

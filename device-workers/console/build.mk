@@ -7,9 +7,12 @@ bulkhead-console_SRCS := device-workers/console/main.c $(CONSOLE_SRCS) \
 	$(WORKER_SRCS)
 bulkhead-console_POLICY := device-workers/console/console_policy.c
 
-UNIT_TESTS += console
+UNIT_TESTS += console console_far
 unit_console_SRCS := tests/unit/console_test.c $(CONSOLE_SRCS) $(DEVICE_TEST_SRCS)
 unit_console_LDLIBS := -lutil
+unit_console_far_SRCS := tests/unit/console_far_test.c $(CONSOLE_SRCS) \
+	$(DEVICE_TEST_SRCS)
+unit_console_far_LDLIBS := -lutil
 
 FUZZERS += console
 fuzz_console_SRCS := tests/fuzz/console_fuzz.c $(CONSOLE_SRCS) $(DEVICE_TEST_SRCS)

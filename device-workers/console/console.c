@@ -129,7 +129,8 @@ set_timer(struct console *c, unsigned int first_ms, unsigned int then_ms)
 		.it_interval.tv_nsec = (long)then_ms * 1000000,
 	};
 
-	timerfd_settime(FD_TIMER, 0, &spec, NULL);
+	if (timerfd_settime(FD_TIMER, 0, &spec, NULL) != 0)
+		log_guest("console: timer: %s", log_errname(errno));
 	c->timer_on = first_ms != 0;
 }
 

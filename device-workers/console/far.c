@@ -149,6 +149,26 @@ start_pty(struct far *f)
 	}
 }
 
+/* Some files cannot be waited for, /dev/null for one, and never wait. */
+static void
+try_waiting(struct far *f)
+{
+	if (f->wfd >= 0 && f->waits) {
+		if (device_watch(f->dev, f->wfd, EPOLLOUT) == 0) {
+			device_unwatch(f->dev, f->wfd);
+		} else {
+			f->waits = false;
+			f->eager = true;
+		}
+	}
+	if (f->rfd >= 0 && f->rfd != f->wfd) {
+		if (device_watch(f->dev, f->rfd, EPOLLIN) == 0)
+			f->rmask = EPOLLIN;
+		else
+			f->rfd = -1;	/* nobody types there */
+	}
+}
+
 int
 far_start(struct far *f, struct device *dev, const char *name,
     Bh__PortKind kind, int in_slot, int out_slot, bool escape, const char **why)
@@ -199,20 +219,7 @@ far_start(struct far *f, struct device *dev, const char *name,
 		*why = "no memory";
 		return -ENOMEM;
 	}
-	/* Some files cannot be waited for, /dev/null for one, and never wait. */
-	if (f->wfd >= 0 && f->waits &&
-	    device_watch(dev, f->wfd, EPOLLOUT) != 0) {
-		f->waits = false;
-		f->eager = true;
-	} else if (f->wfd >= 0 && f->waits) {
-		device_unwatch(dev, f->wfd);
-	}
-	if (f->rfd >= 0 && f->rfd != f->wfd) {
-		if (device_watch(dev, f->rfd, EPOLLIN) != 0)
-			f->rfd = -1;	/* likewise: nobody types there */
-		else
-			f->rmask = EPOLLIN;
-	}
+	try_waiting(f);
 	update(f);
 	return 0;
 }

@@ -230,7 +230,7 @@ net_receive(struct device *dev, unsigned int i)
 {
 	struct net *n = dev->priv;
 	struct net_pair *p = &n->pair[i];
-	struct virtq *vq = &dev->vq[2 * i];
+	struct virtq *vq = &dev->vq[(size_t)2 * i];
 	enum rx_result result = RX_AGAIN;
 
 	if (!dev->active || vq->held || !vq->enabled || i >= n->active ||

@@ -7,7 +7,7 @@
 
 #define DISK_SIZE 65536
 
-static void
+void
 fuzz_backend(struct fuzz_in *in)
 {
 	/* The file shrinks and grows under the device. */

@@ -16,7 +16,7 @@
 static struct bytering_page *page;
 static int typed[2];
 
-static void
+void
 fuzz_backend(struct fuzz_in *in)
 {
 	uint32_t what = fuzz_take(in, 1);

@@ -54,7 +54,7 @@ check_output(void)
 	}
 }
 
-static void
+void
 fuzz_backend(struct fuzz_in *in)
 {
 	static uint8_t frame[NET_FRAME_MAX];
