@@ -220,12 +220,13 @@ raw_discard(struct blk_backend *be, uint64_t offset, uint64_t len)
 		return 0;
 	err = allocate(be, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
 	    len);
-	/* A hint may be ignored: storage that cannot do it keeps its bytes. */
-	if (err == -EOPNOTSUPP || err == -EINVAL) {
+	/*
+	 * A hint may be ignored: storage that cannot do it keeps its bytes.
+	 * EINVAL: a block device that cannot do this range.
+	 */
+	if (err == -EOPNOTSUPP)
 		be->no_punch = true;
-		return 0;
-	}
-	return err;
+	return err == -EOPNOTSUPP || err == -EINVAL ? 0 : err;
 }
 
 static int
@@ -257,14 +258,14 @@ raw_zero(struct blk_backend *be, uint64_t offset, uint64_t len, bool unmap)
 		    offset, len);
 		if (err != -EOPNOTSUPP && err != -EINVAL)
 			return err;
-		be->no_punch = true;
+		be->no_punch = err == -EOPNOTSUPP;
 	}
 	if (!be->no_zero) {
 		err = allocate(be, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
 		    offset, len);
 		if (err != -EOPNOTSUPP && err != -EINVAL)
 			return err;
-		be->no_zero = true;
+		be->no_zero = err == -EOPNOTSUPP;
 	}
 	return write_zeroes(be, offset, len);
 }

@@ -159,7 +159,10 @@ console_start(struct device *dev, const Bh__DeviceConfig *config,
 	}
 	dev->priv = c;
 	/* A client or a reader that leaves is an error of a write, no signal. */
-	signal(SIGPIPE, SIG_IGN);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+		*why = "cannot ignore SIGPIPE";
+		return -errno;
+	}
 	err = start_timer(dev, why);
 	if (err == 0)
 		err = far_start(&c->console, dev, "console", cfg->console,
