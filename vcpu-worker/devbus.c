@@ -23,10 +23,9 @@ device_gone(struct device *d, const char *why)
 	if (d->gone)
 		return;
 	d->gone = true;
-	/* After the guest has stopped they are asked to go. */
-	if (!atomic_load(&d->vm->stopping))
-		log_warn("PCI 00:%02x.%x: its worker is gone: %s",
-		    d->vp.fn.bdf >> 3, d->vp.fn.bdf & 7, why);
+	/* The user's line, with process and cause, is the controller's. */
+	log_info("PCI 00:%02x.%x: its worker is gone: %s",
+	    d->vp.fn.bdf >> 3, d->vp.fn.bdf & 7, why);
 	loop_remove(&d->vm->loop, &d->src);
 	close(d->bus.fd);
 	virtio_pci_hangup(&d->vp);

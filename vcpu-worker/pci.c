@@ -59,7 +59,6 @@ pci_function_init(struct pci_function *fn, uint16_t bdf, uint16_t vendor,
 	bus_put(fn->config + PCI_CFG_CLASS, 3, class_code);
 	/* Memory, bus master, INTx disable. */
 	bus_put(fn->writable + PCI_CFG_COMMAND, 2, 0x0406);
-	fn->writable[0x0c] = 0xff;	/* cache line size */
 	fn->writable[0x3c] = 0xff;	/* interrupt line: the guest's note */
 }
 

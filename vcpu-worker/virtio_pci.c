@@ -113,8 +113,10 @@ post_config(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
 		.len = len,
 	};
 
-	if (vp->resetting || offset >= vp->config_len ||
-	    len > vp->config_len - offset)
+	/* KVM cuts a write over the edge of a page into odd pieces, which no
+	 * field of a device has. */
+	if (vp->resetting || (len & (len - 1)) != 0 ||
+	    offset >= vp->config_len || len > vp->config_len - offset)
 		return;
 	memcpy(p.data, data, len);
 	virtio_post(vp, &p);

@@ -196,7 +196,7 @@ arch_platform_init(const struct arch_platform_config *config,
 		    &config->rings->serial_in, config->to_far, serial_line, p);
 	pthread_mutex_init(&p->debug_lock, NULL);
 	if (p->has_debug)
-		bytering_init(&p->debug_out, &config->rings->debug_out);
+		bytering_resume(&p->debug_out, &config->rings->debug_out, 1);
 	*why = "the debug console's port belongs to another device";
 	rc = add_ports(config);
 	if (rc < 0)
