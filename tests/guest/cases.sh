@@ -183,3 +183,17 @@ t_registers() {
 	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0)
 	LIMIT=120 NOISY=1 guest registers "" --disk path=a "${net[@]}" --console null
 }
+
+t_highmem() {
+	disk a
+	guest highmem "" --memory size=3300M --disk path=a
+}
+
+t_power_button() {
+	start 40 power ""
+	wait_for serial '^press it' 20 || not_ok "the guest runs"
+	kill -PWR "$pid"
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+}
