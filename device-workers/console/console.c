@@ -370,6 +370,14 @@ console_queue_ready(struct device *dev, unsigned int q)
 }
 
 static void
+probe_ptys(struct console *c)
+{
+	far_probe(&c->console);
+	far_probe(&c->serial);
+	far_probe(&c->debug);
+}
+
+static void
 console_backend_ready(struct device *dev, int fd, uint32_t events)
 {
 	struct console *c = dev->priv;
@@ -381,11 +389,8 @@ console_backend_ready(struct device *dev, int fd, uint32_t events)
 	}
 	if (fd == FD_TIMER && c->leaving)
 		c->late = true;
-	if (fd == FD_TIMER && !c->leaving) {
-		far_probe(&c->console);
-		far_probe(&c->serial);
-		far_probe(&c->debug);
-	}
+	if (fd == FD_TIMER && !c->leaving)
+		probe_ptys(c);
 	if (far_owns(&c->console, fd))
 		far_ready(&c->console, fd, events);
 	else if (far_owns(&c->serial, fd))
@@ -419,6 +424,7 @@ console_drain(struct device *dev)
 		c->leaving = true;
 		c->late = false;
 		set_timer(c, LAST_WORDS_MS, 0);
+		probe_ptys(c);	/* somebody may just have come */
 	}
 	pump_all(dev);
 	left = far_pending(&c->console) + far_pending(&c->serial) +
