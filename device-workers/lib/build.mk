@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 VIRTQ_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c ipc/gmem.c
-UNIT_TESTS += virtq
+UNIT_TESTS += virtq virtq_rules virtq_traffic
 unit_virtq_SRCS := tests/unit/virtq_test.c tests/native/drvq.c $(VIRTQ_SRCS)
+unit_virtq_rules_SRCS := tests/unit/virtq_rules_test.c tests/native/drvq.c $(VIRTQ_SRCS)
+unit_virtq_traffic_SRCS := tests/unit/virtq_traffic_test.c tests/native/drvq.c $(VIRTQ_SRCS)
 
 FUZZERS += virtq
 fuzz_virtq_SRCS := tests/fuzz/virtq_fuzz.c $(VIRTQ_SRCS)

@@ -244,6 +244,9 @@ drvq_get(struct drvq *q, uint64_t *cookie, uint32_t *len)
 
 		id = load16(q, at + 12);
 		memcpy(len, q->ram + at + 8, 4);
+		/* 2.8.4: a length means something where WRITE is set. */
+		if (*len > 0 && (load16(q, at + 14) & F_WRITE) == 0)
+			drvq_errors++;
 	} else {
 		uint64_t at = q->used + 4 + 8ull * (q->next_used % q->size);
 
