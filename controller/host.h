@@ -6,6 +6,7 @@
 #ifndef BULKHEAD_CONTROLLER_HOST_H
 #define BULKHEAD_CONTROLLER_HOST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,12 @@ void host_raise_limits(void);
  * (a build tree), else LIBEXEC of the installation. -errno.
  */
 int host_libexec(char *dir, size_t size);
+
+/*
+ * Is this root who may hand out uids of VMs? Root of a container without such
+ * uids is treated as an ordinary user.
+ */
+bool host_is_root(void);
 
 /*
  * As root: a block of uids that no other VM of this host has, held as long as

@@ -155,7 +155,7 @@ make_ready(struct vm *vm)
 {
 	int rc;
 
-	vm->by_root = geteuid() == 0;
+	vm->by_root = host_is_root();
 	vm->spawner_pidfd = vm->kvm = vm->kernel = vm->initramfs = -1;
 	vm->ram = vm->rings = vm->rings_to_far = vm->rings_to_guest = -1;
 	for (uint32_t i = 0; i < VM_PORTS; i++)

@@ -44,6 +44,9 @@ loader_failed(struct vm *vm, const char *text)
 		life_fail(vm, "--firmware %s: %s", p->firmware, rest);
 	else if (p->initramfs != NULL && about(text, "initramfs", &rest))
 		life_fail(vm, "--initramfs %s: %s", p->initramfs, rest);
+	else if (about(text, "--memory", &rest))
+		life_fail(vm, "--memory size=%llu: %s; give more",
+		    (unsigned long long)vm->spec.memory.size, rest);
 	else if (strncmp(text, "--", 2) == 0)
 		life_fail(vm, "%s", text);
 	else

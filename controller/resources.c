@@ -81,9 +81,12 @@ resources_memory(struct vm *vm)
 	if ((m->prefault || m->reserve) &&
 	    fallocate(vm->ram, 0, 0, (off_t)size) < 0) {
 		rc = -errno;
-		life_fail(vm, "--memory size=%llu,%s=on: cannot be allocated: "
-		    "%s; lower it or free memory", size,
-		    m->prefault ? "prefault" : "reserve", log_errtext(rc));
+		life_fail(vm, "--memory size=%llu,%s=on%s: cannot be "
+		    "allocated: %s; %s", size,
+		    m->prefault ? "prefault" : "reserve",
+		    m->hugepages ? ",hugepages=on" : "", log_errtext(rc),
+		    m->hugepages ? "reserve more huge pages of this size "
+		    "(vm.nr_hugepages)" : "lower it or free memory");
 	}
 	return rc;
 }

@@ -218,7 +218,10 @@ add_queue(struct opened *o, const Bh__TapConfig *cfg, bool existed)
 	memcpy(ifr.ifr_name, o->name, strnlen(o->name, IFNAMSIZ - 1));
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
-		o->why = "cannot open /dev/net/tun; is the tun module loaded?";
+		o->why = errno == EACCES || errno == EPERM ?
+		    "no right to /dev/net/tun; give it to the user, or an open "
+		    "tap by fd=" :
+		    "cannot open /dev/net/tun; is the tun module loaded?";
 		return -errno;
 	}
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {

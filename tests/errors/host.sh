@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Cases that need a prepared host: rights, taps, a lock, other programs, limits,
+# a terminal. Sourced by run.
+run=("$B/bulkhead" --console off --kernel "$K")
+root=$([ "$(id -u)" = 0 ] && echo yes || echo no)
+
+
+if [ $root = yes ] && command -v setpriv >/dev/null; then
+	user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	cp "$K" kernel.elf; chmod 644 kernel.elf; chmod 600 disk
+	printf 'x' >unreadable; chmod 600 unreadable
+	check no-right-to-kvm 1 '/dev/kvm|permission denied|group kvm' \
+		"${user[@]}" "$B/bulkhead" --console off --kernel kernel.elf
+	# With the right to KVM, the other refusals of an ordinary user.
+	kvmuser=(unshare -m bash -c 'cp -a /dev/kvm /tmp/.kvm.$$ && chmod 666 /tmp/.kvm.$$ &&
+		mount --bind /tmp/.kvm.$$ /dev/kvm && rm /tmp/.kvm.$$ &&
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' -)
+	check kernel-unreadable 1 '--kernel unreadable|permission denied|right' \
+		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel unreadable
+	check disk-not-writable 1 '--disk path=disk|permission denied|readonly=on' \
+		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --disk path=disk
+	check tap-forbidden 1 '--net tap=nosuch0|no right' \
+		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --net tap=nosuch0
+	check kvm-missing 1 '/dev/kvm|no such|kvm-intel' unshare -m bash -c \
+		'mount -t tmpfs none /mnt && mknod -m 666 /mnt/null c 1 3 &&
+		mknod -m 666 /mnt/urandom c 1 9 && mount --move /mnt /dev && exec "$@"' - "${run[@]}"
+	check kvm-is-something-else 1 '/dev/kvm|not KVM' unshare -m bash -c \
+		'mount --bind /dev/null /dev/kvm && exec "$@"' - "${run[@]}"
+else
+	skip rights 'not root, or no setpriv'
+fi
+
+if [ $root = yes ] && ip tuntap add dev bhe0 mode tap vnet_hdr 2>/dev/null; then
+	mkfifo hold.fifo
+	"$B/bulkhead" --console off --kernel "$B/guest/traffic.elf" --net tap=bhe0 \
+		--serial file=held --disk path=disk >/dev/null 2>&1 &
+	holder=$!
+	for _ in {1..100}; do
+		[ "$(cat /sys/class/net/bhe0/carrier 2>/dev/null)" = 1 ] && break
+		sleep 0.05
+	done
+	before=$(ours | wc -l)
+	: >stderr
+	timeout 10 "${run[@]}" --net tap=bhe0 </dev/null 2>stderr; s=$?
+	if [ $s = 1 ] && [ "$(wc -l <stderr)" = 1 ] && grep -q 'tap=bhe0: busy' stderr
+	then ok tap-busy; else not_ok "tap-busy: status $s"; fi
+	timeout 10 "${run[@]}" --disk path=disk </dev/null 2>stderr; s=$?
+	if [ $s = 1 ] && [ "$(wc -l <stderr)" = 1 ] &&
+		grep -q 'path=disk: locked by another VM' stderr
+	then ok disk-locked; else not_ok "disk-locked: status $s"; fi
+	kill "$holder" 2>/dev/null; wait "$holder"
+	[ $? = 0 ] && ok holder-stops || not_ok holder-stops
+	ip link del bhe0
+	rm -f hold.fifo held
+else
+	skip tap-busy 'no right to make a tap'
+fi
+check tap-is-no-tap 1 '--net tap=lo' "${run[@]}" --net tap=lo
+
+# The programs: one is missing, one of another build.
+mkdir other
+cp "$B"/bulkhead "$B"/bulkhead-{opener,loader,vcpu,blk,net,rng,console} other/
+id=$(sed -n 's/.*BUILD_ID "\(.*\)"/\1/p' "$B/gen/build_id.h")
+sed -i "s/$id/0123456789abcdef/g" other/bulkhead-rng
+check program-of-another-build 1 'bulkhead-rng|another build|install' \
+	other/bulkhead --console off --kernel "$K"
+rm other/bulkhead-rng
+check program-missing 1 'other/bulkhead-rng|no such file|install' \
+	other/bulkhead --console off --kernel "$K"
+rm -r other
+
+# A full table of file descriptors, wherever it fills.
+for limit in 5 8 12 16 20 24 30; do
+	check "fds-$limit" 1 'open files' bash -c "ulimit -n $limit && exec \"\$@\"" - "${run[@]}"
+done
+check no-memory 1 'memory' bash -c 'ulimit -v 300000 && exec "$@"' - "${run[@]}"
+
+# The terminal is given back as it was.
+if command -v script >/dev/null; then
+	: >stderr
+	script -qec "stty -a >before; $B/bulkhead --kernel $K --disk path=odd; stty -a >after" \
+		/dev/null </dev/null >out 2>&1
+	if cmp -s before after && grep -q 'path=odd' out
+	then ok terminal; else not_ok terminal; fi
+	script -qec "stty -a >before; $B/bulkhead --kernel $K --cpus boot=1; stty -a >after" \
+		/dev/null </dev/null >out 2>&1
+	if cmp -s before after; then ok terminal-after-a-run; else not_ok terminal-after-a-run; fi
+fi

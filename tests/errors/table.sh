@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Cases that need nothing but files: NAME, exit status, words of the line, and
+# the options. Sourced by run.
+truncate -s 8M disk; truncate -s 1000 odd; : >empty; mkdir dir
+printf '\x89PNG\r\n\x1a\n123456789012345678901234567890' >png
+head -c 3000 "$K" >truncated
+# An ELF whose note is not PVH's, and an AArch64 Image.
+sed 's/Xen\x00/Nex\x00/g' "$K" >nopvh
+{ head -c 56 /dev/zero; printf 'ARM\x64'; head -c 4000 /dev/zero; } >arm64
+truncate -s 700M large
+o() {
+	local name=$1 status=$2 words=$3
+	shift 3
+	check "$name" "$status" "$words" "$B/bulkhead" --console off "$@"
+}
+
+# the kernel
+o no-kernel 2 '--kernel|missing|give --kernel'
+o kernel-missing 1 '--kernel nowhere|no such file|check the path' --kernel nowhere
+o kernel-directory 1 '--kernel dir|is a directory|give a file' --kernel dir
+o kernel-empty 1 '--kernel empty|empty' --kernel empty
+o kernel-truncated 1 '--kernel truncated' --kernel truncated
+o kernel-png 1 '--kernel png|PNG' --kernel png
+o kernel-without-note 1 '--kernel nopvh|PVH' --kernel nopvh
+o kernel-arm64 1 '--kernel arm64' --kernel arm64
+o kernel-larger-than-memory 1 "--kernel $B/guest/blk.elf|larger than memory|--memory" \
+	--kernel "$B/guest/blk.elf" --memory size=1200K
+o memory-too-small 1 '--memory size=1048576|too small' --kernel "$K" --memory size=1M
+o kernel-and-firmware 2 '--kernel|--firmware|leave one out' --kernel "$K" --firmware "$K"
+o firmware-missing 1 '--firmware nowhere|check the path' --firmware nowhere
+o initramfs-missing 1 '--initramfs nowhere|check the path' --kernel "$K" --initramfs nowhere
+o initramfs-empty 1 '--initramfs empty|empty' --kernel "$K" --initramfs empty
+o initramfs-larger-than-memory 1 '--initramfs large|--memory' --kernel "$K" --initramfs large
+
+# memory and CPUs
+o memory-0 2 '--memory|size=0|512M' --kernel "$K" --memory size=0
+o memory-odd 2 '--memory|1000001|4096' --kernel "$K" --memory size=1000001
+o memory-more-than-host 1 '--memory|lower it' --kernel "$K" --memory size=40000G
+o memory-more-than-addresses 1 '--memory|lower it' --kernel "$K" --memory size=64T
+o memory-mergeable 2 '--memory mergeable=on|leave it out' --kernel "$K" --memory mergeable=on
+o hugepages-missing 1 '--memory|hugepages=on|reserve' --kernel "$K" \
+	--memory size=1G,hugepages=on,hugepage_size=1G,prefault=on
+o cpus-0 2 '--cpus boot=0|range' --kernel "$K" --cpus boot=0
+o cpus-many 2 '--cpus boot=5000|range' --kernel "$K" --cpus boot=5000
+o cpus-boot-above-max 2 '--cpus max=1|raise' --kernel "$K" --cpus boot=2,max=1
+
+# the grammar
+o unknown-option 2 '--diks|did you mean --disk' --kernel "$K" --diks path=x
+o unknown-sub-option 2 '--disk|pth|--help' --kernel "$K" --disk pth=x
+o later-option 2 '--vsock|not supported yet' --kernel "$K" --vsock cid=3,socket=s
+o later-sub-option 2 '--disk|vhost_user|not supported yet' --kernel "$K" --disk vhost_user=on
+o value-missing 2 '--cpus|boot|boot=<n>' --kernel "$K" --cpus boot
+o option-value-missing 2 '--kernel|<path>' --kernel
+o value-out-of-range 2 '--net|mtu=1|1280' --kernel "$K" --net mtu=1
+o option-twice 2 '--memory|size=2G|once' --kernel "$K" --memory size=1G --memory size=2G
+o sub-option-twice 2 '--cpus|boot|once' --kernel "$K" --cpus boot=1,boot=2
+o both-on-tty 2 '--serial tty|one terminal|--console off' --kernel "$K" --serial tty --debug-console tty
+o bad-log-format 2 '--log-format|{nonsense}|token' --kernel "$K" --log-format '{nonsense}'
+
+# disks and other files
+o disk-missing 1 '--disk path=nowhere|no such file|check the path' --kernel "$K" --disk path=nowhere
+o disk-directory 1 '--disk path=dir|directory|give a file' --kernel "$K" --disk path=dir
+o disk-odd 1 '--disk path=odd|1000|512|truncate' --kernel "$K" --disk path=odd
+o disk-empty 1 '--disk path=empty|empty' --kernel "$K" --disk path=empty
+o disk-twice 1 '--disk path=disk|locked|readonly=on' --kernel "$K" --disk path=disk path=disk
+o disk-device 1 '--disk path=/dev/zero|block device' --kernel "$K" --disk path=/dev/zero
+o rng-missing 1 '--rng src=nowhere|check the path' --kernel "$K" --rng src=nowhere
+o serial-file-in-nowhere 1 '--serial file=no/where|directory' --kernel "$K" --serial file=no/where
+o serial-socket-in-nowhere 1 '--serial socket=no/where|directory' --kernel "$K" --serial socket=no/where
+o log-file-in-nowhere 1 '--log-file no/where' --kernel "$K" --log-file no/where
+o socket-then-failure 1 '--disk path=odd' --kernel "$K" --serial socket=sock --disk path=odd
+o fd-not-open 1 '--net fd=77|not a tap' --kernel "$K" --net fd=77
+o fd-not-a-tap 1 '--net fd=9|not a tap' --kernel "$K" --net fd=9 9</dev/null
