@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "device-workers/console/console.h"
@@ -32,6 +33,7 @@
 #define BATCH_REQUESTS 64u
 #define PROBE_MS 500			/* is a pty open again? */
 #define LAST_WORDS_MS 300		/* far ends get at the end */
+#define PTY_LINGER_MS 50		/* the reader of a pty, after that */
 
 struct config_space {
 	uint16_t cols;
@@ -440,12 +442,20 @@ console_drain(struct device *dev)
 static void
 console_flush(struct device *dev)
 {
+	const struct timespec linger = { .tv_nsec = PTY_LINGER_MS * 1000000L };
 	struct console *c = dev->priv;
 
 	pump_all(dev);
 	far_flush(&c->console);
 	far_flush(&c->serial);
 	far_flush(&c->debug);
+	/*
+	 * The master's end throws away what its reader has not taken yet, and
+	 * there is no asking how much that is.
+	 */
+	if (far_has_pty_reader(&c->console) || far_has_pty_reader(&c->serial) ||
+	    far_has_pty_reader(&c->debug))
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &linger, NULL);
 }
 
 static void

@@ -4,6 +4,7 @@
  * clients from the sockets that it was given, and cannot make one.
  */
 #include <sys/socket.h>
+#include <time.h>
 
 #include "device-workers/console/slots.h"
 #include "device-workers/lib/worker_policy.h"
@@ -22,6 +23,8 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW1(read, SB_FD(0, FD_TIMER), "timer"),
 	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_TIMER),
 	    "look for a reader of a pty; end of patience at exit"),
+	SB_ALLOW1(clock_nanosleep, SB_EQ32(0, CLOCK_MONOTONIC),
+	    "at exit: the reader of a pty takes the last words"),
 	SB_ALLOW2(accept4, SB_FD(0, FD_CONSOLE_IN), SB_EQ32(3, CLIENT_FLAGS),
 	    "a client of the console's socket"),
 	SB_ALLOW2(accept4, SB_FD(0, FD_SERIAL_IN), SB_EQ32(3, CLIENT_FLAGS),

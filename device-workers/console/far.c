@@ -406,6 +406,12 @@ far_ready(struct far *f, int fd, uint32_t events)
 }
 
 bool
+far_has_pty_reader(const struct far *f)
+{
+	return f->kind == BH__PORT_KIND__PORT_KIND_PTY && f->attached;
+}
+
+bool
 far_wants_probe(const struct far *f)
 {
 	return f->kind == BH__PORT_KIND__PORT_KIND_PTY && !f->attached;

@@ -67,6 +67,7 @@ void far_taken(struct far *f, uint32_t len);
 bool far_owns(const struct far *f, int fd);
 void far_ready(struct far *f, int fd, uint32_t events);
 
+bool far_has_pty_reader(const struct far *f);
 /* A pty that nobody has open: look again, now and then. */
 bool far_wants_probe(const struct far *f);
 void far_probe(struct far *f);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <poll.h>
 
 #include "device-workers/console/console.h"
@@ -295,7 +296,8 @@ test_pty(void)
 	struct fakevm_fd far = { FD_SERIAL_OUT, -1 };
 	Bh__ConsoleConfig console;
 	char name[64];
-	int slave;
+	int slave, status;
+	pid_t child;
 
 	MUST(openpty(&far.fd, &slave, name, NULL, NULL) == 0);
 	MUST(fcntl(far.fd, F_SETFL, O_NONBLOCK) == 0);
@@ -322,9 +324,20 @@ test_pty(void)
 	MUST(serial_says("while you were away"));
 	slave = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK);
 	MUST(slave >= 0 && gets_text(slave, "while you were away"));
+	/* A reader that sleeps still gets the last line. */
+	child = fork();
+	if (child == 0) {
+		struct pollfd p = { .fd = slave, .events = POLLIN };
+
+		_exit(poll(&p, 1, 3000) == 1 && gets_text(slave, "power down") ?
+		    0 : 1);
+	}
+	close(far.fd);
+	usleep(20000);
+	bytering_put(&serial_out, "power down", 10);
 	MUST(fakevm_quit(&vm) == 0);
 	close(slave);
-	close(far.fd);
+	MUST(waitpid(child, &status, 0) == child && status == 0);
 	return true;
 }
 
