@@ -208,7 +208,7 @@ t_reboot() {
 	expect "exit status 0" [ "$status" = 0 ]
 	expect "four lives" [ "$(grep -c '^# life' serial)" = 4 ]
 	expect "one pid a device worker" \
-		[ "$(sort -u <<<"$seen" | grep -cE 'bulkhead-(blk|rng|console)'| tr -d ' ')" = 3 ]
+		[ "$(sort -u <<<"$seen" | grep -cE 'bulkhead-(blk|rng|consol)'| tr -d ' ')" = 3 ]
 	expect "a new vcpu-worker each time" \
 		[ "$(sort -u <<<"$seen" | grep -c 'bulkhead-vcpu')" = 4 ]
 }

@@ -44,7 +44,7 @@ finish() { wait "$watch"; status=$?; }
 
 # The guest's verdicts, as the test's own.
 verdicts() {
-	grep -aE '^(ok|not ok|#) ' "${1:-serial}" | tr -d '\r' | cut -c1-300
+	grep -aE '^(ok|not ok) ' "${1:-serial}" | tr -d '\r' | cut -c1-300
 }
 
 # guest GUEST CMDLINE OPTION...: from start to its power-off.
