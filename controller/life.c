@@ -110,9 +110,13 @@ life_stop(struct vm *vm, enum stop_cause cause)
 	vm->devices_first = cause == STOP_GUEST;
 	vm->stop_deadline = now_ns() + STOP_SECONDS * SECOND;
 	arm_timer(vm);
-	/* Before the guest ran there is nothing to flush. */
-	if (early)
-		kill_all(vm);
+	/* Before the guest ran there is nothing to flush. The opener answers
+	 * first what it was asked: it may have made something. */
+	for (uint32_t i = 0; early && i < vm->nchildren; i++)
+		if (vm->children[i].kind == PROC_OPENER)
+			child_quit(&vm->children[i]);
+		else
+			child_kill(&vm->children[i]);
 	stop_progress(vm);
 }
 
@@ -269,9 +273,14 @@ life_message(struct child *child, const Bh__Packet *packet,
 	struct vm *vm = child->vm;
 	int rc = 0;
 
-	/* Whoever is being stopped has nothing to say that changes it. */
-	if (vm->state == VM_STOPPING || vm->state == VM_OVER)
+	/* Whoever is being stopped has nothing to say that changes it; but a
+	 * socket that was just made is to be removed. */
+	if (vm->state == VM_STOPPING || vm->state == VM_OVER) {
+		if (packet->body_case == BH__PACKET__BODY_OPENED && req != NULL)
+			(void)paths_opened(vm, req->subject, packet->opened,
+			    msg);
 		return;
+	}
 	if (req != NULL) {
 		rc = take_answer(child, packet, msg, req);
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_STOPPED) {

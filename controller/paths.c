@@ -62,6 +62,12 @@ paths_list(struct vm *vm)
 			add(vm, PATH_TAP, i);
 }
 
+bool
+paths_makes(const struct vm *vm, uint32_t n)
+{
+	return vm->paths[n].use == PATH_PORT || vm->paths[n].use == PATH_TAP;
+}
+
 /* "--disk path=x". */
 static void
 option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,

@@ -11,6 +11,9 @@
 /* List the paths of vm->spec in vm->paths; they are numbered from 0. */
 void paths_list(struct vm *vm);
 
+/* Does opening path @n leave a file, a socket or an interface? */
+bool paths_makes(const struct vm *vm, uint32_t n);
+
 /* Ask for path @n. */
 void paths_ask(struct vm *vm, struct child *opener, uint32_t n);
 

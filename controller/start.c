@@ -41,8 +41,13 @@ static void
 ask_paths(struct vm *vm)
 {
 	while (vm->npaths_asked < vm->npaths &&
-	    child_waiting(vm->opener, BH__PACKET__BODY_OPEN) < OPEN_WINDOW)
+	    child_waiting(vm->opener, BH__PACKET__BODY_OPEN) < OPEN_WINDOW) {
+		/* What makes something waits until all before is well. */
+		if (paths_makes(vm, vm->npaths_asked) &&
+		    vm->npaths_done < vm->npaths_asked)
+			break;
 		paths_ask(vm, vm->opener, vm->npaths_asked++);
+	}
 	if (vm->npaths_done < vm->npaths || vm->state != VM_STARTING)
 		return;
 	child_quit(vm->opener);
