@@ -39,12 +39,36 @@ static bool start(uint64_t features)
 	return true;
 }
 
+static bool send_from(uint8_t *from, uint32_t len)
+{
+	struct buf v[2] = { BUF_OUT(from, HDR), BUF_OUT(from + HDR, len) };
+
+	memset(from, 0, HDR);
+	return vq_do(&tx, v, 2, (d.features & F_INDIRECT) != 0) >= 0;
+}
+
 static bool send(uint32_t len)
 {
-	struct buf v[2] = { BUF_OUT(frame, HDR), BUF_OUT(frame + HDR, len) };
+	return send_from(frame, len);
+}
 
-	memset(frame, 0, HDR);
-	return vq_do(&tx, v, 2, (d.features & F_INDIRECT) != 0) >= 0;
+/* The host asks now and then whether we are still there. */
+static void answer_arp(const uint8_t *p, uint32_t len)
+{
+	static uint8_t reply[HDR + 60];
+	uint8_t *f = reply + HDR;
+
+	if (len < 42 || p[12] != 8 || p[13] != 6 || p[21] != 1 ||
+	    memcmp(p + 38, our_ip, 4) != 0)
+		return;
+	memcpy(f, p + 6, 6);
+	memcpy(f + 6, mac, 6);
+	memcpy(f + 12, p + 12, 9);
+	f[21] = 2;
+	memcpy(f + 22, mac, 6);
+	memcpy(f + 28, our_ip, 4);
+	memcpy(f + 32, p + 22, 10);
+	send_from(reply, 60);
 }
 
 /*
@@ -72,6 +96,7 @@ static int receive(bool (*match)(const uint8_t *, uint32_t), const uint8_t **at)
 		memcpy(copy, (const void *)buf, len);
 		vq_add(&rx, &BUF_IN(buf, RX_LEN), 1, false);
 		vq_kick(&rx, false);
+		answer_arp(copy + HDR, len - HDR);
 		if (match(copy + HDR, len - HDR)) {
 			*at = copy + HDR;
 			return (int)(len - HDR);
