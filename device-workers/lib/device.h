@@ -54,7 +54,7 @@ struct device_ops {
 	/*
 	 * A watched back-end fd is ready. Also while the device is inactive or
 	 * draining; virtq_pop finds nothing then. One that stays ready and is
-	 * not of use now must be made quiet (events 0), until queue_ready.
+	 * not of use now must be unwatched, until queue_ready.
 	 */
 	void (*backend_ready)(struct device *dev, int fd, uint32_t events);
 
@@ -108,8 +108,9 @@ struct device {
 };
 
 /*
- * Wait for @events (EPOLLIN ...; 0: quiet) on a back-end fd, below FD_KICK. Call
- * again to change them. -errno; EPERM: a file that is always ready.
+ * Wait for @events (EPOLLIN ...; 0: quiet, but for hang-ups and errors) on a
+ * back-end fd, below FD_KICK. Call again to change them. -errno; EPERM: a file
+ * that is always ready.
  */
 int device_watch(struct device *dev, int fd, uint32_t events);
 /* Before the fd is closed. */

@@ -218,7 +218,7 @@ chain_copy(const struct virtq_chain *chain, unsigned int first,
 			n = len - done;
 		if (in != NULL)
 			memcpy(at + offset, (const uint8_t *)in + done, n);
-		else
+		else if (out != NULL)
 			memcpy((uint8_t *)out + done, at + offset, n);
 		offset = 0;
 		done += n;

@@ -103,6 +103,24 @@ worker_hold_queues(struct worker *w, bool hold)
 	listen_for_kicks(w, !hold);
 }
 
+/* Stop the device until the driver resets it; say so once. */
+static void
+need_reset(struct worker *w, const char *why)
+{
+	struct device *dev = &w->dev;
+	Bh__NeedsReset reset = BH__NEEDS_RESET__INIT;
+	CHAN_PACKET(p, NEEDS_RESET, needs_reset, &reset);
+
+	w->needs_reset = true;
+	w->again = 0;
+	listen_for_kicks(w, false);
+	/* Nothing more is taken from any of its queues. */
+	for (unsigned int q = 0; q < dev->nqueues; q++)
+		if (dev->vq[q].enabled)
+			(void)virtq_break(&dev->vq[q], why);
+	send_bus(w, &p);
+}
+
 /* After a call of the device's: show what was pushed, notice what is broken. */
 static void
 look_after_queue(struct worker *w, unsigned int q)
@@ -112,7 +130,7 @@ look_after_queue(struct worker *w, unsigned int q)
 	virtq_flush(vq);
 	if (vq->broken && !w->needs_reset) {
 		log_guest("%s: queue %u: %s", w->dev.ops->name, q, vq->why);
-		device_needs_reset(&w->dev, vq->why);
+		need_reset(w, vq->why);
 	}
 }
 
@@ -363,20 +381,11 @@ void
 device_needs_reset(struct device *dev, const char *why)
 {
 	struct worker *w = worker_of(dev);
-	Bh__NeedsReset reset = BH__NEEDS_RESET__INIT;
-	CHAN_PACKET(p, NEEDS_RESET, needs_reset, &reset);
 
 	if (w->needs_reset || !dev->active)
 		return;
-	w->needs_reset = true;
-	w->again = 0;
-	listen_for_kicks(w, false);
-	/* Stopped: nothing more is taken from any of its queues. */
-	for (unsigned int q = 0; q < dev->nqueues; q++)
-		if (dev->vq[q].enabled)
-			(void)virtq_break(&dev->vq[q], why);
-	log_guest("%s: needs a reset: %s", dev->ops->name, why);
-	send_bus(w, &p);
+	log_guest("%s: %s", dev->ops->name, why);
+	need_reset(w, why);
 }
 
 void

@@ -194,7 +194,7 @@ close_jail(struct worker *w)
 
 	rc = jail_close((enum jail_mode)w->seccomp, &listener, &stage);
 	if (rc < 0) {
-		snprintf(text, sizeof(text), "jail stage %s: %s", stage,
+		(void)snprintf(text, sizeof(text), "jail stage %s: %s", stage,
 		    log_errname(rc));
 		cannot_start(w, rc, text);
 	}

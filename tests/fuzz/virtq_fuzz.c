@@ -69,12 +69,13 @@ check_chain(const struct virtq_chain *c)
 	for (unsigned int i = 0; i < (unsigned int)c->nread + c->nwrite; i++) {
 		int write = i >= c->nread;
 		uint64_t len = c->iov[i].iov_len;
-		volatile uint8_t *at = c->iov[i].iov_base;
+		const void *base = c->iov[i].iov_base;
+		const volatile uint8_t *at = base;
 		const void *span = write ?
 		    gmem_span_write(&mem, gpa(c->addr[i]), len) :
 		    gmem_span_read(&mem, gpa(c->addr[i]), len);
 
-		require(len > 0 && span == (const void *)at);
+		require(len > 0 && span == base);
 		(void)at[0];
 		(void)at[len - 1];
 		sum[write] += len;

@@ -291,3 +291,12 @@ drvq_want_calls(struct drvq *q, bool want)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return is_used(q);
 }
+
+bool
+drvq_all_taken(struct drvq *q)
+{
+	if (!q->packed)
+		return load16(q, q->used + 4 + 8ull * q->size) == q->next_avail;
+	return load16(q, q->used) == (uint16_t)(q->next_avail |
+	    q->avail_wrap << 15);
+}

@@ -67,6 +67,12 @@ bool drvq_get(struct drvq *q, uint64_t *cookie, uint32_t *len);
  */
 bool drvq_want_calls(struct drvq *q, bool want);
 
+/*
+ * Has the device taken all that was published? It shows with the event index
+ * alone: it asks for a kick for the next one.
+ */
+bool drvq_all_taken(struct drvq *q);
+
 /* Ill-behaved: used something that was not in flight. */
 extern unsigned int drvq_errors;
 
