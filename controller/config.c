@@ -9,7 +9,6 @@
 #include "controller/supervise.h"
 
 #define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
-#define RESERVE_ALIGN (1ull << 30)
 
 /* protobuf-c has no const in its structs, and does not write to them. */
 static char *
@@ -26,7 +25,7 @@ seccomp(const struct vm *vm)
 	return (Bh__SeccompMode)vm->spec.seccomp;
 }
 
-/* Room for all regions, and for hugepage alignment of each. */
+/* Room for all regions. */
 static uint64_t
 reserve(const struct vm *vm)
 {
@@ -34,8 +33,6 @@ reserve(const struct vm *vm)
 
 	for (uint32_t i = 0; i < vm->plan.nregions; i++)
 		sum += vm->plan.regions[i].size;
-	if (vm->spec.memory.hugepages)
-		sum += (vm->plan.nregions + 1) * RESERVE_ALIGN;
 	return sum;
 }
 

@@ -62,22 +62,67 @@ meminfo(const char *text, const char *name)
 	    strtoull(line + strlen(name), NULL, 10) << 10;
 }
 
+/* A small file as a string, "" if it cannot be read. */
+static void
+slurp(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A count of the pool of pages of @page bytes. */
+static uint64_t
+pool(uint64_t page, const char *name)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/"
+	    "hugepages-%llukB/%s", (unsigned long long)page >> 10, name);
+	slurp(path, text, sizeof(text));
+	return strtoull(text, NULL, 10);
+}
+
+/* Are there huge pages enough, now or by overcommit? */
+static int
+check_hugepages(const struct memory_spec *m, uint64_t standard,
+    struct spec_error *err)
+{
+	uint64_t page = m->hugepage_size != 0 ? m->hugepage_size : standard;
+	uint64_t have;
+
+	if (page == 0)
+		page = 2ull << 20;
+	if (m->size % page != 0) {
+		(void)usage(err, "--memory size=%l,hugepages=on: not a multiple "
+		    "of the %lK of a huge page; round it up", m->size,
+		    page >> 10);
+		return -EINVAL;
+	}
+	have = pool(page, "free_hugepages") - pool(page, "resv_hugepages") +
+	    pool(page, "nr_overcommit_hugepages") -
+	    pool(page, "surplus_hugepages");
+	if (have >= m->size / page)
+		return 0;
+	(void)usage(err, "--memory size=%l,hugepages=on: needs %l huge pages of "
+	    "%lK and the host has %l; reserve more (vm.nr_hugepages)", m->size,
+	    m->size / page, page >> 10, have);
+	return -ENOMEM;
+}
+
 int
 host_check(const struct vm_spec *spec, struct spec_error *err)
 {
 	static char text[8192];
 	uint64_t total, free_now, size = spec->memory.size;
-	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	ssize_t n;
 
-	if (fd < 0 || spec->memory.hugepages) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
+	slurp("/proc/meminfo", text, sizeof(text));
+	if (spec->memory.hugepages)
+		return check_hugepages(&spec->memory,
+		    meminfo(text, "Hugepagesize:"), err);
 	total = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
 	free_now = meminfo(text, "MemAvailable:");
 	if (total != 0 && size > total) {

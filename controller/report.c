@@ -47,6 +47,9 @@ loader_failed(struct vm *vm, const char *text)
 	else if (about(text, "--memory", &rest))
 		life_fail(vm, "--memory size=%llu: %s; give more",
 		    (unsigned long long)vm->spec.memory.size, rest);
+	else if (about(text, "guest memory", &rest))
+		life_fail(vm, "--memory size=%llu: %s; lower it",
+		    (unsigned long long)vm->spec.memory.size, rest);
 	else if (strncmp(text, "--", 2) == 0)
 		life_fail(vm, "%s", text);
 	else

@@ -13,6 +13,13 @@
 
 _Static_assert(GMEM_MAX_REGIONS == GMEM_LIMIT_REGIONS, "proto/limits.h");
 
+/*
+ * Where the reserve starts: so that RAM at guest address 0 and at 4 GiB, one
+ * behind the other, can be made of huge pages, which KVM maps as such only where
+ * guest and host addresses agree in their low bits.
+ */
+#define RESERVE_ALIGN (1ull << 30)
+
 static uint64_t
 page_up(uint64_t n)
 {
@@ -24,16 +31,23 @@ gmem_init(struct gmem *mem, uint64_t size)
 {
 	/* A bit a page, for guest addresses of up to twice the size (holes). */
 	uint64_t log_size = page_up(size / GMEM_PAGE_SIZE / 8 * 2 + 65536);
-	uint64_t all;
+	uint64_t all, slack;
 	uint8_t *at;
 
-	if (size % GMEM_PAGE_SIZE != 0 ||
-	    __builtin_add_overflow(size, log_size, &all))
+	if (size % GMEM_PAGE_SIZE != 0 || size > INT64_MAX)
 		return -EINVAL;
+	all = size + log_size + RESERVE_ALIGN;
 	at = mmap(NULL, all, PROT_NONE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED)
 		return -errno;
+	/* Cut it to the alignment; what is left over goes back. */
+	slack = -(uintptr_t)at & (RESERVE_ALIGN - 1);
+	if (slack != 0)
+		munmap(at, slack);
+	at += slack;
+	if (slack != RESERVE_ALIGN)
+		munmap(at + size + log_size, RESERVE_ALIGN - slack);
 	memset(mem, 0, sizeof(*mem));
 	mem->reserve = at;
 	mem->reserve_size = size;

@@ -45,6 +45,12 @@ o cpus-0 2 '--cpus boot=0|range' --kernel "$K" --cpus boot=0
 o cpus-many 2 '--cpus boot=5000|range' --kernel "$K" --cpus boot=5000
 o cpus-boot-above-max 2 '--cpus max=1|raise' --kernel "$K" --cpus boot=2,max=1
 
+available=$(awk '/^MemAvailable/ { a = $2 } /^MemTotal/ { t = $2 }
+	END { print a + 65536 < t ? a + 65536 : 0 }' /proc/meminfo)
+[ "$available" = 0 ] ||
+	o memory-above-available 0 '--memory|more than|available' --kernel "$K" \
+		--memory size=${available}K
+
 # the grammar
 o unknown-option 2 '--diks|did you mean --disk' --kernel "$K" --diks path=x
 o unknown-sub-option 2 '--disk|pth|--help' --kernel "$K" --disk pth=x
