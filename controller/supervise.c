@@ -551,7 +551,7 @@ child_new(struct vm *vm, enum process_kind kind, const struct plan_device *dev)
 	};
 	if (dev != NULL)
 		child->index = (uint32_t)(dev - vm->plan.devices);
-	snprintf(child->name, sizeof(child->name), "%s%s%s", name,
+	(void)snprintf(child->name, sizeof(child->name), "%s%s%s", name,
 	    dev != NULL ? " " : "", dev != NULL ? dev->id : "");
 	return child;
 }
@@ -595,8 +595,10 @@ child_spawn(struct child *child, const int *fds, const uint32_t *slots,
 		    "open files (ulimit -n)", log_errtext(rc));
 		return rc;
 	}
-	memcpy(all_fds + 1, fds, n * sizeof(fds[0]));
-	memcpy(all_slots + 1, slots, n * sizeof(slots[0]));
+	if (n > 0) {
+		memcpy(all_fds + 1, fds, n * sizeof(fds[0]));
+		memcpy(all_slots + 1, slots, n * sizeof(slots[0]));
+	}
 	r = request_new(child, &vm->spawner, BH__PACKET__BODY_SPAWN, 0,
 	    SPAWN_SECONDS);
 	spawn.kind = (uint32_t)child->kind;
