@@ -74,7 +74,7 @@ fill_blk(const struct vm *vm, const struct plan_device *dev,
 	const struct backend *b = &vm->disks[dev->index];
 
 	/* As Cloud Hypervisor: without a serial number it comes of the file. */
-	snprintf(serial, 21, "%llu%llu", (unsigned long long)b->device,
+	(void)snprintf(serial, 21, "%llu%llu", (unsigned long long)b->device,
 	    (unsigned long long)b->inode);
 	blk->size = b->size;
 	blk->block_size = b->block_size;

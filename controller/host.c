@@ -80,7 +80,7 @@ pool(uint64_t page, const char *name)
 {
 	char path[128], text[32];
 
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/"
+	(void)snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/"
 	    "hugepages-%llukB/%s", (unsigned long long)page >> 10, name);
 	slurp(path, text, sizeof(text));
 	return strtoull(text, NULL, 10);
@@ -148,6 +148,17 @@ host_raise_limits(void)
 	}
 }
 
+static int
+copy_path(char *dst, size_t size, const char *path)
+{
+	size_t len = strlen(path);
+
+	if (len >= size)
+		return -ENAMETOOLONG;
+	memcpy(dst, path, len + 1);
+	return 0;
+}
+
 int
 host_libexec(char *dir, size_t size)
 {
@@ -158,10 +169,7 @@ host_libexec(char *dir, size_t size)
 
 	/* Root's programs come from nowhere but the installation. */
 	if (given != NULL && geteuid() != 0) {
-		if (strlen(given) >= size)
-			return -ENAMETOOLONG;
-		strcpy(dir, given);
-		return 0;
+		return copy_path(dir, size, given);
 	}
 	n = readlink("/proc/self/exe", dir, size - 1);
 	if (n < 0)
@@ -170,33 +178,36 @@ host_libexec(char *dir, size_t size)
 	slash = strrchr(dir, '/');
 	if (slash != NULL)
 		*slash = '\0';
-	snprintf(child, sizeof(child), "%s/bulkhead-vcpu", dir);
+	(void)snprintf(child, sizeof(child), "%s/bulkhead-vcpu", dir);
 	if (access(child, F_OK) == 0)
 		return 0;
-	if (sizeof(BULKHEAD_LIBEXEC_DIR) > size)
-		return -ENAMETOOLONG;
-	strcpy(dir, BULKHEAD_LIBEXEC_DIR);
-	return 0;
+	return copy_path(dir, size, BULKHEAD_LIBEXEC_DIR);
 }
 
 bool
 host_is_root(void)
 {
-	FILE *map;
-	unsigned int first, outside, count;
-	bool covered = false;
+	char text[1024], *at = text;
 
 	if (geteuid() != 0)
 		return false;
-	map = fopen("/proc/self/uid_map", "re");
-	if (map == NULL)
-		return true;
-	while (!covered && fscanf(map, "%u %u %u", &first, &outside, &count) ==
-	    3)
-		covered = first <= UID_FIRST && count >=
-		    UID_FIRST - first + UID_BLOCK * UID_BLOCKS;
-	fclose(map);
-	return covered;
+	slurp("/proc/self/uid_map", text, sizeof(text));
+	if (text[0] == '\0')
+		return true;	/* a kernel without user namespaces */
+	/* A line a range: first id inside, first outside, how many. */
+	while (*at != '\0') {
+		uint64_t first = strtoull(at, &at, 10);
+		uint64_t count;
+
+		(void)strtoull(at, &at, 10);
+		count = strtoull(at, &at, 10);
+		if (first <= UID_FIRST && first + count >=
+		    UID_FIRST + (uint64_t)UID_BLOCK * UID_BLOCKS)
+			return true;
+		at += strcspn(at, "\n");
+		at += *at == '\n';
+	}
+	return false;
 }
 
 /*

@@ -127,7 +127,7 @@ life_fail(struct vm *vm, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	/* What follows from the first failure is for the log alone. */
 	if (vm->said_why) {

@@ -128,7 +128,7 @@ catch_signals(struct vm *vm)
 	sigaddset(&set, SIGWINCH);
 	sigaddset(&set, SIGPWR);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;

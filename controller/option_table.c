@@ -119,7 +119,7 @@ static const struct sub_option net_subs[] = {
 	U32("mtu", net_spec, mtu, 1280, 65535, "of both sides"),
 	{ .name = "fd", .type = SUB_TAP_FDS, .meta = "[n,..]",
 	  .help = "open taps, inherited, one a queue pair" },
-	U32("num_queues", net_spec, num_queues, 2, 2 * SPEC_MAX_QUEUE_PAIRS,
+	U32("num_queues", net_spec, num_queues, 2, 2ull * SPEC_MAX_QUEUE_PAIRS,
 	    "receive and transmit queues; 2"),
 	U32("queue_size", net_spec, queue_size, 2, 1024,
 	    "a power of two; 256"),

@@ -69,7 +69,7 @@ help_row(const struct option_row *row, unsigned int width)
 	int n;
 
 	if (row->letter != '\0')
-		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+		(void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
 	n = printf("  %s--%s%s%s", letter, row->name,
 	    row->meta != NULL || subs ? " " : "",
 	    row->meta != NULL ? row->meta :

@@ -395,6 +395,9 @@ options_subs(struct vm_spec *spec, const struct option_row *row, void *object,
 		result = split(&p, item, &given);
 		if (result != 0)
 			return result;
+		/* split() has found its row, or failed. */
+		if (p.sub == NULL)
+			return -EINVAL;
 		bit = 1ull << (unsigned int)(p.sub - row->subs);
 		if ((seen & bit) != 0)
 			return usage(err, "--%s %S: %s given twice; give it "

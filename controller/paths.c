@@ -78,38 +78,38 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 
 	switch (use) {
 	case PATH_LOG:
-		snprintf(buf, size, "--log-file %s", s->log.file);
+		(void)snprintf(buf, size, "--log-file %s", s->log.file);
 		return;
 	case PATH_KVM:
-		snprintf(buf, size, "/dev/kvm");
+		(void)snprintf(buf, size, "/dev/kvm");
 		return;
 	case PATH_KERNEL:
-		snprintf(buf, size, "--%s %s", s->payload.kernel != NULL ?
+		(void)snprintf(buf, size, "--%s %s", s->payload.kernel != NULL ?
 		    "kernel" : "firmware", s->payload.kernel != NULL ?
 		    s->payload.kernel : s->payload.firmware);
 		return;
 	case PATH_INITRAMFS:
-		snprintf(buf, size, "--initramfs %s", s->payload.initramfs);
+		(void)snprintf(buf, size, "--initramfs %s", s->payload.initramfs);
 		return;
 	case PATH_DISK:
-		snprintf(buf, size, "--disk path=%s", s->disks[index].path);
+		(void)snprintf(buf, size, "--disk path=%s", s->disks[index].path);
 		return;
 	case PATH_RNG:
-		snprintf(buf, size, "--rng src=%s", s->rng.src);
+		(void)snprintf(buf, size, "--rng src=%s", s->rng.src);
 		return;
 	case PATH_PORT:
 		port = port_of(vm, index);
-		snprintf(buf, size, "--%s %s%s", port_names[index],
+		(void)snprintf(buf, size, "--%s %s%s", port_names[index],
 		    port->mode == PORT_PTY ? "pty" :
 		    port->mode == PORT_FILE ? "file=" : "socket=",
 		    port->path != NULL ? port->path : "");
 		return;
 	case PATH_TAP:
 		if (s->nets[index].nfds != 0)
-			snprintf(buf, size, "--net fd=%d",
+			(void)snprintf(buf, size, "--net fd=%d",
 			    s->nets[index].fds[0]);
 		else
-			snprintf(buf, size, "--net tap=%s",
+			(void)snprintf(buf, size, "--net tap=%s",
 			    s->nets[index].tap != NULL ? s->nets[index].tap :
 			    "");
 		return;
@@ -134,14 +134,14 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		option_of(vm, PATH_RNG, 0, buf, size);
 		return;
 	case PROC_CONSOLE:
-		snprintf(buf, size, "--console, --serial");
+		(void)snprintf(buf, size, "--console, --serial");
 		return;
 	case PROC_OPENER:
 	case PROC_VCPU:
 	case PROC_KIND_COUNT:
 		break;
 	}
-	snprintf(buf, size, "%s", child->name);
+	(void)snprintf(buf, size, "%s", child->name);
 }
 
 /* ---- asking ---------------------------------------------------------------------- */
@@ -279,7 +279,7 @@ paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed)
 {
 	char text[600];
 
-	snprintf(text, sizeof(text), "%.480s%s", failed->text,
+	(void)snprintf(text, sizeof(text), "%.480s%s", failed->text,
 	    remedy(vm, &vm->paths[n], failed->error));
 	(void)refuse(vm, &vm->paths[n], text);
 }
@@ -323,7 +323,7 @@ disk_opened(struct vm *vm, const struct path_item *item,
 		return refuse(vm, item, "its sectors are neither 512 nor 4096 "
 		    "bytes; use another disk");
 	if (b->size % b->block_size != 0) {
-		snprintf(text, sizeof(text), "its size of %llu bytes is not a "
+		(void)snprintf(text, sizeof(text), "its size of %llu bytes is not a "
 		    "multiple of %u; extend it (truncate -s %%%u)",
 		    (unsigned long long)b->size, b->block_size, b->block_size);
 		return refuse(vm, item, text);

@@ -80,7 +80,7 @@ signal_name(int signal, char *buf, size_t size)
 {
 	const char *name = sigabbrev_np(signal);
 
-	snprintf(buf, size, "signal %d (SIG%s)", signal,
+	(void)snprintf(buf, size, "signal %d (SIG%s)", signal,
 	    name != NULL ? name : "?");
 	return buf;
 }
@@ -98,7 +98,7 @@ report_exit(struct child *child)
 	if (child->signal != 0)
 		signal_name(child->signal, end, sizeof(end));
 	else
-		snprintf(end, sizeof(end), "exit status %d", child->status);
+		(void)snprintf(end, sizeof(end), "exit status %d", child->status);
 	log_info("%s (pid %u) is gone: %s", child->name, child->host_pid, end);
 	if (orderly || child->failed || vm->said_why || child->host_pid == 0)
 		return;

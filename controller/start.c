@@ -275,7 +275,7 @@ tell_vcpu(struct vm *vm, struct child *child)
 	for (uint32_t i = 0; i < 2 * d->nqueues; i++)
 		fds[n++] = child->events[i];
 	/* The configuration's is the last, after queues that are not used. */
-	fds[n++] = child->events[2 * child->dev->nqueues];
+	fds[n++] = child->events[2 * (size_t)child->dev->nqueues];
 	child->told_vcpu = true;
 	child_send(vm->vcpu, &p, fds, n, child->index, START_SECONDS);
 	close(child->bus[0]);

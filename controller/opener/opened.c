@@ -124,7 +124,7 @@ open_pty(struct opened *o, const Bh__Open *req)
 	cfmakeraw(&t);
 	if (tcsetattr(fd, TCSANOW, &t) < 0)
 		goto fail;
-	snprintf(o->name, sizeof(o->name), "/dev/pts/%d", number);
+	(void)snprintf(o->name, sizeof(o->name), "/dev/pts/%d", number);
 	o->fds[o->nfds++] = fd;
 	return 0;
 fail:
@@ -212,7 +212,7 @@ open_listen(struct opened *o, const Bh__Open *req)
 
 	if (strlen(req->path) >= sizeof(path))
 		return -ENAMETOOLONG;
-	strcpy(path, req->path);
+	memcpy(path, req->path, strlen(req->path) + 1);
 	slash = strrchr(path, '/');
 	if (slash != NULL) {
 		*slash = '\0';
@@ -234,7 +234,7 @@ open_listen(struct opened *o, const Bh__Open *req)
 			close(fd);
 		return rc;
 	}
-	strcpy(o->name, name);
+	memcpy(o->name, name, strlen(name) + 1);
 	o->fds[o->nfds++] = fd;
 	o->fds[o->nfds++] = dir;
 	return 0;

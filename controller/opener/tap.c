@@ -245,7 +245,7 @@ open_tap(struct opened *o, const Bh__Open *req)
 
 	if (strlen(req->path) >= IFNAMSIZ)
 		return -ENAMETOOLONG;
-	strcpy(o->name, req->path);
+	memcpy(o->name, req->path, strlen(req->path) + 1);
 	while (rc == 0 && o->nfds < cfg->queue_pairs)
 		rc = add_queue(o, cfg, existed);
 	if (rc == 0)
