@@ -316,7 +316,8 @@ virtio_pci_init(struct virtio_pci *vp, struct pci_host *host,
 	vp->features = config->features & ~FEATURES_NOT_OFFERED;
 	vp->nqueues = config->nqueues;
 	vp->config_len = config->config_len;
-	memcpy(vp->config, config->config, config->config_len);
+	if (config->config_len > 0)
+		memcpy(vp->config, config->config, config->config_len);
 	vp->config_call = config->config_call;
 	msix_init(&vp->msix, vm, config->nqueues + 1);
 	for (uint32_t q = 0; q < config->nqueues; q++) {
