@@ -6,6 +6,7 @@
  */
 #include "ipc/log.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -50,30 +51,51 @@ log_at(enum log_level level, const char *fmt, ...)
  * Tokens: LOG_GUEST_BURST to begin with, one more a second. Each thread has its
  * own, so that no lock is taken where a guest can spin.
  */
-void
-log_guest(const char *fmt, ...)
+static bool
+guest_may_log(enum log_level level)
 {
 	static _Thread_local unsigned int tokens = LOG_GUEST_BURST;
 	static _Thread_local unsigned int dropped;
 	static _Thread_local time_t last;
 	struct timespec now;
-	va_list ap;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (tokens < LOG_GUEST_BURST && now.tv_sec != last)
 		tokens++;
 	if (tokens == 0) {
 		dropped++;
-		return;
+		return false;
 	}
 	last = now.tv_sec;
 	tokens--;
 	if (dropped > 0) {
-		log_at(LOG_WARN, "%u lines that the guest caused left out",
+		log_at(level, "%u lines that the guest caused left out",
 		    dropped);
 		dropped = 0;
 	}
+	return true;
+}
+
+void
+log_guest(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!guest_may_log(LOG_WARN))
+		return;
 	va_start(ap, fmt);
 	log_line(LOG_WARN, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_guest_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!guest_may_log(level))
+		return;
+	va_start(ap, fmt);
+	log_line(level, fmt, ap);
 	va_end(ap);
 }

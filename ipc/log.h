@@ -35,6 +35,9 @@ void log_at(enum log_level level, const char *fmt, ...)
  */
 #define LOG_GUEST_BURST 10u
 void log_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same at another level: for what a harmless guest does, too. */
+void log_guest_at(enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* "ENOSPC" for 28 or -28; static. Calls nothing that a filter could miss. */
 const char *log_errname(int error);

@@ -16,3 +16,24 @@ bulkhead-vcpu_LDLIBS := -lpthread
 PROGRAMS += bulkhead-test-vcpu
 bulkhead-test-vcpu_SRCS := tests/native/vcpu_test.c tests/native/vcpu_drive.c \
 	ipc/bytering.c $(IPC_SRCS)
+
+FAKE_HV_SRCS := tests/unit/fake_hv.c ipc/log.c ipc/errname.c
+UNIT_TESTS += virtio_pci bus serial ioapic cpuid platform
+unit_virtio_pci_SRCS := tests/unit/virtio_pci_test.c $(VCPU_BUS_SRCS) $(FAKE_HV_SRCS)
+unit_virtio_pci_LDLIBS := -lpthread
+unit_bus_SRCS := tests/unit/bus_test.c vcpu-worker/bus.c
+unit_serial_SRCS := tests/unit/serial_test.c vcpu-worker/serial.c \
+	ipc/bytering.c
+unit_serial_LDLIBS := -lpthread
+unit_ioapic_SRCS := tests/unit/ioapic_test.c arch/x86_64/ioapic.c \
+	vcpu-worker/bus.c $(FAKE_HV_SRCS)
+unit_ioapic_LDLIBS := -lpthread
+unit_cpuid_SRCS := tests/unit/cpuid_test.c arch/x86_64/cpuid.c
+unit_platform_SRCS := tests/unit/platform_test.c arch/x86_64/acpi.c \
+	arch/x86_64/cmos.c arch/x86_64/i8042.c arch/x86_64/ioapic.c \
+	vcpu-worker/bus.c $(FAKE_HV_SRCS)
+unit_platform_LDLIBS := -lpthread
+
+FUZZERS += virtio_pci
+fuzz_virtio_pci_SRCS := tests/fuzz/virtio_pci_fuzz.c $(VCPU_BUS_SRCS) $(FAKE_HV_SRCS)
+fuzz_virtio_pci_LDLIBS := -lpthread

@@ -72,7 +72,7 @@ port_access(struct vcpu *v, const struct hv_exit *e)
 		    bus_read(bus, e->addr, data, e->len);
 
 		if (!known)
-			log_guest("%s of unknown port 0x%llx",
+			log_guest_at(LOG_INFO, "%s of unknown port 0x%llx",
 			    e->write ? "write" : "read",
 			    (unsigned long long)e->addr);
 	}
@@ -86,7 +86,7 @@ memory_access(struct vcpu *v, const struct hv_exit *e)
 	    bus_read(bus, e->addr, e->data, e->len);
 
 	if (!known)
-		log_guest("%s of unknown address 0x%llx",
+		log_guest_at(LOG_INFO, "%s of unknown address 0x%llx",
 		    e->write ? "write" : "read", (unsigned long long)e->addr);
 }
 

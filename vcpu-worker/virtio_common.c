@@ -403,7 +403,8 @@ virtio_common_read(const struct virtio_pci *vp, uint64_t offset, uint8_t *data,
 		const uint64_t *field = vq != NULL && offset < VIRTIO_COMMON_SIZE ?
 		    address_field(vq, offset) : NULL;
 
-		if (field != NULL && len >= 4 && offset % len == 0)
+		if (field != NULL && (len == 4 || len == 8) &&
+		    offset % len == 0)
 			value = *field >> (8 * (offset & 7));
 	} else if (field_width(offset) == len) {
 		value = common_get(vp, offset);
@@ -424,10 +425,11 @@ size_acceptable(const struct virtio_pci *vp, const struct virtio_pci_queue *vq,
 static void
 queue_set(struct virtio_pci *vp, uint64_t offset, uint64_t value)
 {
-	struct virtio_pci_queue *vq = &vp->queue[vp->queue_select];
+	struct virtio_pci_queue *vq;
 
 	if (vp->queue_select >= vp->nqueues)
 		return;
+	vq = &vp->queue[vp->queue_select];
 	if (offset == COMMON_QUEUE_VECTOR) {
 		vp->queue_vector[vp->queue_select] = msix_bind(&vp->msix,
 		    vp->queue_select, (uint16_t)value);
@@ -490,19 +492,24 @@ static void
 write_address(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
     uint32_t len)
 {
-	struct virtio_pci_queue *vq = &vp->queue[vp->queue_select];
 	uint64_t at = offset - COMMON_QUEUE_DESC, value = bus_get(data, len);
-	uint64_t *field[] = { &vq->desc, &vq->driver, &vq->device };
+	struct virtio_pci_queue *vq;
+	uint64_t *field;
 
-	if (vp->queue_select >= vp->nqueues || vq->enabled || vp->active ||
-	    len < 4 || offset % len != 0 || offset >= VIRTIO_COMMON_SIZE)
+	if (vp->queue_select >= vp->nqueues || vp->active ||
+	    (len != 4 && len != 8) || offset % len != 0 ||
+	    offset >= VIRTIO_COMMON_SIZE)
 		return;
+	vq = &vp->queue[vp->queue_select];
+	if (vq->enabled)
+		return;
+	field = at < 8 ? &vq->desc : at < 16 ? &vq->driver : &vq->device;
 	if (len == 8)
-		*field[at / 8] = value;
+		*field = value;
 	else if (at % 8 == 0)
-		*field[at / 8] = (*field[at / 8] & ~0xffffffffull) | value;
+		*field = (*field & ~0xffffffffull) | value;
 	else
-		*field[at / 8] = (*field[at / 8] & 0xffffffffull) | value << 32;
+		*field = (*field & 0xffffffffull) | value << 32;
 }
 
 void

@@ -113,10 +113,8 @@ post_config(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
 		.len = len,
 	};
 
-	/* KVM cuts a write over the edge of a page into odd pieces, which no
-	 * field of a device has. */
-	if (vp->resetting || (len & (len - 1)) != 0 ||
-	    offset >= vp->config_len || len > vp->config_len - offset)
+	if (vp->resetting || offset >= vp->config_len ||
+	    len > vp->config_len - offset)
 		return;
 	memcpy(p.data, data, len);
 	virtio_post(vp, &p);
@@ -126,7 +124,8 @@ static void
 device_write(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
     uint32_t len)
 {
-	/* An access over the edge of a page comes in two, of any length. */
+	/* An access over the edge of a page comes in two, of any length; a
+	 * worker takes those that a field can have. */
 	if ((len & (len - 1)) == 0) {
 		post_config(vp, offset, data, len);
 		return;

@@ -73,10 +73,11 @@ deliver(struct ioapic *io, uint32_t pin)
 void
 ioapic_line(struct ioapic *io, uint32_t pin, bool high)
 {
-	uint32_t bit = 1u << pin;
+	uint32_t bit;
 
 	if (pin >= LAYOUT_IOAPIC_PINS)
 		return;
+	bit = 1u << pin;
 	pthread_mutex_lock(&io->lock);
 	if (high && (io->lines & bit) == 0) {
 		io->lines |= bit;

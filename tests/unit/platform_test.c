@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The clock, the keyboard controller and ACPI's registers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "arch/x86_64/acpi.h"
+#include "arch/x86_64/cmos.h"
+#include "arch/x86_64/i8042.h"
+#include "tests/unit/fake_hv.h"
+
+static int stops, last_stop;
+
+static void
+on_stop(void *owner, enum arch_stop reason)
+{
+	(void)owner;
+	stops++;
+	last_stop = (int)reason;
+}
+
+static const struct arch_host host = { .stop = on_stop };
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	stops = 0;
+	last_stop = -1;
+	fake_hv_clear();
+	return 0;
+}
+
+static uint8_t
+in(const struct bus_ops *ops, void *owner, uint64_t offset)
+{
+	uint8_t v;
+
+	ops->read(owner, offset, &v, 1);
+	return v;
+}
+
+static void
+out(const struct bus_ops *ops, void *owner, uint64_t offset, uint8_t v)
+{
+	ops->write(owner, offset, &v, 1);
+}
+
+static uint32_t
+date(struct cmos *c, int64_t now)
+{
+	return (uint32_t)cmos_clock(c, 0x32, now) << 24 |
+	    (uint32_t)cmos_clock(c, 9, now) << 16 |
+	    (uint32_t)cmos_clock(c, 8, now) << 8 | cmos_clock(c, 7, now);
+}
+
+static void
+test_clock(void **state)
+{
+	struct cmos c;
+
+	(void)state;
+	cmos_init(&c, 64 << 20, 0, &host);
+	assert_int_equal(date(&c, 0), 0x19700101);
+	assert_int_equal(cmos_clock(&c, 6, 0), 5);	/* Thursday */
+	/* 2000 was a leap year, 2100 is none. */
+	assert_int_equal(date(&c, 951782400), 0x20000229);
+	assert_int_equal(date(&c, 951868800), 0x20000301);
+	assert_int_equal(date(&c, 4107456000), 0x21000228);
+	assert_int_equal(date(&c, 4107542400), 0x21000301);
+	assert_int_equal(date(&c, 978307199), 0x20001231);
+	/* 2026-11-22 13:05:09 */
+	assert_int_equal(date(&c, 1795352709), 0x20261122);
+	assert_int_equal(cmos_clock(&c, 4, 1795352709), 0x13);
+	assert_int_equal(cmos_clock(&c, 2, 1795352709), 0x05);
+	assert_int_equal(cmos_clock(&c, 0, 1795352709), 0x09);
+	assert_int_equal(cmos_clock(&c, 6, 1795352709), 1);
+	/* Binary, and twelve hours. */
+	out(&cmos_ops, &c, 0, 0x0b);
+	out(&cmos_ops, &c, 1, 0x04);
+	assert_int_equal(cmos_clock(&c, 4, 1795352709), 0x81);
+	assert_int_equal(cmos_clock(&c, 4, 0), 12);
+	assert_int_equal(cmos_clock(&c, 9, 1795352709), 26);
+	/* No update in progress, and the battery is well. */
+	out(&cmos_ops, &c, 0, 0x0a);
+	assert_int_equal(in(&cmos_ops, &c, 1) & 0x80, 0);
+	out(&cmos_ops, &c, 0, 0x0d);
+	assert_int_equal(in(&cmos_ops, &c, 1), 0x80);
+}
+
+static uint32_t
+cmos_pair(struct cmos *c, uint8_t low)
+{
+	uint32_t v;
+
+	out(&cmos_ops, c, 0, low);
+	v = in(&cmos_ops, c, 1);
+	out(&cmos_ops, c, 0, (uint8_t)(low + 1));
+	return v | (uint32_t)in(&cmos_ops, c, 1) << 8;
+}
+
+static void
+test_cmos(void **state)
+{
+	struct cmos c;
+
+	(void)state;
+	cmos_init(&c, 3ull << 30, 5ull << 30, &host);
+	assert_int_equal(cmos_pair(&c, 0x15), 640);
+	assert_int_equal(cmos_pair(&c, 0x30), 0xffff);
+	assert_int_equal(cmos_pair(&c, 0x34), (3ull << 30 >> 16) - 256);
+	assert_int_equal(cmos_pair(&c, 0x5b), 5ull << 30 >> 16 & 0xffff);
+	out(&cmos_ops, &c, 0, 0x0f);
+	out(&cmos_ops, &c, 1, 0);
+	assert_int_equal(stops, 0);
+	out(&cmos_ops, &c, 0, 0x8f);
+	out(&cmos_ops, &c, 1, 5);
+	assert_int_equal(stops, 0);
+	out(&cmos_ops, &c, 1, 0);
+	assert_int_equal(last_stop, ARCH_STOP_RESET);
+}
+
+static void
+test_i8042(void **state)
+{
+	struct i8042 k;
+
+	(void)state;
+	i8042_init(&k, &host);
+	assert_int_equal(in(&i8042_ops, &k, 4) & 3, 0);
+	out(&i8042_ops, &k, 4, 0xaa);
+	assert_int_equal(in(&i8042_ops, &k, 4) & 1, 1);
+	assert_int_equal(in(&i8042_ops, &k, 0), 0x55);
+	assert_int_equal(in(&i8042_ops, &k, 4) & 1, 0);
+	out(&i8042_ops, &k, 4, 0x60);
+	out(&i8042_ops, &k, 0, 0x47);
+	out(&i8042_ops, &k, 4, 0x20);
+	assert_int_equal(in(&i8042_ops, &k, 0), 0x47);
+	/* No keyboard answers. */
+	out(&i8042_ops, &k, 0, 0xff);
+	assert_int_equal(in(&i8042_ops, &k, 0), 0xfe);
+	/* Port B toggles. */
+	assert_int_not_equal(in(&i8042_ops, &k, 1), in(&i8042_ops, &k, 1));
+	assert_int_equal(stops, 0);
+	out(&i8042_ops, &k, 4, 0xd1);
+	out(&i8042_ops, &k, 0, 0xdf);
+	assert_int_equal(stops, 0);
+	out(&i8042_ops, &k, 4, 0xd1);
+	out(&i8042_ops, &k, 0, 0xde);
+	assert_int_equal(stops, 1);
+	out(&i8042_ops, &k, 4, 0xfe);
+	assert_int_equal(stops, 2);
+	assert_int_equal(last_stop, ARCH_STOP_RESET);
+}
+
+static void
+test_acpi(void **state)
+{
+	struct ioapic ioapic;
+	struct acpi a;
+	uint8_t t0[4], t1[4];
+
+	(void)state;
+	ioapic_init(&ioapic, NULL);
+	ioapic.entry[LAYOUT_GSI_GED] = 0x30;	/* edge, vector 0x30 */
+	acpi_init(&a, &ioapic, &host);
+	acpi_ops.read(&a, 8, t0, 4);
+	do {
+		acpi_ops.read(&a, 8, t1, 4);
+	} while (bus_get(t0, 4) == bus_get(t1, 4));
+	assert_true((uint32_t)(bus_get(t1, 4) - bus_get(t0, 4)) < 3579545);
+	/* An event is read once; a second one interrupts again. */
+	acpi_notify(&a, LAYOUT_GED_POWER_BUTTON);
+	acpi_notify(&a, LAYOUT_GED_POWER_BUTTON);
+	assert_int_equal(fake_hv.nmsis, 2);
+	assert_int_equal(in(&acpi_ops, &a, 4), LAYOUT_GED_POWER_BUTTON);
+	assert_int_equal(in(&acpi_ops, &a, 4), 0);
+	acpi_notify(&a, LAYOUT_GED_POWER_BUTTON);
+	assert_int_equal(fake_hv.nmsis, 3);
+	/* Other sleep states are none, nor is S5 without the enable bit. */
+	out(&acpi_ops, &a, 0, 1 << 5 | 3 << 2);
+	out(&acpi_ops, &a, 0, LAYOUT_ACPI_S5 << 2);
+	out(&acpi_ops, &a, 1, 0);
+	assert_int_equal(stops, 0);
+	out(&acpi_ops, &a, 0, 1 << 5 | LAYOUT_ACPI_S5 << 2);
+	assert_int_equal(last_stop, ARCH_STOP_SHUTDOWN);
+	out(&acpi_ops, &a, 1, LAYOUT_ACPI_RESET_VALUE);
+	assert_int_equal(last_stop, ARCH_STOP_RESET);
+	assert_int_equal(stops, 2);
+}
+
+#define T(f) cmocka_unit_test_setup(f, set_up)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_clock), T(test_cmos), T(test_i8042), T(test_acpi),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
