@@ -61,7 +61,6 @@ go_on_with(struct worker *w, uint64_t features)
 
 	dev->driver_features = features;
 	dev->active = true;
-	w->needs_reset = false;
 	worker_hold_queues(w, dev->draining);
 	if (dev->ops->activate != NULL)
 		dev->ops->activate(dev);

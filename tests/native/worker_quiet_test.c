@@ -282,6 +282,52 @@ test_all_at_once(void **state)
 	assert_int_equal(fakevm_quit(&vm), 0);
 }
 
+/* A device that would take more while it drains is not let. */
+static void
+test_held(void **state)
+{
+	unsigned int back = 0;
+	uint64_t i;
+	uint32_t len;
+
+	(void)state;
+	assert_int_equal(fakevm_activate(&vm, forms[0], QUEUES, 0), 0);
+	for (unsigned int q = 0; q < QUEUES; q++)
+		add(q, q * 32, 32);
+	assert_int_equal(fakevm_save(&vm), 0);
+	for (unsigned int q = 0; q < QUEUES; q++)
+		while (drvq_get(&vm.q[q], &i, &len))
+			back++;
+	assert_true(back < QUEUES * 32);
+	fakevm_kill(&vm);
+	assert_int_equal(start(), 0);
+	assert_int_equal(fakevm_load(&vm), 0);
+	for (unsigned int q = 0; back < QUEUES * 32; q = (q + 1) % QUEUES)
+		while (vm.q[q].nfree < vm.q[q].size) {
+			assert_int_equal(fakevm_used(&vm, q, &i, &len), 0);
+			back++;
+		}
+}
+
+/* One bad queue: none of the others is left enabled. */
+static void
+test_half_activated(void **state)
+{
+	Bh__DeviceState *s;
+
+	(void)state;
+	drvq_init(&vm.q[0], vm.ram, 4096, 64, V1);
+	drvq_init(&vm.q[1], vm.ram, 65536, 64, V1);
+	vm.q[1].avail = FAKEVM_RAM;
+	assert_int_equal(fakevm_activate_rings(&vm, V1, 2), -EFAULT);
+	assert_int_equal(fakevm_save(&vm), 0);
+	s = bh__device_state__unpack(NULL, vm.state_len, vm.state);
+	assert_non_null(s);
+	assert_false(s->active);
+	assert_int_equal(s->n_queues, 0);
+	bh__device_state__free_unpacked(s, NULL);
+}
+
 /* All queues, more requests than the device holds or takes at a time. */
 static void
 test_many(void **state)
@@ -316,6 +362,7 @@ test_device_calls(void **state)
 	while (vm.config_changes == 0)
 		assert_int_equal(fakevm_pump(&vm, 1000), 0);
 	assert_int_equal(vm.config[4], 7);
+	assert_int_equal(fakevm_reset(&vm), 0);
 	assert_false(fakevm_config_called(&vm));
 	/* Beyond the space: not for the device. */
 	assert_int_equal(fakevm_write_config(&vm, 6, 1, 4), 0);
@@ -371,7 +418,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_quit), T(test_reset), T(test_drain), T(test_save),
-		T(test_remove_memory), T(test_all_at_once), T(test_many),
+		T(test_remove_memory), T(test_all_at_once), T(test_held),
+		T(test_half_activated), T(test_many),
 		T(test_device_calls), T(test_broken_in_flight),
 	};
 
