@@ -20,6 +20,17 @@
 #include "sandbox/jail.h"
 #include "sandbox/kernel_compat.h"
 
+#ifdef BULKHEAD_SANITIZED
+/* Finding leaks and naming addresses takes processes and files. */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0:symbolize=0";
+}
+#endif
+
 /*
  * Should: as root, become the first uid and gid of the VM's block, which own
  * nothing on this host, and lose all groups.
