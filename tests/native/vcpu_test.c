@@ -244,6 +244,38 @@ activated(struct drive_device *dev)
 	return ok;
 }
 
+/* What the guest waits for by asm_go(). */
+static void
+go(struct drive *d)
+{
+	const uint64_t one = 1;
+
+	bytering_put(&d->serial_in, "g", 1);
+	if (write(d->to_guest, &one, sizeof(one)) < 0)
+		perror("eventfd");
+}
+
+static void
+asm_go(struct drive *d)
+{
+	asm_await_in8(d, LAYOUT_PORT_COM1 + 5, 1, 1);
+}
+
+static void
+test_two_at_one_address(void)
+{
+	struct drive_device dev, second;
+	struct drive d;
+
+	prepare(&d, 1);
+	check(drive_add_device(&d, &dev, 0, BDF, 2), &d, "a device is added");
+	check(!drive_add_device(&d, &second, 1, BDF, 2) && d.failed == EEXIST,
+	    &d, "but not two at one address");
+	drive_end(&d);
+	drive_close_device(&dev, 2);
+	drive_close_device(&second, 2);
+}
+
 static void
 test_device(void)
 {
@@ -255,20 +287,7 @@ test_device(void)
 	asm_driver(&d);
 	asm_write(&d, BAR + 0x2004, 0xa5a5a5a5, 32);	/* configuration */
 	asm_write(&d, BAR + 0x3000, 0, 16);		/* kick */
-	asm_write(&d, STATUS, 0, 8);
-	asm_out8(&d, LAYOUT_PORT_COM1, 'r');
-	asm_await8(&d, STATUS, 0xff, 0);
-	asm_power_off(&d);
-	check(drive_add_device(&d, &dev, 0, BDF, 2), &d, "a device is added");
-	check(!drive_add_device(&d, &dev, 1, BDF, 2) && d.failed == EEXIST, &d,
-	    "but not two at one address");
-	drive_end(&d);
-	drive_close_device(&dev, 2);
-
-	prepare(&d, 1);
-	asm_driver(&d);
-	asm_write(&d, BAR + 0x2004, 0xa5a5a5a5, 32);
-	asm_write(&d, BAR + 0x3000, 0, 16);
+	asm_go(&d);
 	asm_write(&d, STATUS, 0, 8);
 	asm_out8(&d, LAYOUT_PORT_COM1, 'r');
 	asm_await8(&d, STATUS, 0xff, 0);
@@ -282,6 +301,7 @@ test_device(void)
 	    msg.packet->write_config->offset == 4 &&
 	    msg.packet->write_config->data.len == 4, &d,
 	    "a configuration write is posted");
+	go(&d);
 	check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
 	    BH__PACKET__BODY_RESET_DEVICE, &d, "a reset is posted");
 	check(drive_readable(d.to_far) && !d.stopped, &d,
@@ -331,6 +351,7 @@ main(int argc, char **argv)
 	test_quit();
 	test_power_button();
 	test_memory();
+	test_two_at_one_address();
 	test_device();
 	test_hangup();
 	printf("1..%d\n", number);
