@@ -45,6 +45,24 @@ pci_set32(struct pci_function *fn, uint32_t offset, uint32_t value)
 
 /* ---- Building ---- */
 
+static struct pci_function *
+function_of_bdf(const struct pci_host *host, uint32_t bdf)
+{
+	uint32_t low = 0, high = host->nfunctions;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (host->function[mid]->bdf < bdf)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == host->nfunctions || host->function[low]->bdf != bdf)
+		return NULL;
+	return host->function[low];
+}
+
 void
 pci_function_init(struct pci_function *fn, uint16_t bdf, uint16_t vendor,
     uint16_t device, uint32_t class_code, uint8_t revision)
@@ -99,18 +117,16 @@ pci_add_bar(struct pci_host *host, struct pci_function *fn, uint64_t size)
 int
 pci_add_function(struct pci_host *host, struct pci_function *fn)
 {
-	uint32_t at = 0;
+	uint32_t at = host->nfunctions;
 
 	if (fn->bdf > 0xff)
 		return -EINVAL;
 	if (host->nfunctions >= PCI_MAX_FUNCTIONS)
 		return -ENOSPC;
-	while (at < host->nfunctions && host->function[at]->bdf < fn->bdf)
-		at++;
-	if (at < host->nfunctions && host->function[at]->bdf == fn->bdf)
+	if (function_of_bdf(host, fn->bdf) != NULL)
 		return -EEXIST;
-	memmove(&host->function[at + 1], &host->function[at],
-	    (host->nfunctions - at) * sizeof(host->function[0]));
+	for (; at > 0 && host->function[at - 1]->bdf > fn->bdf; at--)
+		host->function[at] = host->function[at - 1];
 	host->function[at] = fn;
 	host->nfunctions++;
 	fn->host = host;
@@ -148,24 +164,6 @@ pci_host_finish(struct pci_host *host)
 }
 
 /* ---- The BAR map ---- */
-
-static struct pci_function *
-function_of_bdf(const struct pci_host *host, uint32_t bdf)
-{
-	uint32_t low = 0, high = host->nfunctions;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (host->function[mid]->bdf < bdf)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == host->nfunctions || host->function[low]->bdf != bdf)
-		return NULL;
-	return host->function[low];
-}
 
 /* Is all of a BAR at @base inside a window of ours? */
 static bool

@@ -72,8 +72,10 @@ copy_affinity(struct vm *vm, const Bh__VcpuAffinity *a, const char **why)
 		return -ENOMEM;
 	*why = "--cpus affinity=: a host CPU beyond 1023";
 	for (size_t i = 0; i < a->n_host_cpus; i++) {
-		if (a->host_cpus[i] >= CPU_SETSIZE)
+		if (a->host_cpus[i] >= CPU_SETSIZE) {
+			free(set);
 			return -EINVAL;
+		}
 		CPU_SET(a->host_cpus[i], set);
 	}
 	free(vm->vcpu[a->vcpu].affinity);

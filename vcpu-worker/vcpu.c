@@ -41,7 +41,7 @@ vm_stop(struct vm *vm, Bh__StopReason reason, const char *fmt, ...)
 		return;
 	vm->stop.reason = reason;
 	va_start(ap, fmt);
-	vsnprintf(vm->stop.text, sizeof(vm->stop.text), fmt, ap);
+	(void)vsnprintf(vm->stop.text, sizeof(vm->stop.text), fmt, ap);
 	va_end(ap);
 	/* Release: reason and text before the flag that they are there. */
 	atomic_store_explicit(&vm->stopping, true, memory_order_release);

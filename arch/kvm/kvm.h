@@ -44,6 +44,8 @@ struct hv_vcpu {
 
 /* -errno of ioctl(2), or its result. */
 int kvm_hv_ioctl(int fd, unsigned long request, void *arg);
+/* The same for requests whose argument is a number. */
+int kvm_hv_ioctl_value(int fd, unsigned long request, unsigned long value);
 
 /* x86_64.c */
 int kvm_hv_arch_vm_init(struct hv_vm *vm);

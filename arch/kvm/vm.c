@@ -25,9 +25,8 @@ kvm_hv_ioctl(int fd, unsigned long request, void *arg)
 	return rc < 0 ? -errno : rc;
 }
 
-/* For requests whose argument is a number. */
-static int
-ioctl_value(int fd, unsigned long request, unsigned long value)
+int
+kvm_hv_ioctl_value(int fd, unsigned long request, unsigned long value)
 {
 	int rc = ioctl(fd, request, value);
 
@@ -37,7 +36,7 @@ ioctl_value(int fd, unsigned long request, unsigned long value)
 static uint32_t
 capability(int fd, unsigned long cap)
 {
-	int rc = ioctl_value(fd, KVM_CHECK_EXTENSION, cap);
+	int rc = kvm_hv_ioctl_value(fd, KVM_CHECK_EXTENSION, cap);
 
 	return rc < 0 ? 0 : (uint32_t)rc;
 }
@@ -45,7 +44,7 @@ capability(int fd, unsigned long cap)
 int
 hv_open(int dev_fd, struct hv_caps *caps)
 {
-	int version = ioctl_value(dev_fd, KVM_GET_API_VERSION, 0);
+	int version = kvm_hv_ioctl_value(dev_fd, KVM_GET_API_VERSION, 0);
 	uint32_t x2apic = capability(dev_fd, KVM_CAP_X2APIC_API);
 
 	if (version < 0)
@@ -89,12 +88,12 @@ hv_create_vm(int dev_fd, int vm_slot, int vcpu_slot, struct hv_vm **out)
 
 	if (vm->fd >= 0)
 		return -EEXIST;
-	run_size = ioctl_value(dev_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	run_size = kvm_hv_ioctl_value(dev_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (run_size < (int)sizeof(struct kvm_run))
 		return -ENODEV;
 	do {
 		/* EINTR: KVM_CREATE_VM looks at pending signals. */
-		fd = ioctl_value(dev_fd, KVM_CREATE_VM, 0);
+		fd = kvm_hv_ioctl_value(dev_fd, KVM_CREATE_VM, 0);
 	} while (fd == -EINTR);
 	if (fd < 0)
 		return fd;

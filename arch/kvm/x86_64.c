@@ -22,8 +22,7 @@ kvm_hv_arch_vm_init(struct hv_vm *vm)
 
 	/* Only VMX without unrestricted guest uses them; always set, since
 	 * nobody can tell from here. The TSS takes its address by value. */
-	rc = kvm_hv_ioctl(vm->fd, KVM_SET_TSS_ADDR,
-	    (void *)(uintptr_t)LAYOUT_KVM_TSS);
+	rc = kvm_hv_ioctl_value(vm->fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS);
 	if (rc == 0)
 		rc = kvm_hv_ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR,
 		    &identity);

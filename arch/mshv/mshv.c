@@ -34,7 +34,7 @@ hv_supported_cpuid(int dev_fd, struct arch_cpuid_entry *entries,
 {
 	(void)dev_fd;
 	(void)entries;
-	(void)count;
+	*count = 0;
 	return UNIMPLEMENTED;
 }
 

@@ -103,9 +103,9 @@ debug_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 	(void)offset;
 	pthread_mutex_lock(&p->debug_lock);
 	n = bytering_put(&p->debug_out, data, len);
-	if (bytering_was_empty(&p->debug_out, n) &&
-	    write(p->to_far, &one, sizeof(one)) < 0)
-		n = 0;	/* EAGAIN: signalled already */
+	/* EAGAIN: signalled already. */
+	if (bytering_was_empty(&p->debug_out, n))
+		(void)!write(p->to_far, &one, sizeof(one));
 	pthread_mutex_unlock(&p->debug_lock);
 }
 
