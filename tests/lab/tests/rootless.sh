@@ -24,6 +24,7 @@ host() {
 	fi
 	vm_start --disk path=data.img --rng src=/dev/urandom
 	vm_says "guest: ok disk" || return
+	expect "the VM is not root's" grep -q 'Uid:.[1-9]' "/proc/$(cat vmm.pid)/status"
 	for name in vcpu blk rng console; do
 		pid=$(pidof bulkhead-$name)
 		pid=${pid%% *}
