@@ -79,6 +79,7 @@ const struct sb_policy sb_policy = {
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
 	.rlimit_nofile = FD_DEVICE_EVENT + FD_DEVICE_EVENT_COUNT,
-	/* One a vCPU, and the main thread. */
-	.rlimit_nproc = FD_VCPU_COUNT + 1,
+	/* One a vCPU, the main thread, and the worker that KVM (6.14) makes at
+	 * the first KVM_RUN as a thread of the process. */
+	.rlimit_nproc = FD_VCPU_COUNT + 2,
 };
