@@ -210,9 +210,7 @@ plan_nevents(const struct plan_device *dev)
 }
 
 uint32_t
-plan_event_slot(const struct plan_device *dev, uint32_t n)
+plan_event_slot(uint32_t n)
 {
-	if (n == 2 * dev->nqueues)
-		return FD_CONFIG_CALL;
 	return (uint32_t)(n % 2 == 0 ? FD_KICK : FD_CALL) + n / 2;
 }

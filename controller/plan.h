@@ -57,9 +57,12 @@ struct plan_host {
 int plan_make(struct vm_plan *plan, const struct vm_spec *spec,
     const struct plan_host *host, struct spec_error *err);
 
-/* The fd numbers of a device worker, for Spawn, in this order after FD_CTL and
- * FD_BUS: kick, call of each queue, configuration. Slot of eventfd @n. */
-uint32_t plan_event_slot(const struct plan_device *dev, uint32_t n);
+/*
+ * Eventfds of a device: kick and call of each queue, then the configuration
+ * change. All are the vcpu-worker's; of the device worker are those of the
+ * queues: plan_event_slot() says at which slot it has the @n-th.
+ */
 uint32_t plan_nevents(const struct plan_device *dev);
+uint32_t plan_event_slot(uint32_t n);
 
 #endif

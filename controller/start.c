@@ -106,8 +106,8 @@ pack_device(struct child *child, struct baggage *b)
 	if (!child->dev->on_pci)
 		return;
 	pack(b, child->bus[1], FD_BUS);
-	for (uint32_t i = 0; i < plan_nevents(child->dev); i++)
-		pack(b, child->events[i], plan_event_slot(child->dev, i));
+	for (uint32_t i = 0; i < 2 * child->dev->nqueues; i++)
+		pack(b, child->events[i], plan_event_slot(i));
 }
 
 static void

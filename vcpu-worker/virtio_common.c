@@ -128,6 +128,12 @@ signal_eventfd(int fd)
 }
 
 void
+virtio_signal_config(struct virtio_pci *vp)
+{
+	signal_eventfd(vp->config_call);
+}
+
+void
 virtio_notify(struct virtio_pci *vp, uint64_t offset)
 {
 	uint64_t q = offset / VIRTIO_NOTIFY_MULTIPLIER;
@@ -260,7 +266,7 @@ set_needs_reset(struct virtio_pci *vp)
 		return;
 	vp->status |= STATUS_NEEDS_RESET;
 	if ((vp->status & STATUS_DRIVER_OK) != 0)
-		signal_eventfd(vp->config_call);
+		virtio_signal_config(vp);
 }
 
 void

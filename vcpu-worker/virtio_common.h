@@ -21,6 +21,9 @@ void virtio_common_write(struct virtio_pci *vp, uint64_t offset,
 /* The driver wrote at @offset of the notification area. */
 void virtio_notify(struct virtio_pci *vp, uint64_t offset);
 
+/* Interrupt the driver for a configuration change. With the lock. */
+void virtio_signal_config(struct virtio_pci *vp);
+
 /* The BAR is elsewhere: the ioeventfds follow. */
 void virtio_kicks_moved(struct virtio_pci *vp);
 

@@ -76,6 +76,9 @@ virtio_pci_config_changed(struct virtio_pci *vp, const uint8_t *config,
 		len = vp->config_len;
 	memcpy(vp->config, config, len);
 	vp->generation++;
+	/* Only now: who is interrupted finds what has changed. */
+	if (vp->active && !vp->resetting)
+		virtio_signal_config(vp);
 	pthread_mutex_unlock(&vp->fn.lock);
 }
 

@@ -366,15 +366,11 @@ device_config_changed(struct device *dev)
 {
 	struct worker *w = worker_of(dev);
 	Bh__ConfigChanged changed = BH__CONFIG_CHANGED__INIT;
-	const uint64_t one = 1;
 	CHAN_PACKET(p, CONFIG_CHANGED, config_changed, &changed);
 
 	changed.config.data = dev->config;
 	changed.config.len = dev->config_size;
 	send_bus(w, &p);
-	if (dev->active &&
-	    write(FD_CONFIG_CALL, &one, sizeof(one)) < 0)
-		return;	/* EAGAIN: it is signalled already */
 }
 
 void

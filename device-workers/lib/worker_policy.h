@@ -36,8 +36,6 @@
 	SB_ALLOW1(read, SB_FDS(0, FD_KICK, FD_QUEUE_COUNT), "take a kick"), \
 	SB_ALLOW1(write, SB_FDS(0, FD_CALL, FD_QUEUE_COUNT),		\
 	    "interrupt for a queue"),					\
-	SB_ALLOW1(write, SB_FD(0, FD_CONFIG_CALL),			\
-	    "interrupt for a configuration change"),			\
 	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC),			\
 	    SB_EQ32(2, FD_INCOMING), "received memory to its place"),	\
 	SB_ALLOW2(dup3, SB_FD(1, FD_BUS), SB_EQ32(2, O_CLOEXEC),	\

@@ -122,8 +122,6 @@ adopt_queues(struct worker *w)
 
 	if (dev->virtio_id == 0)
 		return;
-	if (!is_eventfd(FD_CONFIG_CALL))
-		cannot_start(w, -EBADF, "no eventfd for configuration changes");
 	for (unsigned int q = 0; q < dev->nqueues; q++) {
 		int rc;
 

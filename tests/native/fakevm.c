@@ -40,13 +40,12 @@ fakevm_init(struct fakevm *vm)
 	vm->ctl_fd = vm->bus_fd = vm->pidfd = vm->listener = -1;
 	vm->buffers = malloc(sizeof(*vm->buffers));
 	vm->ram_fd = memfd_create("ram", MFD_CLOEXEC);
-	vm->config_call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	for (unsigned int q = 0; q < FAKEVM_QUEUES; q++) {
 		vm->kick[q] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		vm->call[q] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	}
 	vm->next_ring = 4096;
-	if (vm->buffers == NULL || vm->ram_fd < 0 || vm->config_call < 0 ||
+	if (vm->buffers == NULL || vm->ram_fd < 0 ||
 	    vm->call[FAKEVM_QUEUES - 1] < 0 ||
 	    ftruncate(vm->ram_fd, (off_t)FAKEVM_RAM) < 0)
 		return -errno;
@@ -87,7 +86,6 @@ fakevm_fini(struct fakevm *vm)
 	fakevm_kill(vm);
 	munmap(vm->ram, FAKEVM_RAM);
 	close(vm->ram_fd);
-	close(vm->config_call);
 	for (unsigned int q = 0; q < FAKEVM_QUEUES; q++) {
 		close(vm->kick[q]);
 		close(vm->call[q]);
@@ -140,7 +138,6 @@ become_worker(const struct fakevm *vm, const char *binary,
 
 	all[n++] = (struct fakevm_fd){ FD_CTL, ctl };
 	all[n++] = (struct fakevm_fd){ FD_BUS, bus };
-	all[n++] = (struct fakevm_fd){ FD_CONFIG_CALL, vm->config_call };
 	for (unsigned int q = 0; q < FAKEVM_QUEUES; q++) {
 		all[n++] = (struct fakevm_fd){ FD_KICK + (int)q, vm->kick[q] };
 		all[n++] = (struct fakevm_fd){ FD_CALL + (int)q, vm->call[q] };
@@ -621,12 +618,6 @@ bool
 fakevm_called(struct fakevm *vm, unsigned int q)
 {
 	return taken(vm->call[q]);
-}
-
-bool
-fakevm_config_called(struct fakevm *vm)
-{
-	return taken(vm->config_call);
 }
 
 int

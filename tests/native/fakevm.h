@@ -35,7 +35,7 @@ struct fakevm {
 	/* Of the machine: outlives a worker that is replaced */
 	int ram_fd;
 	uint8_t *ram;
-	int kick[FAKEVM_QUEUES], call[FAKEVM_QUEUES], config_call;
+	int kick[FAKEVM_QUEUES], call[FAKEVM_QUEUES];
 	struct drvq q[FAKEVM_QUEUES];
 	uint64_t next_ring;		/* where the next ring may lie */
 
@@ -120,7 +120,6 @@ void fakevm_kick(struct fakevm *vm, unsigned int q);
 void fakevm_publish(struct fakevm *vm, unsigned int q);
 /* Has queue @q been signalled since the last time? */
 bool fakevm_called(struct fakevm *vm, unsigned int q);
-bool fakevm_config_called(struct fakevm *vm);
 /* Await a used request of queue @q, by its interrupt. */
 int fakevm_used(struct fakevm *vm, unsigned int q, uint64_t *cookie,
     uint32_t *len);

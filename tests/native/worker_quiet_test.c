@@ -201,8 +201,9 @@ test_save(void **state)
 		for (int i = 0; i < 7; i++)
 			assert_int_equal(fakevm_used(&vm, 0, &cookie, &len), 0);
 		/* Its own state came along. */
+		vm.config_changes = 0;
 		assert_int_equal(fakevm_write_config(&vm, 4, 9, 4), 0);
-		while (!fakevm_config_called(&vm))
+		while (vm.config_changes == 0)
 			assert_int_equal(fakevm_pump(&vm, 100), 0);
 		assert_int_equal(fakevm_pump(&vm, 50), 0);
 		assert_int_equal(vm.config[0], 14 + 7);
@@ -363,7 +364,6 @@ test_device_calls(void **state)
 		assert_int_equal(fakevm_pump(&vm, 1000), 0);
 	assert_int_equal(vm.config[4], 7);
 	assert_int_equal(fakevm_reset(&vm), 0);
-	assert_false(fakevm_config_called(&vm));
 	/* Beyond the space: not for the device. */
 	assert_int_equal(fakevm_write_config(&vm, 6, 1, 4), 0);
 	assert_int_equal(fakevm_activate(&vm, V1, QUEUES, 0), 0);
