@@ -19,7 +19,7 @@
 #include "bulkhead.pb-c.h"
 #include "proto/table.h"
 
-#define CHAN_MAX_PACKET (64u * 1024u)	/* bytes; larger state: a memfd */
+#define CHAN_MAX_PACKET ((size_t)65536)	/* bytes; larger state: a memfd */
 #define CHAN_MAX_FDS 252u		/* the kernel's SCM_MAX_FD is 253 */
 #define CHAN_ARENA_SIZE (256u * 1024u)
 

@@ -30,7 +30,8 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 
 	if (log_sink == NULL || level > log_max)
 		return;
-	vsnprintf(line, sizeof(line), fmt, ap);
+	if (vsnprintf(line, sizeof(line), fmt, ap) < 0)
+		return;
 	for (char *c = line; *c != '\0'; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';
