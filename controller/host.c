@@ -181,7 +181,13 @@ host_libexec(char *dir, size_t size)
 	(void)snprintf(child, sizeof(child), "%s/bulkhead-vcpu", dir);
 	if (access(child, F_OK) == 0)
 		return 0;
-	return copy_path(dir, size, BULKHEAD_LIBEXEC_DIR);
+	/* PREFIX/bin and PREFIX/libexec, wherever they were put together. */
+	(void)snprintf(child, sizeof(child),
+	    "%s/../libexec/bulkhead/bulkhead-vcpu", dir);
+	if (access(child, F_OK) != 0)
+		return copy_path(dir, size, BULKHEAD_LIBEXEC_DIR);
+	*strrchr(child, '/') = '\0';
+	return copy_path(dir, size, child);
 }
 
 bool

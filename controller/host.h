@@ -26,7 +26,9 @@ void host_raise_limits(void);
 
 /*
  * The directory of the child programs: that of this program if they are there
- * (a build tree), else LIBEXEC of the installation. -errno.
+ * (a build tree), ../libexec/bulkhead beside it (an installation), or else
+ * /usr/local/libexec/bulkhead. Users other than root may name another in the
+ * environment, BULKHEAD_LIBEXEC. -errno.
  */
 int host_libexec(char *dir, size_t size);
 

@@ -114,22 +114,29 @@ signal_ready(struct loop_source *src, uint32_t events)
 		life_signal(src->owner, (int)info.ssi_signo);
 }
 
-/* Signals come as events; the spawner's children have them as usual again. */
-static int
-catch_signals(struct vm *vm)
+/*
+ * Signals come as events; the spawner's children have them as usual again. First
+ * of all, so that none is lost that comes early.
+ */
+static void
+block_signals(sigset_t *set)
 {
-	sigset_t set;
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGWINCH);
+	sigaddset(set, SIGPWR);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+catch_signals(struct vm *vm, const sigset_t *set)
+{
 	int fd;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGWINCH);
-	sigaddset(&set, SIGPWR);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	vm->signals = (struct loop_source){ .fd = fd, .ready = signal_ready,
@@ -151,7 +158,7 @@ make_timer(struct vm *vm)
 
 /* Everything that the loop stands on. */
 static bool
-make_ready(struct vm *vm)
+make_ready(struct vm *vm, const sigset_t *signals)
 {
 	int rc;
 
@@ -165,7 +172,7 @@ make_ready(struct vm *vm)
 	if (rc == 0)
 		rc = loop_init(&vm->loop, -1);
 	if (rc == 0)
-		rc = catch_signals(vm);
+		rc = catch_signals(vm, signals);
 	if (rc == 0)
 		rc = make_timer(vm);
 	if (rc != 0)
@@ -201,8 +208,10 @@ int
 main(int argc, char **argv)
 {
 	struct vm *vm = &the_vm;
+	sigset_t signals;
 	int status;
 
+	block_signals(&signals);
 	if (!have_standard_fds())
 		return 1;
 	if (!read_options(&vm->spec, argc, argv, &status))
@@ -210,7 +219,7 @@ main(int argc, char **argv)
 	output_open(&vm->spec.log);
 	if (!make_plan(vm))
 		return 1;
-	if (!make_ready(vm) || supervise_start(vm) != 0)
+	if (!make_ready(vm, &signals) || supervise_start(vm) != 0)
 		return 1;
 	if (!uses_terminal(vm))
 		vm->terminal.tty = -1;

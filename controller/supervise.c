@@ -398,7 +398,9 @@ take_spawned(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg,
     struct child *child)
 {
 	if (p->body_case == BH__PACKET__BODY_FAILED) {
-		life_fail(vm, "%s", p->failed->text);
+		/* Killed by us while it was being made: no news. */
+		if (!child->told_quit)
+			life_fail(vm, "%s", p->failed->text);
 		child_gone(child);
 		return;
 	}
