@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct blk_image;
+
 struct blk_backend {
 	const struct blk_backend_ops *ops;
 	int fd;
@@ -25,6 +27,7 @@ struct blk_backend {
 	bool can_discard;	/* offer DISCARD and WRITE_ZEROES */
 	bool no_punch, no_zero;	/* fallocate said EOPNOTSUPP */
 	uint8_t *bounce;	/* aligned, BLK_BOUNCE_SIZE */
+	struct blk_image *image;	/* of a disk image, see image.h */
 };
 
 #define BLK_BOUNCE_SIZE ((size_t)64 * 1024)

@@ -17,3 +17,14 @@ fuzz_blk_SRCS := tests/fuzz/blk_fuzz.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
 FAKEVM_SRCS := tests/native/fakevm.c tests/native/drvq.c $(IPC_SRCS)
 PROGRAMS += bulkhead-test-blk
 bulkhead-test-blk_SRCS := tests/native/blk_test.c $(FAKEVM_SRCS)
+
+# Disk image formats.
+IMAGE_SRCS := $(addprefix device-workers/blk/,image.c image_file.c image_cache.c \
+	image_detect.c qcow2.c qcow2_map.c qcow2_refcount.c qcow2_alloc.c \
+	qcow2_write.c qcow2_repair.c qcow2_unpack.c vhd.c vhdx.c vhdx_map.c \
+	vhdx_log.c vmdk.c)
+IMAGE_LDLIBS := -lz -lzstd
+
+UNIT_TESTS += qcow2
+unit_qcow2_SRCS := tests/unit/qcow2_test.c $(IMAGE_SRCS)
+unit_qcow2_LDLIBS := $(IMAGE_LDLIBS)

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * qcow2 images that qemu-img made with every option, read back byte for byte, and
+ * written to at random; then qemu-img judges what has become of them.
+ */
+#include "tests/unit/image_fixture.h"
+
+#define ODD (5u * 512u)
+
+static void
+write_and_judge(const char *options, uint64_t size, unsigned int steps,
+    size_t longest)
+{
+	struct t_image t;
+
+	t_must("rm -f a.qcow2 && qemu-img create -q -f qcow2 -o \"%s\" a.qcow2 "
+	    "%llu", options, (unsigned long long)size);
+	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+	assert_string_equal(blk_image_format(t.img), "qcow2");
+	assert_int_equal(t.be.size, size);
+	t.ref = calloc(1, size);
+	t_compare_all(&t);
+	t_steps(&t, steps, longest);
+	t_judge(&t, "qcow2", true);
+	t_steps(&t, 20, longest);
+	t_judge(&t, "qcow2", true);
+	t_close(&t);
+}
+
+static void
+cluster_sizes(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	write_and_judge("cluster_size=512", (6u << 20) + ODD, 300, 262144);
+	write_and_judge("cluster_size=1k", (12u << 20) + ODD, 300, 262144);
+	write_and_judge("cluster_size=4k", (32u << 20) + ODD, 400, 1u << 20);
+	write_and_judge("cluster_size=64k", (64u << 20) + ODD, 400, 2u << 20);
+	write_and_judge("cluster_size=2M", (64u << 20) + ODD, 300, 2u << 20);
+}
+
+static void
+refcount_widths(void **state)
+{
+	char options[64];
+
+	(void)state;
+	t_need_qemu();
+	for (unsigned int bits = 1; bits <= 64; bits *= 2) {
+		snprintf(options, sizeof(options), "refcount_bits=%u", bits);
+		write_and_judge(options, (24u << 20) + ODD, 150, 1u << 20);
+		snprintf(options, sizeof(options),
+		    "refcount_bits=%u,cluster_size=512", bits);
+		write_and_judge(options, (4u << 20) + ODD, 150, 65536);
+	}
+}
+
+static void
+creation_options(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	write_and_judge("compat=0.10", (24u << 20) + ODD, 300, 1u << 20);
+	write_and_judge("compat=0.10,cluster_size=512", 4u << 20, 300, 65536);
+	write_and_judge("lazy_refcounts=on", 24u << 20, 200, 1u << 20);
+	write_and_judge("preallocation=metadata", 24u << 20, 200, 1u << 20);
+	write_and_judge("preallocation=falloc", 24u << 20, 200, 1u << 20);
+	write_and_judge("preallocation=full", 24u << 20, 200, 1u << 20);
+	write_and_judge("compression_type=zstd", 24u << 20, 200, 1u << 20);
+	write_and_judge("compat=1.1", 512, 20, 512);
+}
+
+static void
+without_holes(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	t_how.no_sparse = true;
+	write_and_judge("compat=1.1", (24u << 20) + ODD, 300, 1u << 20);
+	t_how.no_sparse = false;
+}
+
+static void
+direct_io(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	t_how.direct = true;
+	t_must("touch probe && (dd if=probe of=/dev/null iflag=direct || "
+	    "echo no) >/dev/null 2>&1");
+	write_and_judge("compat=1.1", (8u << 20) + ODD, 200, 262144);
+	write_and_judge("cluster_size=512", (2u << 20) + ODD, 200, 65536);
+	t_how.direct = false;
+}
+
+static void
+convert_and_judge(const char *options, uint64_t size, unsigned int steps)
+{
+	struct t_image t;
+
+	t_must("rm -f a.qcow2");
+	t_make_raw("in.raw", size);
+	t_must("qemu-img convert -f raw -O qcow2 %s in.raw a.qcow2", options);
+	t_how.readonly = true;
+	t_ok(&t, "a.qcow2", BLK_FORMAT_QCOW2);
+	t_load_ref(&t, "in.raw");
+	t_compare_all(&t);
+	for (unsigned int i = 0; i < 100; i++) {
+		uint64_t at = t_random() % (size / 512) * 512;
+
+		t_compare_range(&t, at, 512);
+	}
+	assert_int_equal(t_io(&t, true, t.ref, 512, 0), -EROFS);
+	t_close(&t);
+	t_how.readonly = false;
+	t_ok(&t, "a.qcow2", BLK_FORMAT_QCOW2);
+	t_load_ref(&t, "in.raw");
+	t_steps(&t, steps, 262144);
+	t_judge(&t, "qcow2", true);
+	t_close(&t);
+}
+
+static void
+compressed_clusters(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	convert_and_judge("", (16u << 20) + ODD, 100);
+	convert_and_judge("-c", (16u << 20) + ODD, 200);
+	convert_and_judge("-c -o compat=0.10", (8u << 20) + ODD, 200);
+	convert_and_judge("-c -o cluster_size=512", (1u << 20) + ODD, 200);
+	convert_and_judge("-c -o cluster_size=4k", (8u << 20) + ODD, 200);
+	convert_and_judge("-c -o cluster_size=2M", (16u << 20) + ODD, 100);
+	convert_and_judge("-c -o compression_type=zstd", (16u << 20) + ODD, 200);
+	convert_and_judge("-c -o compression_type=zstd,cluster_size=4k",
+	    (8u << 20) + ODD, 200);
+	convert_and_judge("-c -o compression_type=zstd,cluster_size=2M",
+	    (16u << 20) + ODD, 100);
+	convert_and_judge("-c -o refcount_bits=64", (8u << 20) + ODD, 100);
+}
+
+/* @below: how the backing file is made from in.raw; then an overlay of @size. */
+static void
+overlay_and_judge(const char *below, const char *format, const char *options,
+    uint64_t base, uint64_t size)
+{
+	struct t_image t;
+
+	t_must("rm -f a.qcow2 base");
+	t_make_raw("in.raw", base);
+	t_must("%s", below);
+	t_must("qemu-img create -q -f qcow2 -o \"%s\" -b base -F %s a.qcow2 %llu",
+	    options, format, (unsigned long long)size);
+	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+	t_load_ref(&t, "in.raw");
+	t_compare_all(&t);
+	t_steps(&t, 200, 1u << 20);
+	t_judge(&t, "qcow2", true);
+	t_close(&t);
+	/* The backing file is as it was. */
+	t_must("qemu-img compare -q -f %s -F raw base in.raw", format);
+}
+
+static void
+backing_files(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	overlay_and_judge("cp in.raw base", "raw", "compat=v3", 16u << 20, 16u << 20);
+	overlay_and_judge("cp in.raw base", "raw", "compat=v3", (4u << 20) + ODD,
+	    (16u << 20) + 512);
+	overlay_and_judge("cp in.raw base", "raw", "compat=0.10",
+	    (4u << 20) + ODD, 16u << 20);
+	overlay_and_judge("cp in.raw base", "raw", "cluster_size=512",
+	    (2u << 20) + ODD, 3u << 20);
+	overlay_and_judge("qemu-img convert -O qcow2 in.raw base", "qcow2",
+	    "cluster_size=4k", (8u << 20) + ODD, 16u << 20);
+	overlay_and_judge("qemu-img convert -c -O qcow2 -o cluster_size=4k,"
+	    "compression_type=zstd in.raw base", "qcow2", "compat=v3", 8u << 20,
+	    16u << 20);
+	overlay_and_judge("qemu-img convert -c -O qcow2 in.raw one && "
+	    "qemu-img create -q -f qcow2 -b one -F qcow2 two && "
+	    "qemu-img create -q -f qcow2 -o cluster_size=2M -b two -F qcow2 base",
+	    "qcow2", "compat=v3", 8u << 20, 16u << 20);
+}
+
+static void
+chains_end(void **state)
+{
+	struct t_image t;
+
+	(void)state;
+	t_need_qemu();
+	t_must("for i in $(seq 0 16); do qemu-img create -q -f qcow2 c$i 1M; done; "
+	    "for i in $(seq 1 16); do "
+	    "qemu-img rebase -u -f qcow2 -b c$((i - 1)) -F qcow2 c$i; done");
+	t_ok(&t, "c15", BLK_FORMAT_AUTO);
+	t_close(&t);
+	t_refused("c16", BLK_FORMAT_AUTO, "more than 16 images");
+	/* c1 -> c0 -> c1, and one that is its own. */
+	t_must("qemu-img rebase -u -f qcow2 -b c1 -F qcow2 c0");
+	t_refused("c1", BLK_FORMAT_AUTO, "twice");
+	t_must("qemu-img rebase -u -f qcow2 -b c2 -F qcow2 c2");
+	t_refused("c2", BLK_FORMAT_AUTO, "twice");
+	/* The format of a backing file is named, and is one of two. */
+	t_must("qemu-img create -q -f qcow2 c3 1M && "
+	    "qemu-img rebase -u -f qcow2 -b c0 -F vmdk c3");
+	t_refused("c3", BLK_FORMAT_AUTO, "not supported: vmdk");
+	t_how.no_backing = true;
+	t_refused("c3", BLK_FORMAT_AUTO, "backing_files=on");
+	t_how.no_backing = false;
+	t_poke("c3", "\0\0\0\0", 4, 104 + 8);	/* takes the extension away */
+}
+
+static void
+refused_by_name(void **state)
+{
+	static const uint8_t bit9[8] = { 0, 0, 0, 0, 0, 0, 2, 0 };
+	struct t_image t;
+
+	(void)state;
+	t_need_qemu();
+	t_must("qemu-img create -q -f qcow2 -o extended_l2=on a 1M");
+	t_refused("a", BLK_FORMAT_AUTO, "extended L2");
+	t_must("qemu-img create -q -f qcow2 -o data_file=a.data a 1M");
+	t_refused("a", BLK_FORMAT_AUTO, "external data file");
+	t_must("qemu-img create -q -f qcow2 a 1M");
+	t_poke("a", "\0\0\0\2", 4, 32);	/* LUKS */
+	t_refused("a", BLK_FORMAT_AUTO, "encrypted");
+	t_must("qemu-img create -q -f qcow2 a 1M && "
+	    "qemu-img snapshot -c one a");
+	t_refused("a", BLK_FORMAT_AUTO, "internal snapshots");
+	t_must("qemu-img snapshot -d one a");
+	t_ok(&t, "a", BLK_FORMAT_AUTO);
+	t_close(&t);
+	t_must("qemu-img create -q -f qcow a 1M");
+	t_refused("a", BLK_FORMAT_AUTO, "version 1");
+	t_must("qemu-img create -q -f qcow2 a 1M");
+	t_poke("a", bit9, 8, 72);
+	t_refused("a", BLK_FORMAT_AUTO, "bit 09");
+	t_must("qemu-img create -q -f qcow2 a 1M");
+	t_poke("a", "\0\0\0\0\0\0\0\2", 8, 72);
+	t_refused("a", BLK_FORMAT_AUTO, "marked corrupt");
+	t_how.readonly = true;
+	t_ok(&t, "a", BLK_FORMAT_AUTO);
+	t_how.readonly = false;
+	t_close(&t);
+	t_must("qemu-img create -q -f raw a 1M");
+	t_refused("a", BLK_FORMAT_QCOW2, "not a qcow2");
+}
+
+static void
+lazy_refcounts(void **state)
+{
+	struct t_image t;
+
+	(void)state;
+	t_need_qemu();
+	for (unsigned int i = 0; i < 3; i++) {
+		static const char *const options[] = {
+			"lazy_refcounts=on",
+			"lazy_refcounts=on,cluster_size=512,refcount_bits=1",
+			"lazy_refcounts=on,cluster_size=4k,refcount_bits=64",
+		};
+
+		t_must("rm -f a.qcow2 && qemu-img create -q -f qcow2 -o %s "
+		    "a.qcow2 8M && ! qemu-io -f qcow2 -c 'write -P 7 1M 2M' "
+		    "-c 'write -P 9 5000k 33k' -c 'abort' a.qcow2" T_QUIET,
+		    options[i]);
+		/* It is dirty: its refcounts are those of an empty image. */
+		t_must("! qemu-img check -q -f qcow2 a.qcow2" T_QUIET);
+		t_how.readonly = true;
+		t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+		t_close(&t);
+		t_how.readonly = false;
+		t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+		t.ref = calloc(1, t.be.size);
+		memset(t.ref + (1u << 20), 7, 2u << 20);
+		memset(t.ref + 5000 * 1024, 9, 33 * 1024);
+		t_compare_all(&t);
+		t_must("qemu-img check -q -f qcow2 a.qcow2");
+		t_steps(&t, 100, 65536);
+		t_judge(&t, "qcow2", true);
+		t_close(&t);
+	}
+}
+
+static void
+bitmaps_are_dropped(void **state)
+{
+	struct t_image t;
+
+	(void)state;
+	t_need_qemu();
+	t_must("rm -f a.qcow2 && qemu-img create -q -f qcow2 a.qcow2 8M && "
+	    "qemu-img bitmap --add a.qcow2 b0");
+	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+	t.ref = calloc(1, t.be.size);
+	t_steps(&t, 50, 65536);
+	/* Its clusters are nobody's now, which is all that is wrong: status 3. */
+	assert_int_equal(blk_image_close(t.img), 0);
+	t_must("qemu-img check -f qcow2 a.qcow2 " T_QUIET "; test $? -eq 3 -o "
+	    "$? -eq 0");
+	t_judge(&t, "qcow2", false);
+	t_close(&t);
+}
+
+/* Discarding gives storage back, and what was given back is used again. */
+static void
+space_is_reused(void **state)
+{
+	static uint8_t buf[1u << 20];
+	struct t_image t;
+	struct stat st;
+
+	(void)state;
+	t_need_qemu();
+	t_must("rm -f a.qcow2 && qemu-img create -q -f qcow2 a.qcow2 64M");
+	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+	t.ref = calloc(1, t.be.size);
+	memset(buf, 0x5a, sizeof(buf));
+	for (unsigned int i = 0; i < 200; i++) {
+		uint64_t at = (uint64_t)(i % 60) << 20;
+
+		assert_int_equal(t_io(&t, true, buf, sizeof(buf), at), 0);
+		assert_int_equal(t.be.ops->zero(&t.be, at, sizeof(buf), true), 0);
+		assert_int_equal(t.be.ops->flush(&t.be), 0);
+	}
+	assert_int_equal(fstat(t.fd[0], &st), 0);
+	assert_true(st.st_size < 24 << 20);
+	assert_true(st.st_blocks * 512 < 4 << 20);
+	t_judge(&t, "qcow2", true);
+	t_close(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cluster_sizes),
+		cmocka_unit_test(refcount_widths),
+		cmocka_unit_test(creation_options),
+		cmocka_unit_test(without_holes),
+		cmocka_unit_test(direct_io),
+		cmocka_unit_test(compressed_clusters),
+		cmocka_unit_test(backing_files),
+		cmocka_unit_test(chains_end),
+		cmocka_unit_test(refused_by_name),
+		cmocka_unit_test(lazy_refcounts),
+		cmocka_unit_test(bitmaps_are_dropped),
+		cmocka_unit_test(space_is_reused),
+	};
+
+	return cmocka_run_group_tests_name("qcow2", tests, t_setup, t_teardown);
+}
