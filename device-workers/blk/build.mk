@@ -28,3 +28,6 @@ IMAGE_LDLIBS := -lz -lzstd
 UNIT_TESTS += qcow2
 unit_qcow2_SRCS := tests/unit/qcow2_test.c $(IMAGE_SRCS)
 unit_qcow2_LDLIBS := $(IMAGE_LDLIBS)
+UNIT_TESTS += image
+unit_image_SRCS := tests/unit/image_test.c $(IMAGE_SRCS)
+unit_image_LDLIBS := $(IMAGE_LDLIBS)
