@@ -139,12 +139,16 @@ chan_recv(struct chan *ch, struct chan_msg *msg, const char **why)
 		hdr.msg_control = control.bytes;
 		hdr.msg_controllen = sizeof(control.bytes);
 	}
+	/*
+	 * A peer that closes with our packets unread makes the next call say
+	 * ECONNRESET, once; what it sent before is there all the same, and may
+	 * be why it went.
+	 */
 	do {
 		n = recvmsg(ch->fd, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == EAGAIN ? 0 :
-		    errno == ECONNRESET ? -EPIPE : -errno;
+		return errno == EAGAIN ? 0 : -errno;
 	if (hdr.msg_control != NULL)
 		collect_fds(&hdr, msg);
 	/* An empty packet cannot be told from a hang-up, and is never sent. */

@@ -191,6 +191,23 @@ a_hang_up_and_a_full_queue_are_told(void **state)
 	assert_int_equal(chan_send(&controller, &p, NULL, 0), -EPIPE);
 }
 
+/* It did not read what we sent: its own last packet is not lost for that. */
+static void
+the_last_words_of_a_peer_arrive(void **state)
+{
+	Bh__Quit quit = BH__QUIT__INIT;
+	CHAN_PACKET(p, QUIT, quit, &quit);
+
+	(void)state;
+	assert_int_equal(chan_send(&controller, &p, NULL, 0), 0);
+	assert_int_equal(chan_send_failed(&worker, 0, ENOMEM, "no room"), 0);
+	close(worker.fd);
+	worker.fd = -1;
+	assert_int_equal(chan_recv(&controller, &msg, NULL), 1);
+	assert_int_equal(msg.packet->failed->error, ENOMEM);
+	assert_int_equal(chan_recv(&controller, &msg, NULL), -EPIPE);
+}
+
 static void
 answers_carry_the_number(void **state)
 {
@@ -217,6 +234,7 @@ main(void)
 		T(what_is_no_message_is_refused),
 		T(a_packet_that_swells_is_refused),
 		T(a_hang_up_and_a_full_queue_are_told),
+		T(the_last_words_of_a_peer_arrive),
 		T(answers_carry_the_number),
 	};
 
