@@ -8,17 +8,13 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "controller/life.h"
 #include "ipc/log.h"
 #include "sandbox/jail.h"
-#include "sandbox/kernel_compat.h"
 
 #ifdef BULKHEAD_SANITIZED
 /* Finding leaks and naming addresses takes processes and files. */
@@ -87,29 +83,8 @@ lock_process(const struct vm *vm)
 static int
 close_paths(const struct vm *vm)
 {
-	struct compat_landlock_ruleset_attr attr = {
-		.handled_access_fs = COMPAT_LANDLOCK_FS_ABI2,
-	};
-	long abi, fd;
-	int rc;
-
 	(void)vm;
-	abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
-	    LANDLOCK_CREATE_RULESET_VERSION);
-	if (abi < 2)
-		return abi < 0 ? -errno : -ENOSYS;
-	if (abi >= 3)
-		attr.handled_access_fs = COMPAT_LANDLOCK_FS_ABI3;
-	if (abi >= 4)
-		attr.handled_access_net = COMPAT_LANDLOCK_NET_ABI4;
-	/* Not ABI 5: the terminal's ioctls are on an fd that is open already,
-	 * which Landlock leaves alone, and a later reopen is refused anyway. */
-	fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
-	if (fd < 0)
-		return -errno;
-	rc = syscall(SYS_landlock_restrict_self, (int)fd, 0) != 0 ? -errno : 0;
-	close((int)fd);
-	return rc;
+	return jail_landlock();
 }
 
 /* Should: allow what controller_policy.c lists, by --seccomp. Last of all. */
@@ -121,21 +96,10 @@ close_calls(const struct vm *vm)
 		[SECCOMP_LOG] = SECCOMP_RET_LOG,
 		[SECCOMP_ERRNO] = SECCOMP_RET_ERRNO | EPERM,
 	};
-	static struct sock_filter copy[BPF_MAXINSNS];
-	struct sock_fprog prog = { .len = jail_filter_len, .filter = copy };
 
 	if (vm->spec.seccomp == SECCOMP_OFF)
 		return 0;
-	if (jail_filter_len > BPF_MAXINSNS)
-		return -E2BIG;
-	memcpy(copy, jail_filter, jail_filter_len * sizeof(copy[0]));
-	for (size_t i = 0; i < jail_filter_len; i++)
-		if (copy[i].code == (BPF_RET | BPF_K) &&
-		    copy[i].k == SECCOMP_RET_USER_NOTIF)
-			copy[i].k = verdicts[vm->spec.seccomp];
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) != 0)
-		return -errno;
-	return 0;
+	return jail_load_verdict(verdicts[vm->spec.seccomp]);
 }
 
 int

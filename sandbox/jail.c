@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <poll.h>
@@ -292,33 +291,7 @@ stage_mseal(void)
 static int
 stage_landlock(void)
 {
-	struct compat_landlock_ruleset_attr attr = {
-		.handled_access_fs = COMPAT_LANDLOCK_FS_ABI2,
-	};
-	long abi, fd;
-	int rc;
-
-	abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
-	    LANDLOCK_CREATE_RULESET_VERSION);
-	if (abi < 0)
-		return -errno;
-	if (abi < 2)
-		return -ENOSYS;
-	if (abi >= 3)
-		attr.handled_access_fs = COMPAT_LANDLOCK_FS_ABI3;
-	if (abi >= 4)
-		attr.handled_access_net = COMPAT_LANDLOCK_NET_ABI4;
-	if (abi >= 5)
-		attr.handled_access_fs = COMPAT_LANDLOCK_FS_ABI5;
-	if (abi >= 6)
-		attr.scoped = COMPAT_LANDLOCK_SCOPE_ABI6;
-	/* Fields that an older kernel does not know are 0, as it asks for. */
-	fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
-	if (fd < 0)
-		return -errno;
-	rc = syscall(SYS_landlock_restrict_self, (int)fd, 0) != 0 ? -errno : 0;
-	close((int)fd);
-	return rc;
+	return jail_landlock();
 }
 
 /* In their order; see design: others were tried and fail. */
@@ -418,26 +391,6 @@ other_verdict(enum jail_mode mode)
 	return SECCOMP_RET_KILL_PROCESS;
 }
 
-/* Load a private copy of the filter with @verdict in the place of notification. */
-static int
-load_patched(uint32_t verdict)
-{
-	static struct sock_filter copy[BPF_MAXINSNS];
-	struct sock_fprog prog = { .len = jail_filter_len, .filter = copy };
-
-	if (jail_filter_len > BPF_MAXINSNS)
-		return -E2BIG;
-	memcpy(copy, jail_filter, jail_filter_len * sizeof(copy[0]));
-	for (size_t i = 0; i < jail_filter_len; i++)
-		if (copy[i].code == (BPF_RET | BPF_K) &&
-		    copy[i].k == SECCOMP_RET_USER_NOTIF)
-			copy[i].k = verdict;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	    SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog) != 0)
-		return -errno;
-	return 0;
-}
-
 /*
  * Should: load the filter for all threads at once, with a listener where the
  * mode is to enforce. An outer supervisor may hold the one listener that the
@@ -458,13 +411,13 @@ stage_seccomp(enum jail_mode mode, int *listener)
 	if (mode == JAIL_OFF)
 		return 0;
 	if (mode != JAIL_ENFORCE)
-		return load_patched(other_verdict(mode));
+		return jail_load_verdict(other_verdict(mode));
 	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	    SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC |
 	    SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog);
 	if (fd < 0) {
 		if (errno == EBUSY || errno == EINVAL)
-			return load_patched(SECCOMP_RET_KILL_PROCESS);
+			return jail_load_verdict(SECCOMP_RET_KILL_PROCESS);
 		return -errno;
 	}
 	*listener = (int)fd;

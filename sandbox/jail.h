@@ -59,6 +59,14 @@ int jail_confine(const char **stage);
  */
 int jail_confine_opener(const char **stage);
 
+/*
+ * Single stages, for the controller, whose jail is another (controller/confine.c).
+ * Landlock: handle every right that this kernel knows, up to ABI 7, and grant
+ * none. Filter: load it with @verdict, a SECCOMP_RET_*, for what it denies. -errno.
+ */
+int jail_landlock(void);
+int jail_load_verdict(uint32_t verdict);
+
 /* The last stage, seccomp, alone; otherwise as jail_close(). */
 int jail_load(enum jail_mode mode, int *listener, const char **stage);
 
