@@ -146,7 +146,7 @@ vm_configure(struct vm *vm, const Bh__VmConfig *c, const char **why)
 		return rc;
 	/* With it this process could make a second VM. */
 	close(FD_KVM);
-	*why = "address space for guest memory";
+	*why = "no address space for guest memory; raise ulimit -v";
 	rc = gmem_init(&vm->mem, c->memory_reserve);
 	if (rc == 0)
 		rc = map_rings(vm, why);

@@ -154,7 +154,7 @@ worker_configure(struct worker *w, uint32_t seq,
 	w->regions_left = config->regions;
 	rc = gmem_init(&dev->mem, config->memory_reserve);
 	if (rc < 0)
-		cannot_start(w, rc, "address space for guest memory");
+		cannot_start(w, rc, "no address space for guest memory; raise ulimit -v");
 	rc = dev->ops->start(dev, config, &why);
 	if (rc < 0)
 		cannot_start(w, rc, why);
