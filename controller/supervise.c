@@ -476,7 +476,7 @@ child_spawn(struct child *child, const int *fds, const uint32_t *slots,
 	CHAN_PACKET(p, SPAWN, spawn, &spawn);
 	struct vm *vm = child->vm;
 	uint32_t all_slots[CHAN_MAX_FDS] = { FD_CTL };
-	int all_fds[CHAN_MAX_FDS];
+	int all_fds[CHAN_MAX_FDS] = { -1 };
 	struct request *r;
 	int rc;
 
