@@ -160,7 +160,7 @@ $(BUILD)/fuzz/$(1): $$(fuzz_$(1)_SRCS) $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
 	$(Q)$(CLANG) -std=c17 -w $$(CPPFLAGS) -U_FORTIFY_SOURCE $$(FUZZ_FLAGS) -o $$@ \
 		$$(fuzz_$(1)_SRCS) $(GEN)/bulkhead.pb-c.c $$(fuzz_$(1)_LDLIBS) -lprotobuf-c
 endef
-$(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
+$(foreach f,$(filter-out $(MSG_FUZZERS),$(FUZZERS)),$(eval $(call fuzz_rule,$(f))))
 
 # Rules that need the whole list of programs: test programs made from them.
 include $(sort $(wildcard */*/rules.mk))
