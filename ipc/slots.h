@@ -48,8 +48,10 @@ enum fd_slot {
 	FD_DEVICE_COUNT = 512,
 	FD_VCPU = 1024,		/* 1024..2047: KVM's fd of vCPU 0..1023 */
 	FD_VCPU_COUNT = 1024,
-	FD_DEVICE_EVENT = 4096,	/* 4096..: kick and call eventfds of devices */
-	FD_DEVICE_EVENT_COUNT = 8192,
+	/* Kick and call eventfds of devices. From here on, so that a VM of a few
+	 * devices can do with 4096 fds, the least hard limit that is usual. */
+	FD_DEVICE_EVENT = 2048,
+	FD_DEVICE_EVENT_COUNT = 6144,
 };
 
 #endif

@@ -304,7 +304,7 @@ device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
 		return -ENOSPC;
 	for (uint32_t q = 0; q < nqueues; q++)
 		vc.queue_max[q] = (uint16_t)ready->queue_max[q];
-	*why = "PCI device: eventfds";
+	*why = "too many eventfds; raise the hard limit of open files (ulimit -Hn)";
 	rc = place_events(vm, msg, &vc);
 	d = rc == 0 ? calloc(1, sizeof(*d)) : NULL;
 	if (d == NULL)

@@ -11,12 +11,13 @@
 #define VCPUS SB_FDS(0, FD_VCPU, FD_VCPU_COUNT)
 #define VM SB_FD(0, FD_VM)
 #define REQUEST(r) SB_EQ32(1, r)
-/* The range of device eventfds is no multiple of its size: it is two. */
-#define HALF (FD_DEVICE_EVENT_COUNT / 2)
-#define EVENTS_LOW SB_FDS(0, FD_DEVICE_EVENT, HALF)
-#define EVENTS_HIGH SB_FDS(0, FD_DEVICE_EVENT + HALF, HALF)
+/* A filter tests a range with a mask: that of the device eventfds is two, each a
+ * power of two that begins at a multiple of itself. */
+#define EVENTS_LOW SB_FDS(0, FD_DEVICE_EVENT, FD_DEVICE_EVENT)
+#define EVENTS_HIGH SB_FDS(0, 2 * FD_DEVICE_EVENT, 2 * FD_DEVICE_EVENT)
 
-_Static_assert(FD_DEVICE_EVENT % HALF == 0, "a filter tests it with a mask");
+_Static_assert((FD_DEVICE_EVENT & (FD_DEVICE_EVENT - 1)) == 0 &&
+    FD_DEVICE_EVENT_COUNT == 3 * FD_DEVICE_EVENT, "the two ranges");
 
 static const struct sb_rule rules[] = {
 	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_RUN), "run the guest"),
