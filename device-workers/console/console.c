@@ -358,6 +358,9 @@ pump_all(struct device *dev)
 static void
 console_activate(struct device *dev)
 {
+	/* Linux looks at the size only when it is told of a change. */
+	if ((dev->driver_features >> VIRTIO_CONSOLE_F_SIZE & 1) != 0)
+		device_config_changed(dev);
 	pump_all(dev);
 }
 
