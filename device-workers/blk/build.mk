@@ -31,3 +31,17 @@ unit_qcow2_LDLIBS := $(IMAGE_LDLIBS)
 UNIT_TESTS += image
 unit_image_SRCS := tests/unit/image_test.c $(IMAGE_SRCS)
 unit_image_LDLIBS := $(IMAGE_LDLIBS)
+UNIT_TESTS += image_crash
+unit_image_crash_SRCS := tests/unit/image_crash_test.c $(IMAGE_SRCS)
+unit_image_crash_LDLIBS := $(IMAGE_LDLIBS) -Wl,--wrap=pwritev -Wl,--wrap=fdatasync \
+	-Wl,--wrap=fallocate
+
+FUZZERS += qcow2 vhd vhdx vmdk
+fuzz_qcow2_SRCS := tests/fuzz/qcow2_fuzz.c $(IMAGE_SRCS)
+fuzz_vhd_SRCS := tests/fuzz/vhd_fuzz.c $(IMAGE_SRCS)
+fuzz_vhdx_SRCS := tests/fuzz/vhdx_fuzz.c $(IMAGE_SRCS)
+fuzz_vmdk_SRCS := tests/fuzz/vmdk_fuzz.c $(IMAGE_SRCS)
+fuzz_qcow2_LDLIBS := $(IMAGE_LDLIBS)
+fuzz_vhd_LDLIBS := $(IMAGE_LDLIBS)
+fuzz_vhdx_LDLIBS := $(IMAGE_LDLIBS)
+fuzz_vmdk_LDLIBS := $(IMAGE_LDLIBS)

@@ -24,7 +24,9 @@ append(char *text, size_t at, size_t size, const char *s)
 	while (s != NULL && *s != '\0' && at + 1 < size) {
 		unsigned char c = (unsigned char)*s++;
 
-		text[at++] = c >= ' ' && c < 0x7f ? (char)c : '?';
+		if (c < ' ' || c >= 0x7f)
+			c = '?';
+		text[at++] = (char)c;
 	}
 	text[at] = '\0';
 	return at;

@@ -139,7 +139,7 @@ cache_forget(struct image_cache *c, const struct image_file *f, uint64_t off,
 	uint64_t count = (off % c->granule + len + c->granule - 1) / c->granule;
 
 	/* A long range: what is here is less than what it could be. */
-	if (count > CACHE_SETS * CACHE_WAYS) {
+	if (count > (uint64_t)CACHE_SETS * CACHE_WAYS) {
 		for (unsigned int i = 0; i < CACHE_SETS * CACHE_WAYS; i++) {
 			struct cache_line *line =
 			    &c->line[i / CACHE_WAYS][i % CACHE_WAYS];

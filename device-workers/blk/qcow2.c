@@ -392,7 +392,7 @@ qcow2_open(struct blk_image *img, struct layer *l, const char **why)
 	struct qcow2 *q = &l->u.qcow2;
 	char format[16] = "";
 	uint64_t end, backing;
-	struct header h;
+	struct header h = { { 0 } };
 	uint32_t length;
 	int err;
 

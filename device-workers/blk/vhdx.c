@@ -8,8 +8,8 @@
 #include "device-workers/blk/image_int.h"
 
 #define HEADER_SIZE 4096u
-#define HEADER_AT(n) (65536u * (1u + (n)))
-#define REGIONS_AT(n) (65536u * (3u + (n)))
+#define HEADER_AT(n) (65536ull * (1u + (n)))
+#define REGIONS_AT(n) (65536ull * (3u + (n)))
 #define REGIONS_SIZE 65536u
 #define ENTRIES_MAX 2047u
 #define LOG_MAX ((uint64_t)64 << 20)
@@ -112,7 +112,7 @@ read_headers(struct blk_image *img, struct layer *l, const char **why)
 	bool found = false;
 
 	for (unsigned int n = 0; n < 2; n++) {
-		uint8_t *h = img->work + n * HEADER_SIZE;
+		uint8_t *h = img->work + (size_t)n * HEADER_SIZE;
 
 		if (file_read(l->file, h, HEADER_SIZE, HEADER_AT(n)) != 0 ||
 		    !header_ok(h) || (found && le64(h + 8) <= v->sequence))
@@ -221,7 +221,7 @@ read_regions(struct blk_image *img, struct layer *l, const char **why)
 	}
 	n = le32(t + 8);
 	for (uint32_t i = 0; i < n; i++) {
-		const uint8_t *e = t + 16 + 32 * i;
+		const uint8_t *e = t + 16 + (size_t)32 * i;
 
 		if (memcmp(e, bat_region, 16) == 0) {
 			v->bat_offset = le64(e + 16);
@@ -302,7 +302,7 @@ read_metadata(struct blk_image *img, struct layer *l, struct items *it,
 		return -EINVAL;
 	}
 	for (uint32_t i = 0; err == 0 && i < n; i++)
-		err = read_item(l, t + 32 + 32 * i, it, why);
+		err = read_item(l, t + 32 + (size_t)32 * i, it, why);
 	return err;
 }
 

@@ -111,7 +111,7 @@ try_sequence(struct blk_image *img, struct layer *l, uint64_t start,
     struct sequence *best, uint64_t *next, uint64_t *effort)
 {
 	const struct vhdx *v = &l->u.vhdx;
-	struct entry head = { 0 }, e;
+	struct entry head = { 0 }, e = { 0 };
 	uint64_t len = 0, tail;
 
 	for (;;) {

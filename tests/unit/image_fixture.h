@@ -24,6 +24,8 @@
 #include "device-workers/blk/image.h"
 
 #define T_FILES 80
+/* Not every test needs all of this. */
+#define T_MAYBE __attribute__((unused))
 
 static char t_dir[64];
 
@@ -180,7 +182,7 @@ t_close(struct t_image *t)
 } while (0)
 
 /* Opening fails with an error that has these words. */
-static void
+static void T_MAYBE
 t_refused(const char *name, enum blk_format format, const char *words)
 {
 	struct t_image t;
@@ -303,7 +305,7 @@ t_step(struct t_image *t, size_t longest)
 	}
 }
 
-static void
+static void T_MAYBE
 t_steps(struct t_image *t, unsigned int n, size_t longest)
 {
 	for (unsigned int i = 0; i < n; i++)
@@ -356,7 +358,7 @@ t_make_raw(const char *name, uint64_t size)
 }
 
 /* Bytes of a file, as a bad disk or a bad person would change them. */
-static void
+static void T_MAYBE
 t_poke(const char *name, const void *bytes, size_t len, off_t at)
 {
 	char path[128];

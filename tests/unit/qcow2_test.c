@@ -3,6 +3,8 @@
  * qcow2 images that qemu-img made with every option, read back byte for byte, and
  * written to at random; then qemu-img judges what has become of them.
  */
+#include <endian.h>
+
 #include "tests/unit/image_fixture.h"
 
 #define ODD (5u * 512u)
@@ -333,6 +335,150 @@ space_is_reused(void **state)
 	t_close(&t);
 }
 
+static void
+poke64(const char *name, uint64_t value, off_t at)
+{
+	value = htobe64(value);
+	t_poke(name, &value, sizeof(value), at);
+}
+
+static uint64_t
+peek64(const char *name, off_t at)
+{
+	uint64_t value = 0;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", t_dir, name);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &value, 8, at), 8);
+	close(fd);
+	return be64toh(value);
+}
+
+/* The same image with one word of its header changed. */
+static void
+changed_header(off_t at, uint64_t value, unsigned int len, const char *words)
+{
+	uint8_t bytes[8];
+
+	for (unsigned int i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(value >> 8 * (len - 1 - i));
+	t_must("cp good a");
+	t_poke("a", bytes, len, at);
+	t_refused("a", BLK_FORMAT_QCOW2, words);
+}
+
+static void
+damaged_headers(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	t_must("rm -f a good && qemu-img create -q -f qcow2 good 64M && "
+	    "qemu-io -f qcow2 -c 'write -P 1 0 1M' good" T_QUIET);
+	changed_header(0, 0x4b444d56, 4, "not a qcow2");
+	changed_header(4, 4, 4, "unknown version");
+	changed_header(20, 8, 4, "cluster size");
+	changed_header(20, 22, 4, "cluster size");
+	changed_header(24, 1ull << 63, 8, "impossible size");
+	changed_header(24, 513, 8, "impossible size");
+	changed_header(24, 1ull << 62, 8, "too large an L1");
+	changed_header(24, 1ull << 40, 8, "too small an L1");
+	changed_header(36, 0xffffffff, 4, "too large an L1");
+	changed_header(36, 0x100000, 4, "cut off");
+	changed_header(40, 0, 8, "L1 table out of place");
+	changed_header(40, 65536 + 512, 8, "L1 table out of place");
+	changed_header(40, 1ull << 62, 8, "L1 table out of place");
+	changed_header(40, 65536, 8, "on top of another table");
+	changed_header(48, 0, 8, "refcount table out of place");
+	changed_header(48, 1ull << 50, 8, "refcount table out of place");
+	changed_header(56, 0, 4, "impossible refcount table");
+	changed_header(56, 0xffffffff, 4, "impossible refcount table");
+	changed_header(96, 7, 4, "64 bits");
+	changed_header(100, 8, 4, "header length");
+	changed_header(100, 0x10000008, 4, "header length");
+	changed_header(104, 7, 1, "compression type");
+	changed_header(8, 0x12345678, 8, "backing file name");
+	t_must("cp good a && truncate -s 50 a");
+	t_refused("a", BLK_FORMAT_QCOW2, "whole header");
+	t_must("cp good a && truncate -s 100k a");
+	t_refused("a", BLK_FORMAT_QCOW2, "cut off");
+	t_must("truncate -s 0 a");
+	t_refused("a", BLK_FORMAT_QCOW2, "whole header");
+}
+
+static void
+damaged_tables(void **state)
+{
+	uint8_t buf[4096] = { 1 };
+	uint64_t l1, l2, rt, data;
+	struct t_image t;
+
+	(void)state;
+	t_need_qemu();
+	t_must("rm -f a good && qemu-img create -q -f qcow2 good 2G && "
+	    "qemu-io -f qcow2 -c 'write -P 1 0 64k' -c 'write -P 2 1G 64k' good"
+	    T_QUIET);
+	l1 = peek64("good", 40);
+	rt = peek64("good", 48);
+	l2 = peek64("good", (off_t)l1) & 0x00fffffffffffe00ull;
+	data = peek64("good", (off_t)l2) & 0x00fffffffffffe00ull;
+	/* Two L1 entries for one L2 table; the L2 table on the L1; beyond. */
+	t_must("cp good a");
+	poke64("a", l2 | 1ull << 63, (off_t)l1 + 8);
+	t_refused("a", BLK_FORMAT_QCOW2, "on top of another table");
+	t_must("cp good a");
+	poke64("a", l1 | 1ull << 63, (off_t)l1);
+	t_refused("a", BLK_FORMAT_QCOW2, "on top of another table");
+	t_must("cp good a");
+	poke64("a", 1ull << 40, (off_t)l1);
+	t_refused("a", BLK_FORMAT_QCOW2, "L2 table out of place");
+	/* A refcount block that is the refcount table. */
+	t_must("cp good a");
+	poke64("a", rt, (off_t)rt);
+	t_refused("a", BLK_FORMAT_QCOW2, "on top of another table");
+	t_must("cp good a");
+	poke64("a", 0, (off_t)rt);
+	t_refused("a", BLK_FORMAT_QCOW2, "wrong refcounts");
+	/* The guest's data on the L1 table: no write goes there. */
+	t_must("cp good a");
+	poke64("a", l1 | 1ull << 63, (off_t)l2);
+	t_ok(&t, "a", BLK_FORMAT_QCOW2);
+	assert_int_equal(t_io(&t, true, buf, 4096, 0), -EIO);
+	assert_int_equal(t_io(&t, true, buf, 4096, 1 << 20), -EIO);
+	t_close(&t);
+	assert_int_equal(peek64("a", 72) & 2, 2);	/* marked corrupt */
+	assert_int_equal(peek64("a", (off_t)l1) & 0x00fffffffffffe00ull, l2);
+	/* Nor do discards free it. */
+	t_must("cp good a");
+	poke64("a", l1 | 1ull << 63, (off_t)l2);
+	t_ok(&t, "a", BLK_FORMAT_QCOW2);
+	assert_int_equal(t.be.ops->discard(&t.be, 0, 65536), -EIO);
+	t_close(&t);
+	/* Impossible entries; a cluster that is cut off. */
+	t_must("cp good a");
+	poke64("a", data | 1ull << 63 | 1ull << 58, (off_t)l2);
+	t_ok(&t, "a", BLK_FORMAT_QCOW2);
+	assert_int_equal(t_io(&t, false, buf, 4096, 0), -EIO);
+	assert_int_equal(t_io(&t, true, buf, 4096, 0), -EIO);
+	t_close(&t);
+	t_must("cp good a");
+	poke64("a", 1ull << 50 | 1ull << 63, (off_t)l2);
+	t_ok(&t, "a", BLK_FORMAT_QCOW2);
+	assert_int_equal(t_io(&t, false, buf, 4096, 0), -EIO);
+	assert_int_equal(t_io(&t, true, buf, 4096, 0), -EIO);
+	t_close(&t);
+	/* A compressed cluster of rubbish. */
+	t_must("cp good a");
+	poke64("a", 1ull << 62 | data, (off_t)l2);
+	t_ok(&t, "a", BLK_FORMAT_QCOW2);
+	assert_int_equal(t_io(&t, false, buf, 4096, 0), -EIO);
+	assert_int_equal(t_io(&t, false, buf, 4096, 1 << 30), 0);
+	assert_int_equal(buf[0], 2);
+	t_close(&t);
+}
+
 int
 main(void)
 {
@@ -349,6 +495,8 @@ main(void)
 		cmocka_unit_test(lazy_refcounts),
 		cmocka_unit_test(bitmaps_are_dropped),
 		cmocka_unit_test(space_is_reused),
+		cmocka_unit_test(damaged_headers),
+		cmocka_unit_test(damaged_tables),
 	};
 
 	return cmocka_run_group_tests_name("qcow2", tests, t_setup, t_teardown);
