@@ -51,7 +51,8 @@ enum fd_slot {
 	/* Kick and call eventfds of devices. From here on, so that a VM of a few
 	 * devices can do with 4096 fds, the least hard limit that is usual. */
 	FD_DEVICE_EVENT = 2048,
-	FD_DEVICE_EVENT_COUNT = 6144,
+	FD_DEVICE_EVENT_HIGH = 4096,	/* the second power of two of the range */
+	FD_DEVICE_EVENT_END = 8192,
 };
 
 #endif

@@ -232,7 +232,7 @@ place_event(struct vm *vm, struct chan_msg *msg, unsigned int i, int *out)
 	uint32_t slot = FD_DEVICE_EVENT + vm->next_event;
 	int flags, rc;
 
-	if (vm->next_event >= FD_DEVICE_EVENT_COUNT)
+	if (slot >= FD_DEVICE_EVENT_END)
 		return -ENFILE;
 	rc = place_fd(msg, i, slot);
 	if (rc < 0)

@@ -11,13 +11,14 @@
 #define VCPUS SB_FDS(0, FD_VCPU, FD_VCPU_COUNT)
 #define VM SB_FD(0, FD_VM)
 #define REQUEST(r) SB_EQ32(1, r)
-/* A filter tests a range with a mask: that of the device eventfds is two, each a
- * power of two that begins at a multiple of itself. */
-#define EVENTS_LOW SB_FDS(0, FD_DEVICE_EVENT, FD_DEVICE_EVENT)
-#define EVENTS_HIGH SB_FDS(0, 2 * FD_DEVICE_EVENT, 2 * FD_DEVICE_EVENT)
+/* A filter tests a range with a mask: that of the device eventfds is two. */
+#define EVENTS_LOW SB_FDS(0, FD_DEVICE_EVENT, FD_DEVICE_EVENT_HIGH - FD_DEVICE_EVENT)
+#define EVENTS_HIGH							\
+	SB_FDS(0, FD_DEVICE_EVENT_HIGH, FD_DEVICE_EVENT_END - FD_DEVICE_EVENT_HIGH)
 
-_Static_assert((FD_DEVICE_EVENT & (FD_DEVICE_EVENT - 1)) == 0 &&
-    FD_DEVICE_EVENT_COUNT == 3 * FD_DEVICE_EVENT, "the two ranges");
+_Static_assert(FD_DEVICE_EVENT_HIGH == 2 * FD_DEVICE_EVENT &&
+    FD_DEVICE_EVENT_END == 4 * FD_DEVICE_EVENT &&
+    (FD_DEVICE_EVENT & (FD_DEVICE_EVENT - 1)) == 0, "two ranges, of powers of two");
 
 static const struct sb_rule rules[] = {
 	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_RUN), "run the guest"),
@@ -79,7 +80,7 @@ const struct sb_policy sb_policy = {
 	.kind = "vcpu",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
-	.rlimit_nofile = FD_DEVICE_EVENT + FD_DEVICE_EVENT_COUNT,
+	.rlimit_nofile = FD_DEVICE_EVENT_END,
 	/* One a vCPU, the main thread, and the worker that KVM (6.14) makes at
 	 * the first KVM_RUN as a thread of the process. */
 	.rlimit_nproc = FD_VCPU_COUNT + 2,
