@@ -247,6 +247,7 @@ check_device_config(const Bh__DeviceConfig *m)
 		REQUIRE(power_of_two(m->blk->queue_size) &&
 		    m->blk->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
 		REQUIRE(strlen(m->blk->serial) <= 20, "serial");
+		REQUIRE(m->blk->n_files < FD_BACKEND_COUNT, "files of an image");
 		return NULL;
 	case BH__DEVICE_CONFIG__DEVICE_NET:
 		REQUIRE(m->net->mac.len == 6, "mac");

@@ -18,6 +18,7 @@
 
 #include "device-workers/blk/backend.h"
 #include "device-workers/blk/blk.h"
+#include "device-workers/blk/blk_image.h"
 #include "device-workers/blk/blk_req.h"
 #include "ipc/log.h"
 
@@ -57,6 +58,7 @@ _Static_assert(sizeof(struct config_space) == 60, "as in 5.2.4");
 
 struct blk {
 	struct blk_backend be;
+	struct blk_image_disk image;	/* .img NULL: a raw disk */
 	struct blk_limits limits;
 	bool writeback;		/* the driver flushes when it wants to */
 	bool dirty;		/* written to since the last flush */
@@ -72,7 +74,8 @@ check_config(const Bh__BlkConfig *c, const char **why)
 	if (c->block_size < 512 || c->block_size > 4096 ||
 	    (c->block_size & (c->block_size - 1)) != 0)
 		*why = "block size is not 512 to 4096";
-	else if (c->size % c->block_size != 0)
+	else if (c->image_type == BH__IMAGE_TYPE__IMAGE_TYPE_RAW &&
+	    c->size % c->block_size != 0)
 		*why = "disk size is not a multiple of its block size";
 	else if (c->size > INT64_MAX)
 		*why = "disk size is too large";
@@ -89,22 +92,21 @@ check_config(const Bh__BlkConfig *c, const char **why)
 }
 
 static void
-fill_config(struct device *dev, const struct blk_backend *be,
-    const Bh__BlkConfig *c)
+fill_config(struct device *dev, const struct blk_backend *be)
 {
 	/*
 	 * A chain without indirect descriptors has to fit the ring with its
 	 * header and status, or a driver would wait for ever to queue it.
 	 */
-	uint32_t chain = c->queue_size < VIRTQ_MAX_SEGS ? c->queue_size :
-	    VIRTQ_MAX_SEGS;
+	uint32_t chain = dev->queue_max[0] < VIRTQ_MAX_SEGS ?
+	    dev->queue_max[0] : VIRTQ_MAX_SEGS;
 	uint32_t ratio = be->physical / be->block_size;
 	struct config_space space = {
 		.capacity = htole64(be->size / BLK_SECTOR),
 		.seg_max = htole32(chain > 3 ? chain - 2 : 1),
 		.blk_size = htole32(be->block_size),
 		.writeback = 1,
-		.num_queues = htole16((uint16_t)c->num_queues),
+		.num_queues = htole16((uint16_t)dev->nqueues),
 	};
 
 	space.topology.physical_block_exp = (uint8_t)__builtin_ctz(ratio);
@@ -120,6 +122,25 @@ fill_config(struct device *dev, const struct blk_backend *be,
 	}
 	memcpy(dev->config, &space, sizeof(space));
 	dev->config_size = sizeof(space);
+}
+
+/* What the driver is told, once the disk is known. */
+static void
+offer(struct device *dev, struct blk *b)
+{
+	b->limits.size = b->be.size;
+	b->limits.readonly = b->be.readonly;
+	dev->features |= 1ull << VIRTIO_BLK_F_SEG_MAX |
+	    1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
+	    1ull << VIRTIO_BLK_F_TOPOLOGY;
+	if (b->be.readonly)
+		dev->features |= 1ull << VIRTIO_BLK_F_RO;
+	if (dev->nqueues > 1)
+		dev->features |= 1ull << VIRTIO_BLK_F_MQ;
+	if (b->be.can_discard)
+		dev->features |= 1ull << VIRTIO_BLK_F_DISCARD |
+		    1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+	fill_config(dev, &b->be);
 }
 
 static int
@@ -146,29 +167,35 @@ blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		.readonly = c->readonly,
 		.direct = c->direct,
 	};
-	err = b->be.ops->start(&b->be, c->sparse, why);
-	if (err != 0)
-		return err;
-	b->limits.size = c->size;
-	b->limits.readonly = c->readonly;
 	if (c->serial != NULL)
 		memcpy(b->id, c->serial, strlen(c->serial));
 
 	dev->virtio_id = VIRTIO_ID_BLOCK;
-	dev->features = 1ull << VIRTIO_BLK_F_SEG_MAX |
-	    1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
-	    1ull << VIRTIO_BLK_F_TOPOLOGY;
-	if (c->readonly)
-		dev->features |= 1ull << VIRTIO_BLK_F_RO;
-	if (c->num_queues > 1)
-		dev->features |= 1ull << VIRTIO_BLK_F_MQ;
-	if (b->be.can_discard)
-		dev->features |= 1ull << VIRTIO_BLK_F_DISCARD |
-		    1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 	dev->nqueues = c->num_queues;
 	for (unsigned int q = 0; q < dev->nqueues; q++)
 		dev->queue_max[q] = (uint16_t)c->queue_size;
-	fill_config(dev, &b->be, c);
+	/* An image says only in the jail what disk it is. */
+	if (c->image_type != BH__IMAGE_TYPE__IMAGE_TYPE_RAW)
+		return blk_image_prepare(&b->image, c, why);
+	err = b->be.ops->start(&b->be, c->sparse, why);
+	if (err != 0)
+		return err;
+	offer(dev, b);
+	return 0;
+}
+
+static int
+blk_jailed(struct device *dev, const char **why)
+{
+	struct blk *b = dev->priv;
+	int err;
+
+	if (b->image.img == NULL)
+		return 0;
+	err = blk_image_enter(&b->image, &b->be, why);
+	if (err != 0)
+		return err;
+	offer(dev, b);
 	return 0;
 }
 
@@ -346,9 +373,10 @@ blk_flush(struct device *dev)
 	struct blk *b = dev->priv;
 	int err;
 
-	if (!b->dirty)
+	/* An image gives back what it set aside, written to or not. */
+	if (!b->dirty && b->image.img == NULL)
 		return;
-	err = do_flush(b);
+	err = b->image.img != NULL ? blk_image_close(b->image.img) : do_flush(b);
 	if (err != 0)
 		log_error("blk: the last flush failed: %s", log_errname(err));
 }
@@ -357,6 +385,7 @@ const struct device_ops blk_ops = {
 	.name = "blk",
 	.config_case = BH__DEVICE_CONFIG__DEVICE_BLK,
 	.start = blk_start,
+	.jailed = blk_jailed,
 	.activate = blk_activate,
 	.queue_ready = blk_queue_ready,
 	.reset = blk_reset,

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a block worker may do. Read by sandbox/genfilter alone. All I/O is
- * positional on the one disk; the file can be neither truncated nor extended by
- * fallocate (KEEP_SIZE), and nothing of it can be mapped.
+ * positional on the disk, of which an image may be several files; a file can be
+ * neither truncated nor extended by fallocate (KEEP_SIZE), and nothing of it can
+ * be mapped.
  */
 #include <linux/falloc.h>
 
 #include "device-workers/lib/worker_policy.h"
 
+#define DISK SB_FDS(0, FD_BACKEND, FD_BACKEND_COUNT)
+
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
-	SB_ALLOW1(preadv, SB_FD(0, FD_BACKEND), "IN: disk to guest memory"),
-	SB_ALLOW1(pwritev, SB_FD(0, FD_BACKEND), "OUT: guest memory to disk"),
-	SB_ALLOW1(fdatasync, SB_FD(0, FD_BACKEND), "FLUSH, and before exit"),
-	SB_ALLOW2(fallocate, SB_FD(0, FD_BACKEND),
+	SB_ALLOW1(preadv, DISK, "IN: disk to guest memory"),
+	SB_ALLOW1(pwritev, DISK, "OUT: guest memory to disk"),
+	SB_ALLOW1(fdatasync, DISK, "FLUSH, and before exit"),
+	SB_ALLOW2(fallocate, DISK,
 	    SB_EQ32(1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE),
 	    "DISCARD, WRITE_ZEROES that may unmap"),
-	SB_ALLOW2(fallocate, SB_FD(0, FD_BACKEND),
+	SB_ALLOW2(fallocate, DISK,
 	    SB_EQ32(1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE),
 	    "WRITE_ZEROES"),
 };

@@ -1,29 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-BLK_SRCS := $(addprefix device-workers/blk/,blk.c blk_req.c raw.c)
-DEVICE_TEST_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c \
-	ipc/gmem.c ipc/log.c ipc/errname.c
-
-PROGRAMS += bulkhead-blk
-bulkhead-blk_SRCS := device-workers/blk/main.c $(BLK_SRCS) $(WORKER_SRCS)
-bulkhead-blk_POLICY := device-workers/blk/blk_policy.c
-
-UNIT_TESTS += blk
-unit_blk_SRCS := tests/unit/blk_test.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
-
-FUZZERS += blk
-fuzz_blk_SRCS := tests/fuzz/blk_fuzz.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
-
-# A VM around one device worker, for tests/native.
-FAKEVM_SRCS := tests/native/fakevm.c tests/native/drvq.c $(IPC_SRCS)
-PROGRAMS += bulkhead-test-blk
-bulkhead-test-blk_SRCS := tests/native/blk_test.c $(FAKEVM_SRCS)
-
 # Disk image formats.
 IMAGE_SRCS := $(addprefix device-workers/blk/,image.c image_file.c image_cache.c \
 	image_detect.c qcow2.c qcow2_map.c qcow2_refcount.c qcow2_alloc.c \
 	qcow2_write.c qcow2_repair.c qcow2_unpack.c vhd.c vhdx.c vhdx_map.c \
 	vhdx_log.c vmdk.c)
 IMAGE_LDLIBS := -lz -lzstd
+
+BLK_SRCS := $(addprefix device-workers/blk/,blk.c blk_req.c blk_image.c raw.c) \
+	$(IMAGE_SRCS)
+DEVICE_TEST_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c \
+	ipc/gmem.c ipc/log.c ipc/errname.c
+
+PROGRAMS += bulkhead-blk
+bulkhead-blk_SRCS := device-workers/blk/main.c $(BLK_SRCS) $(WORKER_SRCS)
+bulkhead-blk_POLICY := device-workers/blk/blk_policy.c
+bulkhead-blk_LDLIBS := $(IMAGE_LDLIBS)
+
+UNIT_TESTS += blk
+unit_blk_SRCS := tests/unit/blk_test.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
+unit_blk_LDLIBS := $(IMAGE_LDLIBS)
+
+FUZZERS += blk
+fuzz_blk_SRCS := tests/fuzz/blk_fuzz.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
+fuzz_blk_LDLIBS := $(IMAGE_LDLIBS)
+
+# A VM around one device worker, for tests/native.
+FAKEVM_SRCS := tests/native/fakevm.c tests/native/drvq.c $(IPC_SRCS)
+PROGRAMS += bulkhead-test-blk
+bulkhead-test-blk_SRCS := tests/native/blk_test.c $(FAKEVM_SRCS)
+PROGRAMS += bulkhead-test-image
+bulkhead-test-image_SRCS := tests/native/image_test.c $(FAKEVM_SRCS)
 
 UNIT_TESTS += qcow2
 unit_qcow2_SRCS := tests/unit/qcow2_test.c $(IMAGE_SRCS)

@@ -39,6 +39,13 @@ struct device_ops {
 	    const char **why);
 
 	/*
+	 * The jail is closed: now, and not before, the bytes of a back end may
+	 * be looked at. Fill in what start() could not know of features and
+	 * config. Allocate nothing. Errors as start(). NULL: nothing to do.
+	 */
+	int (*jailed)(struct device *dev, const char **why);
+
+	/*
 	 * The driver said DRIVER_OK (or a saved state was loaded, after load()):
 	 * dev->driver_features and queues are set. NULL: nothing to do.
 	 */

@@ -4,7 +4,7 @@
  * that a device's main calls. Messages on the way are handled in worker.c.
  *
  * Order of a device's ops: start() once, before memory is mapped and the jail is
- * closed; then for each driver load()? activate() queue_ready()* reset(), with
+ * closed; jailed() once, right after that; then for each driver load()? activate() queue_ready()* reset(), with
  * backend_ready() at any time; flush() once, at the end.
  */
 #include <errno.h>
@@ -203,6 +203,18 @@ close_jail(struct worker *w)
 }
 
 static void
+look_inside(struct worker *w)
+{
+	const char *why = "device";
+	int rc = 0;
+
+	if (w->dev.ops->jailed != NULL)
+		rc = w->dev.ops->jailed(&w->dev, &why);
+	if (rc < 0)
+		cannot_start(w, rc, why);
+}
+
+static void
 announce(struct worker *w)
 {
 	struct device *dev = &w->dev;
@@ -241,6 +253,7 @@ worker_main(const struct device_ops *ops)
 	say_hello(w);
 	await_config(w);
 	close_jail(w);
+	look_inside(w);
 	announce(w);
 	do {
 		/* A queue that goes on does not wait, but lets others in. */

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The shipped bulkhead-blk in its jail, on disk images: that nothing of a format
+ * needs a call that the filter denies, that a successor finds all that was
+ * written, and that what cannot be opened is said.
+ */
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "device-workers/blk/blk_req.h"
+#include "tests/native/device_test.h"
+
+#define DISK (64u << 20)
+#define HEADER FAKEVM_DATA
+#define STATUS (FAKEVM_DATA + 0x1000)
+#define DATA (FAKEVM_DATA + 0x10000)
+
+static struct fakevm vm;
+static char dir[] = "/tmp/bulkhead-image-XXXXXX";
+
+static int __attribute__((format(printf, 1, 2)))
+run(const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+	int at = snprintf(line, sizeof(line), "cd %s && ", dir);
+
+	va_start(ap, fmt);
+	vsnprintf(line + at, sizeof(line) - (size_t)at, fmt, ap);
+	va_end(ap);
+	return system(line);	/* NOLINT(cert-env33-c): the tester's own */
+}
+
+/* The worker on @name, with @other as the next file if that is not NULL. */
+static int
+start(Bh__ImageType type, const char *name, const char *other)
+{
+	static char serial[] = "image", id[] = "disk0";
+	struct fakevm_fd fds[2] = { { FD_BACKEND, -1 }, { FD_BACKEND + 1, -1 } };
+	Bh__DeviceConfig config;
+	Bh__BlkConfig blk;
+	Bh__BlkFile file, *files = &file;
+	char path[256];
+	struct stat st;
+	int rc;
+
+	bh__device_config__init(&config);
+	bh__blk_config__init(&blk);
+	bh__blk_file__init(&file);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fds[0].fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fds[0].fd < 0 || fstat(fds[0].fd, &st) != 0)
+		return -errno;
+	blk.size = (uint64_t)st.st_size;
+	if (other != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", dir, other);
+		fds[1].fd = open(path, (type == BH__IMAGE_TYPE__IMAGE_TYPE_VMDK ?
+		    O_RDWR : O_RDONLY) | O_CLOEXEC);
+		if (fds[1].fd < 0 || fstat(fds[1].fd, &st) != 0)
+			return -errno;
+		file.size = (uint64_t)st.st_size;
+		blk.files = &files;
+		blk.n_files = 1;
+		blk.backing_files = true;
+	}
+	blk.block_size = 512;
+	blk.serial = serial;
+	blk.num_queues = 1;
+	blk.queue_size = 64;
+	blk.sparse = true;
+	blk.image_type = type;
+	config.id = id;
+	config.packed = true;
+	config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
+	config.blk = &blk;
+	rc = fakevm_start(&vm, "build/bulkhead-blk", &config, fds,
+	    other != NULL ? 2 : 1);
+	close(fds[0].fd);
+	if (other != NULL)
+		close(fds[1].fd);
+	return rc;
+}
+
+static int
+request(uint32_t type, uint64_t sector, uint32_t len, bool write)
+{
+	const struct drvq_buf bufs[] = {
+		{ HEADER, BLK_HEADER_SIZE, false }, { DATA, len, write },
+		{ STATUS, 1, true },
+	};
+	const struct drvq_buf none[] = { bufs[0], bufs[2] };
+	uint64_t cookie;
+	uint32_t used;
+
+	memset(vm.ram + HEADER, 0, BLK_HEADER_SIZE);
+	memcpy(vm.ram + HEADER, &type, sizeof(type));
+	memcpy(vm.ram + HEADER + 8, &sector, sizeof(sector));
+	vm.ram[STATUS] = 0xee;
+	if (drvq_add(&vm.q[0], len > 0 ? bufs : none, len > 0 ? 3 : 2, 0, 1) < 0)
+		return -1;
+	fakevm_publish(&vm, 0);
+	return fakevm_used(&vm, 0, &cookie, &used) == 0 ? vm.ram[STATUS] : -1;
+}
+
+static bool
+fill_and_check(Bh__ImageType type, const char *name, const char *other)
+{
+	struct { uint64_t sector; uint32_t n, flags; } range = { 4096, 2048, 1 };
+	uint64_t capacity;
+
+	memcpy(&capacity, vm.config, sizeof(capacity));
+	MUST(capacity == DISK / 512);
+	MUST(activate(&vm, 0, 1) == 0);
+	for (unsigned int i = 0; i < 32; i++) {
+		memset(vm.ram + DATA, (int)i + 1, 100000 / 512 * 512);
+		MUST(request(VIRTIO_BLK_T_OUT, i * 3000 + 5, 100000 / 512 * 512,
+		    false) == 0);
+	}
+	memcpy(vm.ram + DATA, &range, sizeof(range));
+	MUST(request(VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false) == 0);
+	MUST(request(VIRTIO_BLK_T_DISCARD, 0, 16, false) == 2 ||
+	    vm.ram[STATUS] != 0xee);
+	/* Not flushed, and its worker killed: a successor still finds it. */
+	fakevm_kill(&vm);
+	MUST(start(type, name, other) == 0);
+	MUST(activate(&vm, 0, 1) == 0);
+	MUST(request(VIRTIO_BLK_T_IN, 31 * 3000 + 5, 512, true) == 0);
+	MUST(vm.ram[DATA] == 32 && vm.ram[DATA + 511] == 32);
+	MUST(request(VIRTIO_BLK_T_IN, 4096, 512, true) == 0);
+	MUST(vm.ram[DATA] == 0);
+	MUST(request(VIRTIO_BLK_T_FLUSH, 0, 0, false) == 0);
+	MUST(request(VIRTIO_BLK_T_OUT, 1, 512, false) == 0);
+	MUST(fakevm_quit(&vm) == 0);
+	MUST(vm.denied[0] == 0);
+	return true;
+}
+
+static bool
+refused(Bh__ImageType type, const char *name, const char *words)
+{
+	MUST(start(type, name, NULL) != 0);
+	if (strstr(vm.failed, words) == NULL)
+		printf("# \"%s\"\n", vm.failed);
+	MUST(strstr(vm.failed, words) != NULL);
+	return true;
+}
+
+/* @make a 64 MiB image "a"; then qemu-img checks with @check. */
+static void
+on(const char *what, Bh__ImageType type, const char *make, const char *name,
+    const char *other, const char *check)
+{
+	bool good = run("%s", make) == 0;
+
+	good = good && start(type, name, other) == 0 &&
+	    fill_and_check(type, name, other);
+	if (good && check != NULL && run("%s", check) != 0) {
+		printf("# %s\n", check);
+		good = false;
+	}
+	result(good, &vm, what);
+	if (!good)
+		fakevm_kill(&vm);
+}
+
+int
+main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (mkdtemp(dir) == NULL || fakevm_init(&vm) != 0)
+		return 2;
+	on("qcow2", BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2,
+	    "qemu-img create -q -f qcow2 a 64M", "a", NULL,
+	    /* The killed worker's clusters, set aside for nobody: 3. */
+	    "qemu-img check -q -f qcow2 a >/dev/null 2>&1; test $? = 3 -o $? = 0");
+	on("qcow2, detected, zlib", BH__IMAGE_TYPE__IMAGE_TYPE_DETECT,
+	    "truncate -s 64M r && yes | head -c 9000000 | dd of=r conv=notrunc "
+	    "2>/dev/null && qemu-img convert -c -O qcow2 r a", "a", NULL,
+	    "qemu-img check -q -f qcow2 a >/dev/null 2>&1; test $? = 3 -o $? = 0");
+	on("qcow2, zstd", BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2,
+	    "qemu-img convert -c -O qcow2 -o compression_type=zstd r a", "a",
+	    NULL, "qemu-img check -q -f qcow2 a >/dev/null 2>&1; test $? = 3 -o $? = 0");
+	on("qcow2 on a backing file", BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2,
+	    "qemu-img create -q -f qcow2 -b r -F raw a", "a", "r",
+	    "qemu-img check -q -f qcow2 a >/dev/null 2>&1; test $? = 3 -o $? = 0");
+	result(refused(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "a", "backing_files=on"),
+	    &vm, "a backing file that is not allowed");
+	on("VHD", BH__IMAGE_TYPE__IMAGE_TYPE_DETECT, "qemu-img create -q -f vpc "
+	    "-o subformat=fixed,force_size=on a 64M", "a", NULL, NULL);
+	on("VHDX", BH__IMAGE_TYPE__IMAGE_TYPE_VHDX,
+	    "rm a; qemu-img create -q -f vhdx a 64M", "a", NULL,
+	    "qemu-img check -q -f vhdx a");
+	on("VMDK", BH__IMAGE_TYPE__IMAGE_TYPE_VMDK, "qemu-img create -q -f vmdk -o "
+	    "subformat=monolithicFlat m.vmdk 64M", "m.vmdk", "m-flat.vmdk", NULL);
+	result(refused(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "r", "not a qcow2"), &vm,
+	    "what is not an image");
+	fakevm_fini(&vm);
+	(void)run("rm -rf %s", dir);
+	return finish();
+}
