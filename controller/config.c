@@ -66,12 +66,39 @@ fill_topology(const struct vm *vm, Bh__Topology *t)
 
 /* ---- device workers ---------------------------------------------------------------- */
 
+/* Room for the messages of one limit. */
+struct limit_message {
+	Bh__RateLimit limit;
+	Bh__TokenBucket bandwidth, ops;
+};
+
+static Bh__TokenBucket *
+fill_bucket(const struct bucket_spec *from, Bh__TokenBucket *to)
+{
+	bh__token_bucket__init(to);
+	to->size = from->size;
+	to->one_time_burst = from->burst;
+	to->refill_ms = from->refill_ms;
+	return from->size != 0 ? to : NULL;
+}
+
+/* NULL: there is no limit. */
+static Bh__RateLimit *
+fill_limit(const struct limit_spec *from, struct limit_message *m)
+{
+	bh__rate_limit__init(&m->limit);
+	m->limit.bandwidth = fill_bucket(&from->bw, &m->bandwidth);
+	m->limit.ops = fill_bucket(&from->ops, &m->ops);
+	return from->bw.size != 0 || from->ops.size != 0 ? &m->limit : NULL;
+}
+
 static void
 fill_blk(const struct vm *vm, const struct plan_device *dev,
-    Bh__BlkConfig *blk, char serial[21])
+    Bh__BlkConfig *blk, char serial[21], struct limit_message *limit)
 {
 	const struct disk_spec *disk = &vm->spec.disks[dev->index];
 	const struct backend *b = &vm->disks[dev->index];
+	int group = spec_limit_group(&vm->spec, disk);
 
 	/* As Cloud Hypervisor: without a serial number it comes of the file. */
 	(void)snprintf(serial, 21, "%llu%llu", (unsigned long long)b->device,
@@ -84,6 +111,9 @@ fill_blk(const struct vm *vm, const struct plan_device *dev,
 	blk->queue_size = disk->queue_size;
 	blk->direct = disk->direct;
 	blk->sparse = disk->sparse;
+	blk->rate_limit = fill_limit(group < 0 ? &disk->limit :
+	    &vm->spec.limit_groups[group].limit, limit);
+	limit->limit.shared = group >= 0;
 }
 
 /* TUN_F_ bits of <linux/if_tun.h> that the user wants; USO goes with UFO. */
@@ -95,7 +125,8 @@ wanted_offloads(const struct net_spec *net)
 }
 
 static void
-fill_net(struct vm *vm, const struct plan_device *dev, Bh__NetConfig *net)
+fill_net(struct vm *vm, const struct plan_device *dev, Bh__NetConfig *net,
+    struct limit_message *limit)
 {
 	const struct net_spec *spec = &vm->spec.nets[dev->index];
 	union { const uint8_t *in; uint8_t *out; } mac = { .in = dev->mac };
@@ -106,6 +137,7 @@ fill_net(struct vm *vm, const struct plan_device *dev, Bh__NetConfig *net)
 	net->queue_size = spec->queue_size;
 	net->tap_offloads = vm->nets[dev->index].tap_offloads &
 	    wanted_offloads(spec);
+	net->rate_limit = fill_limit(&spec->limit, limit);
 }
 
 static void
@@ -131,6 +163,7 @@ send_device_config(struct child *child)
 	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
+	struct limit_message limit;
 	char serial[21];
 
 	config.id = text(dev->id);
@@ -138,12 +171,12 @@ send_device_config(struct child *child)
 	config.memory_reserve = dev->on_pci ? reserve(vm) : 0;
 	config.regions = dev->on_pci ? vm->plan.nregions : 0;
 	if (dev->kind == PROC_BLK) {
-		fill_blk(vm, dev, &blk, serial);
+		fill_blk(vm, dev, &blk, serial, &limit);
 		config.packed = vm->spec.disks[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
 		config.blk = &blk;
 	} else if (dev->kind == PROC_NET) {
-		fill_net(vm, dev, &net);
+		fill_net(vm, dev, &net, &limit);
 		config.packed = vm->spec.nets[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_NET;
 		config.net = &net;

@@ -41,10 +41,19 @@
 	TOGGLE("packed", s, pci.packed, "offer packed rings; off"),		\
 	LATER("iommu"), LATER("pci_segment")
 
-#define LIMITER								\
-	LATER("bw_size"), LATER("bw_one_time_burst"),			\
-	LATER("bw_refill_time"), LATER("ops_size"),			\
-	LATER("ops_one_time_burst"), LATER("ops_refill_time")
+#define LIMITER(s)							\
+	SIZE("bw_size", s, limit.bw.size, 0,				\
+	    "bytes in a refill time; 0, unlimited"),			\
+	SIZE("bw_one_time_burst", s, limit.bw.burst, 0,			\
+	    "more bytes, once; 0"),					\
+	U32("bw_refill_time", s, limit.bw.refill_ms, 0,			\
+	    SPEC_MAX_REFILL_MS, "ms; with bw_size"),			\
+	SIZE("ops_size", s, limit.ops.size, 0,				\
+	    "operations in a refill time; 0, unlimited"),		\
+	SIZE("ops_one_time_burst", s, limit.ops.burst, 0,		\
+	    "more operations, once; 0"),				\
+	U32("ops_refill_time", s, limit.ops.refill_ms, 0,		\
+	    SPEC_MAX_REFILL_MS, "ms; with ops_size")
 
 static const char *const core_scheduling_words[] = { "vm", "vcpu", "off", NULL };
 static const char *const image_words[] = { "raw", NULL };
@@ -99,8 +108,10 @@ static const struct sub_option disk_subs[] = {
 	TOGGLE("sparse", disk_spec, sparse, "punch holes for discards; on"),
 	WORDS("image_type", disk_spec, image_type, image_words, "raw",
 	    "format; raw"),
-	PCI(disk_spec), LIMITER,
-	LATER("vhost_user"), LATER("socket"), LATER("rate_limit_group"),
+	TEXT("rate_limit_group", disk_spec, limit_group, 64,
+	    "share the limit of a --rate-limit-group"),
+	PCI(disk_spec), LIMITER(disk_spec),
+	LATER("vhost_user"), LATER("socket"),
 	LATER("queue_affinity"), LATER("backing_files"),
 	LATER("lock_granularity"), LATER("_disable_io_uring"),
 	LATER("_disable_aio"),
@@ -126,8 +137,13 @@ static const struct sub_option net_subs[] = {
 	TOGGLE("offload_tso", net_spec, offload_tso, "on"),
 	TOGGLE("offload_ufo", net_spec, offload_ufo, "on"),
 	TOGGLE("offload_csum", net_spec, offload_csum, "on"),
-	PCI(net_spec), LIMITER,
+	PCI(net_spec), LIMITER(net_spec),
 	LATER("vhost_user"), LATER("socket"), LATER("vhost_mode"),
+};
+
+static const struct sub_option limit_group_subs[] = {
+	TEXT("id", limit_group_spec, id, 64, "name, for --disk"),
+	LIMITER(limit_group_spec),
 };
 
 static const struct sub_option rng_subs[] = {
@@ -190,6 +206,8 @@ const struct net_spec net_default = {
 	.offload_tso = true, .offload_ufo = true, .offload_csum = true,
 };
 
+static const struct limit_group_spec limit_group_default = { .id = NULL };
+
 #define STRING(n, f, m, h)						\
 	{ .name = n, .kind = OPTION_STRING, .offset = AT(vm_spec, f),	\
 	  .meta = m, .help = h }
@@ -220,6 +238,15 @@ const struct option_row option_rows[] = {
 	  .max_elements = SPEC_MAX_NETS, .element_default = &net_default,
 	  .subs = net_subs, .nsubs = COUNT(net_subs),
 	  .help = "several values may follow" },
+	{ .name = "rate-limit-group", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, limit_groups),
+	  .count_offset = AT(vm_spec, nlimit_groups),
+	  .element_size = sizeof(struct limit_group_spec),
+	  .max_elements = SPEC_MAX_LIMIT_GROUPS,
+	  .element_default = &limit_group_default,
+	  .subs = limit_group_subs, .nsubs = COUNT(limit_group_subs),
+	  .help = "a limit that several disks share; several values may "
+		  "follow" },
 	SUBS("rng", rng, rng_subs, "always there"),
 	SUBS("console", console, console_subs, "the virtio console"),
 	SUBS("serial", serial, serial_subs, "the 16550 at COM1"),
@@ -252,7 +279,7 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("memory-zone"), FLAG_IS_LATER("no-shutdown"),
 	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
 	OPTION_IS_LATER("pmem"), FLAG_IS_LATER("pvmemcontrol"),
-	FLAG_IS_LATER("pvpanic"), OPTION_IS_LATER("rate-limit-group"),
+	FLAG_IS_LATER("pvpanic"),
 	OPTION_IS_LATER("restore"), OPTION_IS_LATER("rtc"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
 	OPTION_IS_LATER("vdpa"), OPTION_IS_LATER("vsock"),

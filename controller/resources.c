@@ -126,6 +126,19 @@ resources_rings(struct vm *vm)
 }
 
 int
+resources_limits(struct vm *vm)
+{
+	/* Zeros are a full bucket. */
+	for (uint32_t i = 0; i < vm->spec.nlimit_groups; i++) {
+		vm->limits[i] = sealed_memfd("bulkhead-limit", 4096, 0);
+		if (vm->limits[i] < 0)
+			return no_fds(vm, "the state of a rate limit group",
+			    vm->limits[i]);
+	}
+	return 0;
+}
+
+int
 resources_bus(struct child *worker)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,

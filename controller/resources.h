@@ -11,6 +11,7 @@
 /* All: 0, or -errno with the line said. */
 int resources_memory(struct vm *vm);
 int resources_rings(struct vm *vm);
+int resources_limits(struct vm *vm);		/* state of rate limit groups */
 int resources_device(struct child *worker);	/* eventfds, bus */
 
 /* A new pair of bus ends for @worker; a reset's. -errno. */

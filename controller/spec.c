@@ -153,6 +153,84 @@ check_memory(const struct vm_spec *spec, struct spec_error *err)
 }
 
 static int
+check_bucket(const char *option, const char *kind, const struct bucket_spec *b,
+    struct spec_error *err)
+{
+	if (b->size != 0 && b->refill_ms == 0)
+		return usage(err, "--%s %s_size=%l: in what time? add "
+		    "%s_refill_time=<ms>", option, kind, b->size, kind);
+	if (b->size == 0 && b->refill_ms != 0)
+		return usage(err, "--%s %s_refill_time=%u: limits nothing "
+		    "without %s_size; add it", option, kind, b->refill_ms, kind);
+	if (b->size == 0 && b->burst != 0)
+		return usage(err, "--%s %s_one_time_burst=%l: limits nothing "
+		    "without %s_size; add it", option, kind, b->burst, kind);
+	return 0;
+}
+
+static int
+check_limit(const char *option, const struct limit_spec *l,
+    struct spec_error *err)
+{
+	int bad = check_bucket(option, "bw", &l->bw, err);
+
+	return bad != 0 ? bad : check_bucket(option, "ops", &l->ops, err);
+}
+
+static int
+check_limit_groups(const struct vm_spec *spec, struct spec_error *err)
+{
+	for (uint32_t i = 0; i < spec->nlimit_groups; i++) {
+		const struct limit_group_spec *g = &spec->limit_groups[i];
+		struct span id = span_of(g->id != NULL ? g->id : "");
+		int bad = check_limit("rate-limit-group", &g->limit, err);
+
+		if (bad != 0)
+			return bad;
+		if (g->id == NULL)
+			return usage(err, "--rate-limit-group: no name; add "
+			    "id=<name>");
+		if (g->limit.bw.size == 0 && g->limit.ops.size == 0)
+			return usage(err, "--rate-limit-group id=%S: limits "
+			    "nothing; add bw_size or ops_size", &id);
+		for (uint32_t k = 0; k < i; k++)
+			if (strcmp(g->id, spec->limit_groups[k].id) == 0)
+				return usage(err, "--rate-limit-group id=%S: a "
+				    "second group of this name; take another",
+				    &id);
+	}
+	return 0;
+}
+
+int
+spec_limit_group(const struct vm_spec *spec, const struct disk_spec *disk)
+{
+	for (uint32_t i = 0; disk->limit_group != NULL &&
+	    i < spec->nlimit_groups; i++)
+		if (strcmp(disk->limit_group, spec->limit_groups[i].id) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int
+check_disk_limit(const struct vm_spec *spec, const struct disk_spec *d,
+    struct spec_error *err)
+{
+	struct span group = span_of(d->limit_group != NULL ? d->limit_group :
+	    "");
+
+	if (d->limit_group != NULL && spec_limit_group(spec, d) < 0)
+		return usage(err, "--disk rate_limit_group=%S: there is no such "
+		    "group; add --rate-limit-group id=%S,..", &group, &group);
+	if (d->limit_group != NULL &&
+	    (d->limit.bw.size != 0 || d->limit.ops.size != 0))
+		return usage(err, "--disk rate_limit_group=%S: not together "
+		    "with limits of its own; leave out bw_size and ops_size",
+		    &group);
+	return check_limit("disk", &d->limit, err);
+}
+
+static int
 check_disk(const struct vm_spec *spec, const struct disk_spec *d,
     struct spec_error *err)
 {
@@ -167,7 +245,7 @@ check_disk(const struct vm_spec *spec, const struct disk_spec *d,
 		return usage(err, "--disk path=%S,num_queues=%u: more than boot "
 		    "vCPUs (%u); lower it", &path, d->num_queues,
 		    spec->cpus.boot);
-	return 0;
+	return check_disk_limit(spec, d, err);
 }
 
 static int
@@ -202,6 +280,7 @@ static int
 check_net(const struct net_spec *n, struct spec_error *err)
 {
 	struct span tap = span_of(n->tap != NULL ? n->tap : "");
+	int bad;
 
 	if (n->num_queues % 2 != 0)
 		return usage(err, "--net num_queues=%u: odd; two queues a pair",
@@ -212,7 +291,8 @@ check_net(const struct net_spec *n, struct spec_error *err)
 	if (!n->offload_csum && (n->offload_tso || n->offload_ufo))
 		return usage(err, "--net offload_csum=off: tso and ufo need it; "
 		    "add offload_tso=off,offload_ufo=off");
-	return check_net_host(n, tap, err);
+	bad = check_limit("net", &n->limit, err);
+	return bad != 0 ? bad : check_net_host(n, tap, err);
 }
 
 static int
@@ -323,7 +403,8 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 	    (bad = check_cpus(spec, err)) != 0 ||
 	    (bad = check_memory(spec, err)) != 0 ||
 	    (bad = check_ports(spec, err)) != 0 ||
-	    (bad = check_platform(spec, err)) != 0)
+	    (bad = check_platform(spec, err)) != 0 ||
+	    (bad = check_limit_groups(spec, err)) != 0)
 		return bad;
 	for (uint32_t i = 0; i < spec->ndisks; i++)
 		if ((bad = check_disk(spec, &spec->disks[i], err)) != 0)

@@ -15,8 +15,10 @@
 
 #define SPEC_MAX_DISKS 248u
 #define SPEC_MAX_NETS 248u
+#define SPEC_MAX_LIMIT_GROUPS 64u
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
 #define SPEC_MAX_OEM_STRINGS 32u
+#define SPEC_MAX_REFILL_MS 86400000u	/* BUCKET_LIMIT_REFILL_MS */
 #define SPEC_MAX_VCPUS 1024u	/* FD_VCPU_COUNT */
 #define SPEC_MAX_AFFINITY_CPUS 1024u
 
@@ -25,6 +27,22 @@ struct pci_spec {
 	const char *id;		/* NULL: given by the plan */
 	uint32_t slot;		/* 1..31; 0: given by the plan */
 	bool packed;		/* offer packed rings */
+};
+
+/* One token bucket; size 0: none. */
+struct bucket_spec {
+	uint64_t size;		/* bytes, or requests */
+	uint64_t burst;
+	uint32_t refill_ms;
+};
+
+struct limit_spec {
+	struct bucket_spec bw, ops;
+};
+
+struct limit_group_spec {
+	const char *id;
+	struct limit_spec limit;
 };
 
 struct payload_spec {
@@ -78,6 +96,8 @@ struct disk_spec {
 	uint32_t queue_size;
 	const char *serial;
 	uint32_t image_type;	/* raw is the only one */
+	struct limit_spec limit;
+	const char *limit_group;	/* NULL: none */
 };
 
 struct address_spec {
@@ -101,6 +121,7 @@ struct net_spec {
 	uint32_t num_queues;	/* two a queue pair */
 	uint32_t queue_size;
 	bool offload_tso, offload_ufo, offload_csum;
+	struct limit_spec limit;	/* of each direction */
 };
 
 struct rng_spec {
@@ -157,6 +178,8 @@ struct vm_spec {
 	uint32_t ndisks;
 	struct net_spec nets[SPEC_MAX_NETS];
 	uint32_t nnets;
+	struct limit_group_spec limit_groups[SPEC_MAX_LIMIT_GROUPS];
+	uint32_t nlimit_groups;
 	struct rng_spec rng;
 	struct port_spec console, serial, debug_console;
 	struct platform_spec platform;
@@ -183,6 +206,9 @@ char *spec_text(struct vm_spec *spec, const char *text, size_t len);
 
 /* @n zeroed objects of @size bytes that live as long as the spec, or NULL. */
 void *spec_array(struct vm_spec *spec, size_t n, size_t size);
+
+/* Which of spec->limit_groups a disk is in, or -1: in none. */
+int spec_limit_group(const struct vm_spec *spec, const struct disk_spec *disk);
 
 /*
  * Everything that can be said of a spec without looking at the host: ranges that

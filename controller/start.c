@@ -95,6 +95,13 @@ pack_device(struct child *child, struct baggage *b)
 		from = &vm->rng;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
 		pack(b, from->fds[i], FD_BACKEND + i);
+	if (child->kind == PROC_BLK) {
+		int group = spec_limit_group(&vm->spec,
+		    &vm->spec.disks[child->dev->index]);
+
+		if (group >= 0)
+			pack(b, vm->limits[group], FD_LIMIT);
+	}
 	if (child->kind == PROC_CONSOLE) {
 		pack(b, vm->port_in[VM_CONSOLE], FD_CONSOLE_IN);
 		pack(b, vm->port_out[VM_CONSOLE], FD_CONSOLE_OUT);
@@ -182,7 +189,7 @@ void
 start_build(struct vm *vm)
 {
 	if (resources_memory(vm) != 0 || resources_rings(vm) != 0 ||
-	    paths_adopt_taps(vm) != 0)
+	    resources_limits(vm) != 0 || paths_adopt_taps(vm) != 0)
 		return;
 	set_ports(vm);
 	/* The slowest first. */

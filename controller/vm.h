@@ -155,6 +155,7 @@ struct vm {
 	/* memory.c */
 	int ram;		/* memfd of all regions */
 	int rings, rings_to_far, rings_to_guest;
+	int limits[SPEC_MAX_LIMIT_GROUPS];	/* state of each group, a memfd */
 
 	/* start.c */
 	bool opening;		/* not all paths are open yet */

@@ -35,6 +35,9 @@ enum fd_slot {
 	FD_RINGS_TO_GUEST = 18,	/* eventfd: bytes for the guest, or room */
 	FD_LOG_MAP = 19,	/* dirty bitmap, while it is being mapped */
 
+	/* Block worker */
+	FD_LIMIT = 20,		/* memfd: what a rate limit group has left */
+
 	FD_KICK = 64,		/* 64..127: kick eventfd of queue 0..63 */
 	FD_CALL = 128,		/* 128..191: call eventfd of queue 0..63 */
 	FD_QUEUE_COUNT = 64,

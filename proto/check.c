@@ -233,6 +233,30 @@ check_tap(const Bh__TapConfig *t)
 }
 
 static const char *
+check_bucket(const Bh__TokenBucket *b)
+{
+	if (b == NULL)
+		return NULL;
+	REQUIRE(b->size >= 1 && b->size <= BUCKET_LIMIT_SIZE, "bucket size");
+	REQUIRE(b->one_time_burst <= BUCKET_LIMIT_SIZE, "bucket burst");
+	REQUIRE(b->refill_ms >= 1 && b->refill_ms <= BUCKET_LIMIT_REFILL_MS,
+	    "refill time");
+	return NULL;
+}
+
+static const char *
+check_rate_limit(const Bh__RateLimit *l, bool may_share)
+{
+	const char *why;
+
+	if (l == NULL)
+		return NULL;
+	REQUIRE(!l->shared || may_share, "a shared rate limit");
+	why = check_bucket(l->bandwidth);
+	return why != NULL ? why : check_bucket(l->ops);
+}
+
+static const char *
 check_device_config(const Bh__DeviceConfig *m)
 {
 	REQUIRE(m->regions <= GMEM_LIMIT_REGIONS, "too many memory regions");
@@ -248,7 +272,7 @@ check_device_config(const Bh__DeviceConfig *m)
 		    m->blk->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
 		REQUIRE(strlen(m->blk->serial) <= 20, "serial");
 		REQUIRE(m->blk->n_files < FD_BACKEND_COUNT, "files of an image");
-		return NULL;
+		return check_rate_limit(m->blk->rate_limit, true);
 	case BH__DEVICE_CONFIG__DEVICE_NET:
 		REQUIRE(m->net->mac.len == 6, "mac");
 		REQUIRE(m->net->mtu <= 65535, "mtu");
@@ -256,7 +280,7 @@ check_device_config(const Bh__DeviceConfig *m)
 		    m->net->queue_pairs <= FD_BACKEND_COUNT, "queue pairs");
 		REQUIRE(power_of_two(m->net->queue_size) &&
 		    m->net->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
-		return NULL;
+		return check_rate_limit(m->net->rate_limit, false);
 	case BH__DEVICE_CONFIG__DEVICE_RNG:
 		REQUIRE(power_of_two(m->rng->queue_size) &&
 		    m->rng->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");

@@ -20,6 +20,7 @@
 #include "device-workers/blk/blk.h"
 #include "device-workers/blk/blk_image.h"
 #include "device-workers/blk/blk_req.h"
+#include "device-workers/lib/limit.h"
 #include "ipc/log.h"
 
 #define VIRTIO_ID_BLOCK 2
@@ -60,6 +61,7 @@ struct blk {
 	struct blk_backend be;
 	struct blk_image_disk image;	/* .img NULL: a raw disk */
 	struct blk_limits limits;
+	struct device_limit rate;
 	bool writeback;		/* the driver flushes when it wants to */
 	bool dirty;		/* written to since the last flush */
 	char id[VIRTIO_BLK_ID_BYTES];
@@ -167,6 +169,9 @@ blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		.readonly = c->readonly,
 		.direct = c->direct,
 	};
+	err = device_limit_start(dev, &b->rate, c->rate_limit, why);
+	if (err != 0)
+		return err;
 	if (c->serial != NULL)
 		memcpy(b->id, c->serial, strlen(c->serial));
 
@@ -328,6 +333,18 @@ serve(struct device *dev, struct virtq *vq)
 	return true;
 }
 
+/* What b->chain costs of the rate limit: its data, of whatever kind. */
+static uint64_t
+data_bytes(const struct virtq_chain *chain)
+{
+	uint64_t all = chain->read_len + chain->write_len;
+
+	if (all <= BLK_HEADER_SIZE + 1)
+		return 0;
+	all -= BLK_HEADER_SIZE + 1;
+	return all < BLK_MAX_DATA ? all : BLK_MAX_DATA;
+}
+
 static void
 blk_queue_ready(struct device *dev, unsigned int q)
 {
@@ -348,6 +365,11 @@ blk_queue_ready(struct device *dev, unsigned int q)
 			virtq_no_kicks(vq);
 			continue;
 		}
+		if (!device_limit_open(dev, &b->rate, q)) {
+			virtq_unpop(vq, &b->chain);
+			break;
+		}
+		device_limit_spend(&b->rate, data_bytes(&b->chain));
 		if (!serve(dev, vq))
 			break;
 		bytes += b->req.len;

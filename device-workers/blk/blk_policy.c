@@ -13,6 +13,7 @@
 
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
+	WORKER_TIMER_RULES,
 	SB_ALLOW1(preadv, DISK, "IN: disk to guest memory"),
 	SB_ALLOW1(pwritev, DISK, "OUT: guest memory to disk"),
 	SB_ALLOW1(fdatasync, DISK, "FLUSH, and before exit"),

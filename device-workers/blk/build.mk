@@ -28,6 +28,8 @@ fuzz_blk_LDLIBS := $(IMAGE_LDLIBS)
 FAKEVM_SRCS := tests/native/fakevm.c tests/native/drvq.c $(IPC_SRCS)
 PROGRAMS += bulkhead-test-blk
 bulkhead-test-blk_SRCS := tests/native/blk_test.c $(FAKEVM_SRCS)
+PROGRAMS += bulkhead-test-limit
+bulkhead-test-limit_SRCS := tests/native/limit_test.c $(FAKEVM_SRCS)
 PROGRAMS += bulkhead-test-image
 bulkhead-test-image_SRCS := tests/native/image_test.c $(FAKEVM_SRCS)
 

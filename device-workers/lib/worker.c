@@ -193,7 +193,7 @@ forget_driver(struct worker *w)
 	worker_disable_queues(w);
 	dev->active = false;
 	dev->driver_features = 0;
-	w->again = 0;
+	w->again = w->later = 0;
 	w->needs_reset = false;
 	w->saved = false;
 }
@@ -298,9 +298,16 @@ void
 worker_settle(struct worker *w)
 {
 	struct device *dev = &w->dev;
-	uint64_t again = w->again;
+	uint64_t again = w->again, part = again & ~0ull << w->first;
 
 	w->again = 0;
+	/* Another is first each time: the tokens of a limit go round. */
+	if (part == 0)
+		part = again;
+	if (again != 0)
+		w->first = ((unsigned int)__builtin_ctzll(part) + 1) % 64;
+	for (again &= ~part; part != 0; part &= part - 1)
+		run_queue(w, (unsigned int)__builtin_ctzll(part));
 	for (; again != 0; again &= again - 1)
 		run_queue(w, (unsigned int)__builtin_ctzll(again));
 	if (w->nquiet == 0)

@@ -26,6 +26,12 @@
 #define WORKER_UNMAP_FLAGS						\
 	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED)
 
+/* With device_limit_start(): after WORKER_RULES. */
+#define WORKER_TIMER_RULES						\
+	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_TIMER),			\
+	    "when a rate limit has tokens again"),			\
+	SB_ALLOW1(read, SB_FD(0, FD_TIMER), "it has")
+
 #define WORKER_RULES							\
 	SB_ALLOW1(recvmsg, SB_FD(0, FD_CTL), "messages of the controller"), \
 	SB_ALLOW1(recvmsg, SB_FD(0, FD_BUS), "messages of the vcpu-worker"), \

@@ -111,6 +111,11 @@ net_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 			return err;
 	}
 
+	err = device_limit_start(dev, &n->tx_rate, c->rate_limit, why);
+	if (err == 0)
+		err = device_limit_start(dev, &n->rx_rate, c->rate_limit, why);
+	if (err != 0)
+		return err;
 	dev->virtio_id = VIRTIO_ID_NET;
 	dev->features = net_features_of(c->tap_offloads) |
 	    1ull << VIRTIO_NET_F_MAC | 1ull << VIRTIO_NET_F_STATUS |
@@ -245,6 +250,20 @@ ctrl_queue(const struct device *dev)
 	return has(dev, VIRTIO_NET_F_MQ) ? 2 * n->npairs : 2;
 }
 
+/* May n->chain, of transmit queue @q, go now? */
+static bool
+may_transmit(struct device *dev, unsigned int q)
+{
+	struct net *n = dev->priv;
+	uint64_t len = n->chain.read_len;
+
+	if (!device_limit_open(dev, &n->tx_rate, q))
+		return false;
+	len = len > NET_HDR_SIZE ? len - NET_HDR_SIZE : 0;
+	device_limit_spend(&n->tx_rate, len < NET_FRAME_MAX ? len : NET_FRAME_MAX);
+	return true;
+}
+
 static void
 net_queue_ready(struct device *dev, unsigned int q)
 {
@@ -270,6 +289,10 @@ net_queue_ready(struct device *dev, unsigned int q)
 		if (got == 0) {
 			virtq_no_kicks(vq);
 			continue;
+		}
+		if (!ctrl && !may_transmit(dev, q)) {
+			virtq_unpop(vq, &n->chain);
+			break;
 		}
 		if (ctrl)
 			written = control(dev);

@@ -8,6 +8,7 @@
 #define BULKHEAD_DEVICE_WORKERS_NET_NET_H
 
 #include "device-workers/lib/device.h"
+#include "device-workers/lib/limit.h"
 #include "device-workers/net/net_hdr.h"
 
 #define NET_MAX_PAIRS FD_BACKEND_COUNT
@@ -29,6 +30,7 @@ struct net_pair {
 struct net {
 	unsigned int npairs;	/* there are */
 	unsigned int active;	/* the driver uses */
+	struct device_limit tx_rate, rx_rate;	/* of all pairs together */
 	struct net_pair pair[NET_MAX_PAIRS];
 	struct virtq_chain chain;			/* transmit, control */
 	struct virtq_chain rx[NET_MERGE_MAX];

@@ -13,6 +13,7 @@
 
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
+	WORKER_TIMER_RULES,
 	SB_ALLOW1(readv, TAPS, "frames to the guest, into its buffers"),
 	SB_ALLOW1(writev, TAPS, "frames of the guest, out of its buffers"),
 	SB_ALLOW2(ioctl, TAPS, SB_EQ32(1, TUNSETOFFLOAD),

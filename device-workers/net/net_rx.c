@@ -18,6 +18,7 @@
 
 #define RX_BATCH 64u
 
+/* RX_STOP: until queue_ready. */
 enum rx_result { RX_AGAIN, RX_EMPTY, RX_STARVED, RX_STOP };
 
 void
@@ -198,6 +199,8 @@ receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 	ssize_t len;
 	int got;
 
+	if (!device_limit_open(dev, &n->rx_rate, 2 * i))
+		return RX_STOP;
 	got = virtq_pop(vq, c);
 	if (got <= 0)
 		return got == 0 ? RX_STARVED : RX_STOP;
@@ -216,8 +219,11 @@ receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 	do {
 		len = readv(p->fd, n->iov, (int)niov);
 	} while (len < 0 && errno == EINTR);
-	if (len >= (ssize_t)NET_HDR_SIZE)
+	if (len >= (ssize_t)NET_HDR_SIZE) {
+		/* How long it is was not known before. */
+		device_limit_spend(&n->rx_rate, (uint64_t)len - NET_HDR_SIZE);
 		return received(dev, p, vq, (uint64_t)len);
+	}
 
 	put_back(n, vq, 1);
 	if (len < 0 && errno != EAGAIN && !net_tap_gone(dev, i, errno))

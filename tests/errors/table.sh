@@ -71,6 +71,13 @@ o disk-odd 1 '--disk path=odd|1000|512|truncate' --kernel "$K" --disk path=odd
 o disk-empty 1 '--disk path=empty|empty' --kernel "$K" --disk path=empty
 o disk-twice 1 '--disk path=disk|locked|readonly=on' --kernel "$K" --disk path=disk path=disk
 o disk-device 1 '--disk path=/dev/zero|block device' --kernel "$K" --disk path=/dev/zero
+o limit-without-time 2 '--disk bw_size=1048576|bw_refill_time' --kernel "$K" --disk path=disk,bw_size=1M
+o limit-group-missing 2 '--disk rate_limit_group=g|--rate-limit-group id=g' --kernel "$K" \
+	--disk path=disk,rate_limit_group=g
+o limit-group-and-own 2 '--disk rate_limit_group=g|leave out' --kernel "$K" \
+	--rate-limit-group id=g,ops_size=9,ops_refill_time=9 \
+	--disk path=disk,rate_limit_group=g,ops_size=9,ops_refill_time=9
+o limit-group-of-nothing 2 '--rate-limit-group id=g|bw_size' --kernel "$K" --rate-limit-group id=g
 o rng-missing 1 '--rng src=nowhere|check the path' --kernel "$K" --rng src=nowhere
 o serial-file-in-nowhere 1 '--serial file=no/where|directory' --kernel "$K" --serial file=no/where
 o serial-socket-in-nowhere 1 '--serial socket=no/where|directory' --kernel "$K" --serial socket=no/where

@@ -81,6 +81,18 @@ t_blk_not_sparse() {
 	guest blk "" --disk path=a,sparse=off
 }
 
+t_blk_limited() {
+	local before took
+	disk a 4M; disk b 1M
+	before=$(now_ms)
+	guest blk "sectors=8192" --disk path=a,rate_limit_group=g,serial=bulkhead-disk \
+		path=b,rate_limit_group=g \
+		--rate-limit-group id=g,ops_size=20,ops_refill_time=200,bw_size=1G,bw_refill_time=1000
+	took=$(($(now_ms) - before))
+	# The guest makes more than 600 requests.
+	expect "100 requests a second: took $took ms" [ "$took" -ge 5000 ]
+}
+
 t_net() {
 	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
 	guest net "mac=86" --net tap=bhtest0,mac=12:34:56:78:90:56,ip=10.0.5.1,mask=255.255.255.0

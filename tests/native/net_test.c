@@ -81,13 +81,15 @@ make_network(void)
 }
 
 static bool
-start(void)
+start(uint64_t ops, uint64_t bytes)
 {
 	static uint8_t mac[6] = { 0x52, 0x54, 0, 0, 0, 1 };
 	const struct fakevm_fd fds[] = {
 		{ FD_BACKEND, tap[0] }, { FD_BACKEND + 1, tap[1] },
 	};
 	static char id[] = "net0";
+	Bh__TokenBucket op = BH__TOKEN_BUCKET__INIT, bw = BH__TOKEN_BUCKET__INIT;
+	Bh__RateLimit limit = BH__RATE_LIMIT__INIT;
 	Bh__DeviceConfig config;
 	Bh__NetConfig net;
 
@@ -99,6 +101,13 @@ start(void)
 	net.queue_pairs = PAIRS;
 	net.queue_size = 64;
 	net.tap_offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	op.size = ops;
+	bw.size = bytes;
+	op.refill_ms = bw.refill_ms = 100;
+	limit.ops = ops != 0 ? &op : NULL;
+	limit.bandwidth = bytes != 0 ? &bw : NULL;
+	if (ops != 0 || bytes != 0)
+		net.rate_limit = &limit;
 	config.id = id;
 	config.packed = true;
 	config.device_case = BH__DEVICE_CONFIG__DEVICE_NET;
@@ -370,7 +379,7 @@ test_successor(void)
 	fakevm_kill(&vm);
 	make_frame(want, 300, ++seed);
 	MUST(send(packets, want, 300, 0) == 300);
-	MUST(start());
+	MUST(start(0, 0));
 	MUST(fakevm_load(&vm) == 0);
 	MUST(guest_gets(0, got, sizeof(got)) == 300);
 	MUST(memcmp(got, want, 300) == 0);
@@ -378,6 +387,90 @@ test_successor(void)
 	MUST(transmit(1, &(struct net_hdr){ 0 }, 300, 12));
 	MUST(host_gets(got, sizeof(got)) == 300);
 	return drvq_errors == 0;
+}
+
+static double
+seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static bool
+about(double got, double want)
+{
+	if (got >= want * 0.85 && got <= want * 1.15)
+		return true;
+	printf("# %.0f where %.0f was to be expected\n", got, want);
+	return false;
+}
+
+/* @want frames of @len bytes leave in a second and a half. */
+static bool
+sends_about(size_t len, double want)
+{
+	double end = seconds() + 1.5;
+	unsigned int n = 0;
+
+	make_frame(vm.ram + TX + NET_HDR_SIZE, len, ++seed);
+	for (; seconds() < end; n++)
+		MUST(transmit(1, &(struct net_hdr){ 0 }, len, 12));
+	return about(n, want);
+}
+
+/* A frame of one buffer, if there is one by now; the buffer goes back. */
+static bool
+next_ready(unsigned int q)
+{
+	uint64_t n;
+	uint32_t len;
+
+	if (!drvq_get(&vm.q[q], &n, &len))
+		return false;
+	if (!add_buffer(q, n))
+		abort();
+	fakevm_publish(&vm, q);
+	return true;
+}
+
+/* The host sends more than may come in: so many arrive. */
+static bool
+receives_about(size_t len, double want)
+{
+	static uint8_t frame[65536];
+	double end = seconds() + 1.5;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < RX_BUFS; i++)
+		MUST(add_buffer(0, i));
+	fakevm_publish(&vm, 0);
+	make_frame(frame, len, ++seed);
+	while (seconds() < end) {
+		(void)send(packets, frame, len, 0);
+		if (send(packets, frame, len, 0) < 0)
+			usleep(100);
+		while (next_ready(0))
+			n++;
+	}
+	return about(n, want);
+}
+
+/* 200 frames a second each way, then 1 MB a second. A full bucket comes first. */
+static bool
+test_limits(void)
+{
+	MUST(start(20, 0) && activate(&vm, 1, 2 * PAIRS + 1) == 0);
+	MUST(sends_about(1000, 20 + 300));
+	MUST(receives_about(1000, 20 + 300));
+	MUST(fakevm_reset(&vm) == 0 && fakevm_quit(&vm) == 0);
+	MUST(start(0, 100000) && activate(&vm, 1, 2 * PAIRS + 1) == 0);
+	MUST(sends_about(5000, 20 + 300));
+	/* Of the same length: what the tap still holds is counted, too. */
+	MUST(receives_about(1000, 100 + 1500));
+	MUST(fakevm_quit(&vm) == 0);
+	return true;
 }
 
 static bool
@@ -411,7 +504,7 @@ main(void)
 	}
 	if (!make_network() || fakevm_init(&vm) != 0)
 		return 2;
-	result(start(), &vm, "starts");
+	result(start(0, 0), &vm, "starts");
 	for (size_t i = 0; i < NRINGS; i++) {
 		static const struct {
 			const char *name;
@@ -435,6 +528,9 @@ main(void)
 		snprintf(name, sizeof(name), "%s: reset", rings[i].name);
 		result(fakevm_reset(&vm) == 0, &vm, name);
 	}
+	result(fakevm_quit(&vm) == 0 && test_limits(), &vm,
+	    "rate limits, both ways");
+	result(start(0, 0), &vm, "starts again");
 	result(activate(&vm, 1, 2 * PAIRS + 1) == 0 && test_deleted_tap(), &vm,
 	    "a tap that is deleted is said once, the device goes on");
 	result(fakevm_quit(&vm) == 0, &vm, "ends with status 0");

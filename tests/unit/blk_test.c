@@ -429,6 +429,39 @@ a_burst_is_served_in_turns(void **state)
 	assert_int_equal(n, 20);
 }
 
+/* Without tokens a request stays in the ring; GET_ID and FLUSH cost, too. */
+static void
+waits_for_tokens(void **state)
+{
+	const struct h_seg seg[] = {
+		{ HEADER, 16, false }, { DATA, 4096, true }, { STATUS, 1, true },
+	};
+	uint32_t id, len;
+
+	(void)state;
+	h.limited = true;
+	h.ops_left = 1;
+	h.spent = h.later = 0;
+	put_header(VIRTIO_BLK_T_IN, 8);
+	h_add(0, seg, 3);
+	h_add(0, seg, 3);
+	h_kick(0);
+	assert_true(h_used(0, &id, &len));
+	assert_false(h_used(0, &id, &len));
+	assert_int_equal(h.spent, 4096);
+	assert_int_equal(h.later, 1);
+	assert_int_equal(h.dev.vq[0].inflight, 0);
+	h.ops_left = 1;
+	h_kick(0);
+	assert_true(h_used(0, &id, &len));
+	assert_int_equal(h.spent, 8192);
+	assert_disk_data(4096, 4096);
+	h.ops_left = 1;
+	assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, 20, true), 0);
+	assert_int_equal(h.ops_left, 0);
+	h.limited = false;
+}
+
 static void
 bad_configurations_are_refused(void **state)
 {
@@ -473,6 +506,7 @@ main(void)
 		T(direct_copes_with_odd_buffers),
 		T(a_file_that_shrank_is_an_error),
 		T(a_burst_is_served_in_turns),
+		T(waits_for_tokens),
 		T(bad_configurations_are_refused),
 	};
 

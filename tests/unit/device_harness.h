@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "device-workers/lib/device.h"
+#include "device-workers/lib/limit.h"
 
 #define H_MEM (1u << 20)	/* guest memory, at guest address 0 */
 #define H_QUEUE 64u		/* entries */
@@ -33,6 +34,11 @@ static struct {
 	uint32_t watch[H_MAX_FD];
 	bool again[DEVICE_MAX_QUEUES];
 	unsigned int needs_reset, config_changed, stop;
+	/* Rate limits: what may still go, and what did. */
+	bool limited;
+	unsigned int ops_left;
+	uint64_t spent;
+	uint64_t later;		/* queues that wait */
 } h;
 
 struct h_seg {
@@ -70,6 +76,37 @@ device_again(struct device *dev, unsigned int q)
 {
 	(void)dev;
 	h.again[q] = true;
+}
+
+int
+device_limit_start(struct device *dev, struct device_limit *limit,
+    const Bh__RateLimit *config, const char **why)
+{
+	(void)dev;
+	(void)limit;
+	(void)config;
+	(void)why;
+	return 0;
+}
+
+bool
+device_limit_open(struct device *dev, struct device_limit *limit, unsigned int q)
+{
+	(void)dev;
+	(void)limit;
+	if (!h.limited || h.ops_left > 0)
+		return true;
+	h.later |= 1ull << q;
+	return false;
+}
+
+void
+device_limit_spend(struct device_limit *limit, uint64_t bytes)
+{
+	(void)limit;
+	if (h.limited)
+		h.ops_left--;
+	h.spent += bytes;
 }
 
 void

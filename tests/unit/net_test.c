@@ -439,6 +439,48 @@ queue_pairs_come_and_go(void **state)
 	assert_false(attached[1]);
 }
 
+/* Without tokens frames stay where they are, on both sides. */
+static void
+waits_for_tokens(void **state)
+{
+	const struct net_hdr hdr = { 0 };
+	const struct h_seg tx = { H_DATA, 300, false };
+	const struct h_seg rx = { H_DATA + 4096, 2048, true };
+	uint32_t id, len;
+	uint8_t buf[512];
+
+	(void)state;
+	put_tx(&hdr, 300);
+	h.limited = true;
+	h.ops_left = 0;
+	h.spent = h.later = 0;
+	h_add(1, &tx, 1);
+	h_kick(1);
+	assert_int_equal(h.later, 2);
+	assert_int_equal(h.dev.vq[1].inflight, 0);
+	assert_int_equal(read(host[0], buf, sizeof(buf)), -1);
+	h.ops_left = 1;
+	h_kick(1);
+	assert_int_equal(read(host[0], buf, sizeof(buf)), 300);
+	assert_int_equal(h.spent, 300 - NET_HDR_SIZE);
+
+	h.spent = h.later = 0;
+	h_add(0, &rx, 1);
+	h_kick(0);
+	send_frame(0, 200);
+	assert_false(h_poll(0));
+	assert_int_equal(h.later, 1);
+	h.ops_left = 1;
+	h_kick(0);
+	assert_true(h_used(0, &id, &len));
+	assert_int_equal(len, 200);
+	assert_int_equal(h.spent, 200 - NET_HDR_SIZE);
+	assert_int_equal(h.ops_left, 0);
+	/* The control queue is nobody's traffic. */
+	assert_int_equal(command(4, 0, PAIRS, 4), 0);
+	h.limited = false;
+}
+
 static void
 bad_commands_are_refused(void **state)
 {
@@ -523,6 +565,7 @@ main(void)
 		T(transmits_whatever_the_split),
 		T(checks_what_a_header_asks_for),
 		T(drops_what_is_no_frame),
+		T(waits_for_tokens),
 		T(queue_pairs_come_and_go),
 		T(bad_commands_are_refused),
 		T(the_tap_does_what_the_driver_understands),

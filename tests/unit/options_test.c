@@ -159,6 +159,35 @@ values_of_all_kinds(void **state)
 }
 
 static void
+rate_limits(void **state)
+{
+	const struct disk_spec *d;
+
+	(void)state;
+	accepts("--kernel k --disk path=a,rate_limit_group=two "
+	    "path=b,bw_size=10M,bw_one_time_burst=1G,bw_refill_time=100,"
+	    "ops_size=500,ops_one_time_burst=9,ops_refill_time=1000 path=c,"
+	    "bw_size=0,ops_size=0 --net ops_size=3,ops_refill_time=7 "
+	    "--rate-limit-group id=one,ops_size=1,ops_refill_time=2 "
+	    "id=two,bw_size=1,bw_refill_time=86400000");
+	d = &spec.disks[1];
+	assert_int_equal(d->limit.bw.size, 10 << 20);
+	assert_int_equal(d->limit.bw.burst, 1 << 30);
+	assert_int_equal(d->limit.bw.refill_ms, 100);
+	assert_int_equal(d->limit.ops.size, 500);
+	assert_int_equal(d->limit.ops.burst, 9);
+	assert_int_equal(d->limit.ops.refill_ms, 1000);
+	assert_int_equal(spec.nets[0].limit.ops.size, 3);
+	assert_int_equal(spec.nets[0].limit.ops.refill_ms, 7);
+	assert_int_equal(spec.nets[0].limit.bw.size, 0);
+	assert_int_equal(spec.nlimit_groups, 2);
+	assert_int_equal(spec_limit_group(&spec, &spec.disks[0]), 1);
+	assert_int_equal(spec_limit_group(&spec, d), -1);
+	assert_int_equal(spec.limit_groups[1].limit.bw.refill_ms, 86400000);
+	assert_int_equal(spec.disks[2].limit.bw.size, 0);
+}
+
+static void
 refusals(void **state)
 {
 	static const struct refusal rows[] = {
@@ -224,6 +253,33 @@ refusals(void **state)
 		{ "--kernel k --disk path=a,pci_device_id=3 --rng "
 		  "src=/dev/zero,pci_device_id=3", "--rng", "pci_device_id=3",
 		  "another" },
+		{ "--kernel k --disk path=a,bw_size=1M", "--disk",
+		  "bw_size=1048576", "bw_refill_time" },
+		{ "--kernel k --disk path=a,ops_refill_time=100", "--disk",
+		  "ops_refill_time=100", "add it" },
+		{ "--kernel k --disk path=a,ops_one_time_burst=7", "--disk",
+		  "ops_one_time_burst=7", "ops_size" },
+		{ "--kernel k --disk path=a,bw_size=1,bw_refill_time=86400001",
+		  "--disk", "86400001", "86400000" },
+		{ "--kernel k --disk path=a,rate_limit_group=g", "--disk",
+		  "rate_limit_group=g", "--rate-limit-group id=g" },
+		{ "--kernel k --rate-limit-group "
+		  "id=g,bw_size=1M,bw_refill_time=100 --disk "
+		  "path=a,rate_limit_group=g,ops_size=1,ops_refill_time=1",
+		  "--disk", "rate_limit_group=g", "leave out" },
+		{ "--kernel k --rate-limit-group bw_size=1,bw_refill_time=1",
+		  "--rate-limit-group", "no name", "id=" },
+		{ "--kernel k --rate-limit-group id=g", "--rate-limit-group",
+		  "id=g", "bw_size" },
+		{ "--kernel k --rate-limit-group id=g,ops_size=1",
+		  "--rate-limit-group", "ops_size=1", "ops_refill_time" },
+		{ "--kernel k --rate-limit-group id=g,ops_size=1,"
+		  "ops_refill_time=1 id=g,ops_size=1,ops_refill_time=1",
+		  "--rate-limit-group", "id=g", "another" },
+		{ "--kernel k --net bw_refill_time=5", "--net",
+		  "bw_refill_time=5", "bw_size" },
+		{ "--kernel k --net rate_limit_group=g", "--net",
+		  "rate_limit_group", "unknown" },
 		{ "--kernel k --net ip=1.2.3.4", "--net", "ip", "mask=" },
 		{ "--kernel k --net ip=1.2.3.4,mask=ff::", "--net", "ip",
 		  "both" },
@@ -324,6 +380,7 @@ main(void)
 		cmocka_unit_test(readme_line),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(values_of_all_kinds),
+		cmocka_unit_test(rate_limits),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(one_line_whatever_comes),
 		cmocka_unit_test(help_and_version),
