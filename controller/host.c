@@ -97,7 +97,7 @@ check_hugepages(const struct memory_spec *m, uint64_t standard,
 	if (page == 0)
 		page = 2ull << 20;
 	if (m->size % page != 0) {
-		(void)usage(err, "--memory size=%l,hugepages=on: not a multiple "
+		(void)usage(err, "--memory size=%z,hugepages=on: not a multiple "
 		    "of the %lK of a huge page; round it up", m->size,
 		    page >> 10);
 		return -EINVAL;
@@ -107,10 +107,41 @@ check_hugepages(const struct memory_spec *m, uint64_t standard,
 	    pool(page, "surplus_hugepages");
 	if (have >= m->size / page)
 		return 0;
-	(void)usage(err, "--memory size=%l,hugepages=on: needs %l huge pages of "
-	    "%lK and the host has %l; reserve more (vm.nr_hugepages)", m->size,
-	    m->size / page, page >> 10, have);
+	(void)usage(err, "--memory size=%z,hugepages=on: needs %l huge pages of "
+	    "%z and the host has %l; reserve more (vm.nr_hugepages)", m->size,
+	    m->size / page, page, have);
 	return -ENOMEM;
+}
+
+/* What may run where is the kernel's to say; here, what there can never be. */
+static int
+check_affinity(const struct cpus_spec *cpus, struct spec_error *err)
+{
+	long have = sysconf(_SC_NPROCESSORS_CONF);
+
+	for (uint32_t i = 0; i < cpus->naffinity; i++)
+		for (size_t k = 0; k < cpus->affinity[i].ncpus; k++) {
+			uint64_t cpu = cpus->affinity[i].cpus[k];
+
+			if (have <= 0 || cpu < (uint64_t)have)
+				continue;
+			(void)usage(err, "--cpus affinity=[%l@[%l]]: this host "
+			    "has no such CPU; give CPUs from 0 to %l",
+			    (uint64_t)cpus->affinity[i].vcpu, cpu,
+			    (uint64_t)have - 1);
+			return -EINVAL;
+		}
+	return 0;
+}
+
+static void
+warn_of_size(uint64_t size, uint64_t available)
+{
+	char text[VALUE_SIZE_TEXT];
+
+	value_size_text(size, text);
+	log_warn("--memory size=%s: more than the %lluM that are available now",
+	    text, (unsigned long long)available >> 20);
 }
 
 int
@@ -118,7 +149,10 @@ host_check(const struct vm_spec *spec, struct spec_error *err)
 {
 	static char text[8192];
 	uint64_t total, free_now, size = spec->memory.size;
+	int rc = check_affinity(&spec->cpus, err);
 
+	if (rc != 0)
+		return rc;
 	slurp("/proc/meminfo", text, sizeof(text));
 	if (spec->memory.hugepages)
 		return check_hugepages(&spec->memory,
@@ -126,14 +160,12 @@ host_check(const struct vm_spec *spec, struct spec_error *err)
 	total = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
 	free_now = meminfo(text, "MemAvailable:");
 	if (total != 0 && size > total) {
-		(void)usage(err, "--memory size=%l: the host has %lM of memory "
+		(void)usage(err, "--memory size=%z: the host has %lM of memory "
 		    "and swap; lower it", size, total >> 20);
 		return -ENOMEM;
 	}
 	if (free_now != 0 && size > free_now)
-		log_warn("--memory size=%llu: more than the %llu MiB that are "
-		    "available now", (unsigned long long)size,
-		    (unsigned long long)free_now >> 20);
+		warn_of_size(size, free_now);
 	return 0;
 }
 

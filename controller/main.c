@@ -156,6 +156,13 @@ make_timer(struct vm *vm)
 	return loop_add(&vm->loop, &vm->timer, EPOLLIN);
 }
 
+static bool
+uses_terminal(const struct vm *vm)
+{
+	return vm->terminal.tty >= 0 && (vm->spec.console.mode == PORT_TTY ||
+	    vm->spec.serial.mode == PORT_TTY);
+}
+
 /* Everything that the loop stands on. */
 static bool
 make_ready(struct vm *vm, const sigset_t *signals)
@@ -171,6 +178,8 @@ make_ready(struct vm *vm, const sigset_t *signals)
 		vm->port_in[i] = vm->port_out[i] = -1;
 	host_raise_limits();
 	rc = terminal_open(&vm->terminal);
+	if (rc == 0 && uses_terminal(vm))
+		terminal_claim(&vm->terminal, signals);
 	if (rc == 0)
 		rc = loop_init(&vm->loop, -1);
 	if (rc == 0)
@@ -197,13 +206,6 @@ have_standard_fds(void)
 	} while (fd <= STDERR_FILENO);
 	close(fd);
 	return true;
-}
-
-static bool
-uses_terminal(const struct vm *vm)
-{
-	return vm->terminal.tty >= 0 && (vm->spec.console.mode == PORT_TTY ||
-	    vm->spec.serial.mode == PORT_TTY);
 }
 
 int

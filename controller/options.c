@@ -198,8 +198,8 @@ take_long(struct walk *w, const char *text)
 		struct span again = span_of(equals != NULL ? equals + 1 :
 		    value_follows(w) ? w->argv[w->at + 1] : "");
 
-		return usage(w->err, "--%s %S: given twice; give it once",
-		    row->name, &again);
+		return usage(w->err, "--%s%s%S: given twice; give it once",
+		    row->name, again.len > 0 ? " " : "", &again);
 	}
 	w->spec->given |= bit;
 	if (equals != NULL)

@@ -35,7 +35,7 @@ plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
 	top = (top + GIB - 1) & ~(GIB - 1);
 	/* At least 1 GiB of window has to be left below the address limit. */
 	if (end < GIB || top > end - GIB)
-		return usage(err, "--memory size=%l: does not fit below 2^%u "
+		return usage(err, "--memory size=%z: does not fit below 2^%u "
 		    "bytes of guest addresses; lower it or raise --cpus "
 		    "max_phys_bits", size, bits);
 	plan->mmio64_base = top;

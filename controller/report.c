@@ -9,6 +9,7 @@
 #include "controller/life.h"
 #include "controller/output.h"
 #include "controller/paths.h"
+#include "controller/values.h"
 
 void
 report_child_log(struct child *child, enum log_level level, const char *text)
@@ -36,8 +37,10 @@ static void
 loader_failed(struct vm *vm, const char *text)
 {
 	const struct payload_spec *p = &vm->spec.payload;
+	char size[VALUE_SIZE_TEXT];
 	const char *rest;
 
+	value_size_text(vm->spec.memory.size, size);
 	if (p->kernel != NULL && about(text, "kernel", &rest))
 		life_fail(vm, "--kernel %s: %s", p->kernel, rest);
 	else if (p->firmware != NULL && about(text, "firmware", &rest))
@@ -45,11 +48,9 @@ loader_failed(struct vm *vm, const char *text)
 	else if (p->initramfs != NULL && about(text, "initramfs", &rest))
 		life_fail(vm, "--initramfs %s: %s", p->initramfs, rest);
 	else if (about(text, "--memory", &rest))
-		life_fail(vm, "--memory size=%llu: %s; give more",
-		    (unsigned long long)vm->spec.memory.size, rest);
+		life_fail(vm, "--memory size=%s: %s; give more", size, rest);
 	else if (about(text, "guest memory", &rest))
-		life_fail(vm, "--memory size=%llu: %s; lower it",
-		    (unsigned long long)vm->spec.memory.size, rest);
+		life_fail(vm, "--memory size=%s: %s; lower it", size, rest);
 	else if (strncmp(text, "--", 2) == 0)
 		life_fail(vm, "%s", text);
 	else

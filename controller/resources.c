@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "controller/life.h"
+#include "controller/values.h"
 #include "ipc/bytering.h"
 #include "ipc/log.h"
 
@@ -61,13 +62,14 @@ int
 resources_memory(struct vm *vm)
 {
 	const struct memory_spec *m = &vm->spec.memory;
-	unsigned long long size = m->size;
+	char size[VALUE_SIZE_TEXT];
 	int rc = 0;
 
-	vm->ram = sealed_memfd("bulkhead-ram", size, huge_flags(m));
+	value_size_text(m->size, size);
+	vm->ram = sealed_memfd("bulkhead-ram", m->size, huge_flags(m));
 	if (vm->ram < 0) {
 		rc = vm->ram;
-		life_fail(vm, "--memory size=%llu%s: cannot be made: %s; %s",
+		life_fail(vm, "--memory size=%s%s: cannot be made: %s; %s",
 		    size, m->hugepages ? ",hugepages=on" : "",
 		    log_errtext(rc), m->hugepages ?
 		    "reserve huge pages of this size (vm.nr_hugepages), and "
@@ -79,9 +81,9 @@ resources_memory(struct vm *vm)
 	 * knows no reservation other than its pages.
 	 */
 	if ((m->prefault || m->reserve) &&
-	    fallocate(vm->ram, 0, 0, (off_t)size) < 0) {
+	    fallocate(vm->ram, 0, 0, (off_t)m->size) < 0) {
 		rc = -errno;
-		life_fail(vm, "--memory size=%llu,%s=on%s: cannot be "
+		life_fail(vm, "--memory size=%s,%s=on%s: cannot be "
 		    "allocated: %s; %s", size,
 		    m->prefault ? "prefault" : "reserve",
 		    m->hugepages ? ",hugepages=on" : "", log_errtext(rc),

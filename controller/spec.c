@@ -134,20 +134,20 @@ check_memory(const struct vm_spec *spec, struct spec_error *err)
 		return usage(err, "--memory size=0: a VM needs memory; give it "
 		    "some, as size=512M");
 	if (m->size % PAGE != 0)
-		return usage(err, "--memory size=%l: not a multiple of the page "
+		return usage(err, "--memory size=%z: not a multiple of the page "
 		    "size; make it one of 4096", m->size);
 	if (m->size < 1u << 20)
-		return usage(err, "--memory size=%l: too little; at least 1M",
+		return usage(err, "--memory size=%z: too little; at least 1M",
 		    m->size);
 	if (m->hugepage_size != 0 && !m->hugepages)
-		return usage(err, "--memory hugepage_size=%l: means nothing "
+		return usage(err, "--memory hugepage_size=%z: means nothing "
 		    "without hugepages=on; add it", m->hugepage_size);
 	if (m->hugepage_size != 0 && !power_of_two(m->hugepage_size))
-		return usage(err, "--memory hugepage_size=%l: not a power of "
+		return usage(err, "--memory hugepage_size=%z: not a power of "
 		    "two; write 2M or 1G", m->hugepage_size);
 	if (m->hugepage_size != 0 && m->size % m->hugepage_size != 0)
-		return usage(err, "--memory size=%l: not a multiple of "
-		    "hugepage_size=%l; round it up", m->size,
+		return usage(err, "--memory size=%z: not a multiple of "
+		    "hugepage_size=%z; round it up", m->size,
 		    m->hugepage_size);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,6 +45,27 @@ terminal_open(struct terminal *t)
 		return t->in;
 	t->out = reopen(STDOUT_FILENO, O_WRONLY);
 	return t->out < 0 ? t->out : 0;
+}
+
+/*
+ * SIGTTOU stops who changes a terminal from the background, and the default
+ * actions of the signals that end a VM are back for so long: a job that waits
+ * for its terminal can be ended.
+ */
+void
+terminal_claim(const struct terminal *t, const sigset_t *signals)
+{
+	pid_t front = tcgetpgrp(t->tty);
+	sigset_t ttou;
+
+	if (front >= 0 && front != getpgrp()) {
+		sigprocmask(SIG_UNBLOCK, signals, NULL);
+		(void)tcsetattr(t->tty, TCSANOW, &t->saved);
+		sigprocmask(SIG_BLOCK, signals, NULL);
+	}
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &ttou, NULL);
 }
 
 void

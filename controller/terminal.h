@@ -6,6 +6,7 @@
 #ifndef BULKHEAD_CONTROLLER_TERMINAL_H
 #define BULKHEAD_CONTROLLER_TERMINAL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <termios.h>
@@ -22,6 +23,13 @@ struct terminal {
  * not reach the shell that shares them. Changes no mode. -errno.
  */
 int terminal_open(struct terminal *t);
+
+/*
+ * Before anything is started on it: wait, stopped as any job, while others have
+ * the terminal in the foreground; @signals, blocked by the caller, end the wait
+ * and the process. Afterwards the terminal is given back whoever has it by then.
+ */
+void terminal_claim(const struct terminal *t, const sigset_t *signals);
 
 /* Raw mode, if there is a terminal. */
 void terminal_raw(struct terminal *t);

@@ -85,6 +85,13 @@ usage(struct spec_error *err, const char *fmt, ...)
 		case 'l':
 			put_number(&line, va_arg(ap, uint64_t));
 			break;
+		case 'z': {
+			char text[VALUE_SIZE_TEXT];
+
+			value_size_text(va_arg(ap, uint64_t), text);
+			put(&line, text, strlen(text));
+			break;
+		}
 		default:
 			put(&line, p, 1);
 			break;

@@ -12,7 +12,7 @@
 /*
  * Fill in @err and return -EINVAL, for `return usage(...)`. In @fmt, %S stands
  * for a struct span pointer, %s for own text, %u for an unsigned int, %l for a
- * uint64_t.
+ * uint64_t, %z for one that is a size.
  */
 int usage(struct spec_error *err, const char *fmt, ...);
 

@@ -152,6 +152,27 @@ value_size(struct span s, uint64_t *out)
 	return err;
 }
 
+void
+value_size_text(uint64_t bytes, char text[static VALUE_SIZE_TEXT])
+{
+	static const char units[] = { '\0', 'K', 'M', 'G', 'T' };
+	char digits[VALUE_SIZE_TEXT];
+	size_t i = sizeof(digits), unit = 0;
+
+	while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < sizeof(units)) {
+		bytes /= 1024;
+		unit++;
+	}
+	digits[--i] = '\0';
+	if (units[unit] != '\0')
+		digits[--i] = units[unit];
+	do {
+		digits[--i] = (char)('0' + bytes % 10);
+		bytes /= 10;
+	} while (bytes != 0);
+	memcpy(text, digits + i, sizeof(digits) - i);
+}
+
 int
 value_toggle(struct span s, bool *out)
 {

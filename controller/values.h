@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define VALUE_SIZE_TEXT 24u	/* 20 digits, a unit, the end */
+
 struct span {
 	const char *at;
 	size_t len;
@@ -37,6 +39,8 @@ int value_u64(struct span s, uint64_t *out);		/* decimal, or 0x.. */
 int value_size(struct span s, uint64_t *out);		/* K, M, G, T behind it */
 int value_toggle(struct span s, bool *out);
 int value_mac(struct span s, uint8_t out[6]);
+/* The largest unit that says it exactly: "512M", "1000001". */
+void value_size_text(uint64_t bytes, char text[static VALUE_SIZE_TEXT]);
 /* IPv4 or IPv6; *len is 4 or 16. */
 int value_address(struct span s, uint8_t out[16], uint8_t *len);
 /* "3" or "1-3". */

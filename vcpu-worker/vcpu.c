@@ -229,7 +229,8 @@ await_threads(struct vm *vm, const char **why)
 	pthread_mutex_unlock(&vm->start_lock);
 	for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++)
 		if (vm->vcpu[i].error < 0) {
-			*why = "--cpus affinity=: not CPUs of this host";
+			*why = "--cpus affinity: a vCPU "
+			    "may run on none of its CPUs; see taskset -p $$";
 			return vm->vcpu[i].error;
 		}
 	return 0;

@@ -9,6 +9,16 @@ head -c 3000 "$K" >truncated
 sed 's/Xen\x00/Nex\x00/g' "$K" >nopvh
 { head -c 56 /dev/zero; printf 'ARM\x64'; head -c 4000 /dev/zero; } >arm64
 truncate -s 700M large
+# A bzImage's first sectors: boot protocol 2.15, loaded high, and as much code as
+# the 16-byte paragraphs in $2 say.
+bzimage() {
+	{ head -c 497 /dev/zero; printf '\x01\0\0'"$2"; head -c 6 /dev/zero
+	  printf '\x55\xaa\xeb\x66HdrS\x0f\x02'; head -c 9 /dev/zero; printf '\x01'
+	  head -c 3000 /dev/zero; } >"$1"
+}
+bzimage short '\0\0\x01\0'
+bzimage big '\0\0\x80\x02'
+truncate -s 650M big
 o() {
 	local name=$1 status=$2 words=$3
 	shift 3
@@ -26,9 +36,12 @@ o kernel-without-note 1 '--kernel nopvh|PVH' --kernel nopvh
 o kernel-arm64 1 '--kernel arm64' --kernel arm64
 o kernel-larger-than-memory 1 "--kernel $B/guest/blk.elf|larger than memory|--memory" \
 	--kernel "$B/guest/blk.elf" --memory size=1200K
-o memory-too-small 1 '--memory size=1048576|too small' --kernel "$K" --memory size=1M
+o bzimage-larger-than-memory 1 '--kernel big|larger than memory|--memory' --kernel big
+o memory-too-small 1 '--memory size=1M|too small' --kernel "$K" --memory size=1M
 o kernel-and-firmware 2 '--kernel|--firmware|leave one out' --kernel "$K" --firmware "$K"
 o firmware-missing 1 '--firmware nowhere|check the path' --firmware nowhere
+o kernel-bzimage-truncated 1 '--kernel short|truncated' --kernel short
+o initramfs-directory 1 '--initramfs dir|directory' --kernel "$K" --initramfs dir
 o initramfs-missing 1 '--initramfs nowhere|check the path' --kernel "$K" --initramfs nowhere
 o initramfs-empty 1 '--initramfs empty|empty' --kernel "$K" --initramfs empty
 o initramfs-larger-than-memory 1 '--initramfs large|--memory' --kernel "$K" --initramfs large
@@ -44,6 +57,10 @@ o hugepages-missing 1 '--memory|hugepages=on|reserve' --kernel "$K" \
 o cpus-0 2 '--cpus boot=0|range' --kernel "$K" --cpus boot=0
 o cpus-many 2 '--cpus boot=5000|range' --kernel "$K" --cpus boot=5000
 o cpus-boot-above-max 2 '--cpus max=1|raise' --kernel "$K" --cpus boot=2,max=1
+
+o cpus-affinity 1 '--cpus affinity=[0@[1022]]|no such CPU|from 0 to' --kernel "$K" \
+	--cpus 'boot=1,affinity=[0@[1022]]'
+o cpus-topology 2 '--cpus topology=2:2:1:1|4 vCPUs' --kernel "$K" --cpus boot=2,topology=2:2:1:1
 
 available=$(awk '/^MemAvailable/ { a = $2 } /^MemTotal/ { t = $2 }
 	END { print a + 65536 < t ? a + 65536 : 0 }' /proc/meminfo)

@@ -227,7 +227,7 @@ refusals(void **state)
 		  "range" },
 		{ "--kernel k --memory mergeable=on", "--memory", "mergeable=on",
 		  "leave it out" },
-		{ "--kernel k --memory hugepage_size=2M", "--memory", "2097152",
+		{ "--kernel k --memory hugepage_size=2M", "--memory", "2M",
 		  "hugepages=on" },
 		{ "--kernel k --memory size=3x", "--memory", "3x", "K, M, G" },
 		{ "--kernel k --disk readonly=on", "--disk", "path", "add" },
