@@ -3,7 +3,7 @@
 # make guests      tiny bare-metal guests, build/guest/*.elf (tests/guest/run)
 
 GUESTS := boot pci_guest blk rng net console reset_device reboot smp msix legacy \
-	hostile registers traffic power highmem
+	hostile registers traffic power highmem smbios
 GUEST_DIR := tests/guest
 GUEST_LIB := $(addprefix $(GUEST_DIR)/lib/,start.S rt.c pci.c virtio.c vq.c blk.c)
 GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h) arch/x86_64/layout.h
@@ -40,5 +40,6 @@ $(BUILD)/guest/%: $(GUEST_DIR)/host/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -o $@ $<
 
-guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten) $(BUILD)/guest/watch $(BUILD)/guest/sockio
+guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten) $(BUILD)/guest/watch $(BUILD)/guest/sockio \
+	$(BUILD)/guest/tapfd
 .PHONY: guests

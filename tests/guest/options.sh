@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# For tests/guest/run: options whose effect only a guest, a file or another user
+# can tell.
+
+t_pci_device_id() {
+	disk a; disk b
+	guest pci_guest "functions=4" --disk path=a,id=system,pci_device_id=9 path=b \
+		--rng src=/dev/urandom,id=dice,pci_device_id=31 \
+		--console "file=$PWD/console,id=tty,pci_device_id=5"
+	expect "disk in slot 9" grep -aqx '# 09.0 10421af4' serial
+	expect "entropy in slot 31" grep -aqx '# 1f.0 10441af4' serial
+	expect "console in slot 5" grep -aqx '# 05.0 10431af4' serial
+	expect "the other disk where there is room" \
+		[ "$(grep -acE '^# 0[1-9]\.0 10421af4' serial)" = 2 ]
+	disk c
+	start 20 boot "" --disk path=c,id=sda --seccomp log -v -v
+	finish
+	expect "the log names a device by its id" grep -q 'blk sda' stderr
+}
+
+t_platform() {
+	guest smbios "" --platform 'system_manufacturer=Maker,system_product_name=Product,system_version=1.5,system_serial_number="S/N, 1",system_uuid=01234567-89ab-cdef-0123-456789abcdef,system_sku_number=Sku,system_family=Family,chassis_asset_tag=Tag,oem_strings=[one,"two, three"]'
+	local s
+	for s in '1 Maker' '1 Product' '1 1.5' '1 S/N, 1' '1 Sku' '1 Family' '3 Tag' '11 one' '11 two, three'; do
+		expect "type $s" grep -aqx "# type $s" serial
+	done
+	expect "UUID, its first field little-endian" grep -aqx '# uuid 01234567' serial
+}
+
+t_log() {
+	echo kept >log
+	start 20 ten "" -v --log-file log --log-format '{boottime} bulkhead {pid} {level} {msg}'
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "the file is appended to" [ "$(head -1 log)" = kept ]
+	expect "a line of the log as the template says" \
+		grep -qE '^ *[0-9.]+s? bulkhead [0-9]+ INFO starting -> running' log
+	expect "nothing on standard error" [ ! -s stderr ]
+	start 20 ten ""
+	finish
+	expect "without -v nothing to say" [ ! -s stderr ]
+}
+
+as_user=(setpriv --reuid=65533 --regid=65533 --groups=65532 --inh-caps=-all)
+
+# tap_user COMMAND-BEFORE... -- OPTION...: the net guest as an ordinary user with a
+# right to KVM and, as in Debian, to /dev/net/tun.
+tap_user() {
+	local before=()
+	while [ "$1" != -- ]; do before+=("$1"); shift; done
+	shift
+	local at
+	at=$(mktemp -d /tmp/bulkhead-user.XXXXXX)
+	mkdir "$at/run"
+	cp "$ROOT/$BUILD"/bulkhead* "$G/net.elf" "$at/" 2>/dev/null
+	chmod 755 "$at"
+	mknod -m 666 "$at/kvm" c 10 232
+	mknod -m 666 "$at/tun" c 10 200
+	chown -R 65533:65533 "$at/run"
+	unshare -m -- bash -c 'mount --bind "$0/kvm" /dev/kvm && mount --bind "$0/tun" /dev/net/tun &&
+		cd "$0/run" && exec "$@"' "$at" "$G/watch" $((60 * SLOWNESS)) "$PWD/pid" ${before[@]+"${before[@]}"} \
+		"${as_user[@]}" "$at/bulkhead" --kernel "$at/net.elf" --console off \
+		--serial file=serial "$@" 2>stderr </dev/null
+	status=$?
+	cp "$at/run/serial" serial 2>/dev/null
+	rm -rf "$at"
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "done" grep -aq '^done' serial
+	expect "nothing to say" [ ! -s stderr ]
+}
+
+t_net_tap_of_a_user() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	ip tuntap add mine mode tap user 65533 && ip addr add 10.0.5.1/24 dev mine && ip link set mine up
+	tap_user -- --net tap=mine
+	expect "the tap is still there" ip link show mine
+}
+
+t_net_fd() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	ip tuntap add passed mode tap vnet_hdr && ip addr add 10.0.5.1/24 dev passed && ip link set passed up
+	tap_user "$G/tapfd" passed 9 -- --net fd=9
+}
+
+t_installed() {
+	[ "$BUILD" = build ] || { ok "# SKIP make install is of the shipped build"; return; }
+	make -s -C "$ROOT" install BUILD="$BUILD" PREFIX=/usr DESTDIR="$PWD/root" >make.log 2>&1
+	expect "make install" [ -x root/usr/bin/bulkhead ]
+	ln -s "$PWD/root/usr/bin/bulkhead" link
+	"$G/watch" $((20 * SLOWNESS)) pid ./link --kernel "$G/ten.elf" --console off \
+		--serial file=serial 2>stderr </dev/null
+	status=$?
+	expect "runs from there, by a link" [ "$status" = 0 ]
+	expect "and its guest too" grep -qx '!' serial
+	rm root/usr/libexec/bulkhead/bulkhead-rng
+	./link --kernel "$G/ten.elf" --console off 2>stderr </dev/null
+	expect "and with its own children only" grep -q "root/usr/bin/../libexec/bulkhead/bulkhead-rng: no such" stderr
+}
