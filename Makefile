@@ -140,10 +140,12 @@ $(foreach p,$(FILTERS),$(eval $(call filter_rule,$(p))))
 
 # Unit tests are sanitized always; they need no jail.
 UNIT_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g
+# Compiled in one command, whose -MD would tell the last file's headers only.
+UNIT_HEADERS := $(sort $(filter-out build/%,$(wildcard */*.h */*/*.h)))
 define unit_rule
-$(BUILD)/unit/$(1): $$(unit_$(1)_SRCS) $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
+$(BUILD)/unit/$(1): $$(unit_$(1)_SRCS) $(UNIT_HEADERS) $(GEN)/bulkhead.pb-c.h $(GEN)/build_id.h
 	@mkdir -p $$(@D)
-	$(Q)$$(CC) -std=c17 $$(WARN) -MD -MP -MF $$@.d $$(CPPFLAGS) -U_FORTIFY_SOURCE $$(UNIT_FLAGS) \
+	$(Q)$$(CC) -std=c17 $$(WARN) $$(CPPFLAGS) -U_FORTIFY_SOURCE $$(UNIT_FLAGS) \
 		-o $$@ $$(unit_$(1)_SRCS) $(PB_OBJ_UNIT) $$(unit_$(1)_LDLIBS) -lcmocka -lprotobuf-c
 $(BUILD)/unit/$(1): $(PB_OBJ_UNIT)
 endef
@@ -178,7 +180,7 @@ clean:
 	rm -rf build compile_commands.json
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
--include $(wildcard $(BUILD)/unit/*.d $(BUILD)/host/*.d)
+-include $(wildcard $(BUILD)/host/*.d)
 
 .PHONY: all clean unit-tests fuzzers
 .DELETE_ON_ERROR:
