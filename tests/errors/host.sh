@@ -87,4 +87,30 @@ if command -v script >/dev/null; then
 	script -qec "stty -a >before; $B/bulkhead --kernel $K --cpus boot=1; stty -a >after" \
 		/dev/null </dev/null >out 2>&1
 	if cmp -s before after; then ok terminal-after-a-run; else not_ok terminal-after-a-run; fi
+	# A job that others have the terminal of can be ended: one that waits for it
+	# from the start, and one that was stopped while it had it.
+	cat >job <<-END
+		set -m
+		$B/bulkhead --kernel $B/guest/traffic.elf --console off --serial tty &
+		sleep 1
+		kill %1; kill -CONT %1
+		wait -f %1
+		echo waiting \$?
+	END
+	cat >job2 <<-END
+		set -m
+		bash -c 'echo \$\$ >running; exec $B/bulkhead --kernel $B/guest/traffic.elf --console off --serial tty'
+		kill -TERM \$(cat running); kill -CONT \$(cat running)
+		wait -f %1
+		echo stopped \$?
+	END
+	timeout 20 script -qec 'bash job' /dev/null </dev/null >out 2>&1
+	if grep -q '^waiting 143' out && [ -z "$(ours)" ]
+	then ok terminal-in-the-background; else not_ok "terminal-in-the-background: $(tail -2 out)"; fi
+	(for _ in {1..100}; do [ -s running ] && break; sleep 0.05; done
+	 sleep 1; kill -STOP "$(cat running)") &
+	timeout 20 script -qec 'stty -a >before; bash job2; stty -a >after' /dev/null </dev/null >out 2>&1
+	if grep -q '^stopped 0' out && cmp -s before after && [ -z "$(ours)" ]
+	then ok terminal-of-a-stopped-job; else not_ok "terminal-of-a-stopped-job: $(tail -2 out)"; fi
+	rm -f job job2 running
 fi

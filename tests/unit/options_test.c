@@ -357,6 +357,15 @@ tables_are_sound(void **state)
 static void
 sizes(void **state)
 {
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} texts[] = {
+		{ 0, "0" }, { 512ull << 20, "512M" }, { 1000001, "1000001" },
+		{ 1536ull << 20, "1536M" }, { 1ull << 50, "1024T" },
+		{ UINT64_MAX, "18446744073709551615" },
+	};
+	char text[VALUE_SIZE_TEXT];
 	uint64_t n;
 
 	(void)state;
@@ -371,6 +380,10 @@ sizes(void **state)
 	assert_true(value_size(span_of("K"), &n) < 0);
 	assert_true(value_size(span_of(""), &n) < 0);
 	assert_true(value_size(span_of("-1"), &n) < 0);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		value_size_text(texts[i].bytes, text);
+		assert_string_equal(text, texts[i].text);
+	}
 }
 
 int
