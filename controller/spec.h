@@ -13,12 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/limits.h"
+
 #define SPEC_MAX_DISKS 248u
 #define SPEC_MAX_NETS 248u
 #define SPEC_MAX_LIMIT_GROUPS 64u
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
 #define SPEC_MAX_OEM_STRINGS 32u
-#define SPEC_MAX_REFILL_MS 86400000u	/* BUCKET_LIMIT_REFILL_MS */
+#define SPEC_MAX_REFILL_MS BUCKET_LIMIT_REFILL_MS
 #define SPEC_MAX_VCPUS 1024u	/* FD_VCPU_COUNT */
 #define SPEC_MAX_AFFINITY_CPUS 1024u
 

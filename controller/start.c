@@ -81,6 +81,16 @@ pack_rings(struct vm *vm, struct baggage *b)
 	pack(b, vm->rings_to_guest, FD_RINGS_TO_GUEST);
 }
 
+/* What is left of the limit of a disk's group. */
+static void
+pack_limit(const struct vm *vm, uint32_t disk, struct baggage *b)
+{
+	int group = spec_limit_group(&vm->spec, &vm->spec.disks[disk]);
+
+	if (group >= 0)
+		pack(b, vm->limits[group], FD_LIMIT);
+}
+
 static void
 pack_device(struct child *child, struct baggage *b)
 {
@@ -95,13 +105,8 @@ pack_device(struct child *child, struct baggage *b)
 		from = &vm->rng;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
 		pack(b, from->fds[i], FD_BACKEND + i);
-	if (child->kind == PROC_BLK) {
-		int group = spec_limit_group(&vm->spec,
-		    &vm->spec.disks[child->dev->index]);
-
-		if (group >= 0)
-			pack(b, vm->limits[group], FD_LIMIT);
-	}
+	if (child->kind == PROC_BLK)
+		pack_limit(vm, child->dev->index, b);
 	if (child->kind == PROC_CONSOLE) {
 		pack(b, vm->port_in[VM_CONSOLE], FD_CONSOLE_IN);
 		pack(b, vm->port_out[VM_CONSOLE], FD_CONSOLE_OUT);

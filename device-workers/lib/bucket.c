@@ -47,8 +47,9 @@ static uint64_t
 cost(const struct bucket *b, uint64_t tokens)
 {
 	u128 t = ((u128)tokens * b->refill + b->size - 1) / b->size;
+	const uint64_t most = LONGEST;
 
-	return t > LONGEST ? LONGEST : (uint64_t)t;
+	return t > most ? most : (uint64_t)t;
 }
 
 /* A word as it was read, within what it can mean at @now. */

@@ -14,8 +14,10 @@
 
 #include <stdint.h>
 
-#define BUCKET_MAX_SIZE (1ull << 46)	/* tokens, and burst */
-#define BUCKET_MAX_REFILL_MS 86400000u	/* a day */
+#include "proto/limits.h"
+
+#define BUCKET_MAX_SIZE BUCKET_LIMIT_SIZE	/* tokens, and burst */
+#define BUCKET_MAX_REFILL_MS BUCKET_LIMIT_REFILL_MS
 
 /* What a user chose. Constant. */
 struct bucket {

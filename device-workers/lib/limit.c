@@ -16,12 +16,8 @@
 #include <unistd.h>
 
 #include "device-workers/lib/worker.h"
-#include "proto/limits.h"
 
 #define NS 1000000000ull
-
-_Static_assert(BUCKET_MAX_SIZE == BUCKET_LIMIT_SIZE &&
-    BUCKET_MAX_REFILL_MS == BUCKET_LIMIT_REFILL_MS, "as messages are checked");
 
 static struct worker *
 worker_of(struct device *dev)
