@@ -195,18 +195,26 @@ t_two_readers() {
 }
 
 t_reboot() {
-	local seen=
+	local seen='' lives=0 n t last=0 longest=0
 	disk a
 	start 60 reboot "" --disk path=a --console null
 	while kill -0 "$watch" 2>/dev/null; do
 		seen+="$(tree "$pid")
 "
+		# A life lasts some ms: what is between two of them is the reset.
+		n=$(grep -ac '^# life' serial) t=$(now_ms)
+		if [ "$n" -gt $lives ]; then
+			[ $lives = 0 ] || [ $((t - last)) -le $longest ] || longest=$((t - last))
+			lives=$n last=$t
+		fi
 		sleep 0.02
 	done
 	finish
 	verdicts
 	expect "exit status 0" [ "$status" = 0 ]
 	expect "four lives" [ "$(grep -c '^# life' serial)" = 4 ]
+	expect "a second or less from one to the next: $longest ms" \
+		[ $longest -gt 0 -a $longest -le $((1000 * SLOWNESS)) ]
 	expect "one pid a device worker" \
 		[ "$(sort -u <<<"$seen" | grep -cE 'bulkhead-(blk|rng|consol)'| tr -d ' ')" = 3 ]
 	expect "a new vcpu-worker each time" \
