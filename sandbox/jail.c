@@ -122,12 +122,12 @@ limit_address_space(void)
 #endif
 
 /*
- * Should: bound fds, file size, threads, core dumps and address space by the
- * policy's numbers, for good.
+ * Should: bound fds, threads, core dumps and address space by the policy's
+ * numbers, for good.
  * Must not: raise anything.
  */
 static int
-stage_rlimits(void)
+stage_rlimits_alone(void)
 {
 	uint64_t threads = sb_policy.rlimit_nproc;
 	int rc;
@@ -135,8 +135,6 @@ stage_rlimits(void)
 	rc = limit(RLIMIT_CORE, 0);
 	if (rc == 0)
 		rc = limit(RLIMIT_NOFILE, sb_policy.rlimit_nofile);
-	if (rc == 0 && sb_policy.rlimit_fsize != UINT64_MAX)
-		rc = limit(RLIMIT_FSIZE, sb_policy.rlimit_fsize);
 	/* Counts in this user namespace; the thread that is there counts. */
 	if (rc == 0)
 		rc = limit(RLIMIT_NPROC, threads > 0 ? threads : 1);
@@ -144,6 +142,20 @@ stage_rlimits(void)
 	if (rc == 0)
 		rc = limit_address_space();
 #endif
+	return rc;
+}
+
+/*
+ * Should: bound the size of files, too. Who is alone writes its log itself, and
+ * that may go to a file of any size.
+ */
+static int
+stage_rlimits(void)
+{
+	int rc = stage_rlimits_alone();
+
+	if (rc == 0 && sb_policy.rlimit_fsize != UINT64_MAX)
+		rc = limit(RLIMIT_FSIZE, sb_policy.rlimit_fsize);
 	return rc;
 }
 
@@ -320,6 +332,19 @@ static const struct stage opener_stages[] = {
 	{ NULL, NULL },
 };
 
+static const struct stage alone_stages[] = {
+	{ "fds", stage_fds },
+	{ "rlimits", stage_rlimits_alone },
+	{ "ids", stage_ids },
+	{ "capabilities", stage_capabilities },
+	{ "dumpable", stage_dumpable },
+	{ "no_new_privs", stage_no_new_privs },
+	{ "mdwe", stage_mdwe },
+	{ "mseal", stage_mseal },
+	{ "landlock", stage_landlock },
+	{ NULL, NULL },
+};
+
 /*
  * Test builds alone: the stage that the environment names fails with EPERM
  * without doing its work.
@@ -434,6 +459,12 @@ int
 jail_confine_opener(const char **stage)
 {
 	return run_stages(opener_stages, stage);
+}
+
+int
+jail_confine_alone(const char **stage)
+{
+	return run_stages(alone_stages, stage);
 }
 
 int

@@ -60,6 +60,13 @@ int jail_confine(const char **stage);
 int jail_confine_opener(const char **stage);
 
 /*
+ * jail_confine() for a program without a controller and a spawner, which outlives
+ * whoever started it and writes its log itself: without the parent's death and
+ * the limit on the size of files.
+ */
+int jail_confine_alone(const char **stage);
+
+/*
  * Single stages, for the controller, whose jail is another (controller/confine.c).
  * Landlock: handle every right that this kernel knows, up to ABI 7, and grant
  * none. Filter: load it with @verdict, a SECCOMP_RET_*, for what it denies. -errno.

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Devices as vhost-user back ends for other VMMs: the worker library's place is
+# taken by this folder's.
+VHU_SRCS := $(addprefix device-workers/vhost-user/,main.c socket.c wire.c messages.c \
+	memory.c queues.c jail.c)
+VHU_LIB_SRCS := $(VHU_SRCS) device-workers/lib/virtq.c device-workers/lib/virtq_chain.c \
+	ipc/gmem.c ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
+
+PROGRAMS += bulkhead-vhost-user-blk bulkhead-vhost-user-rng bulkhead-vhost-user-net
+bulkhead-vhost-user-blk_SRCS = device-workers/vhost-user/blk.c $(BLK_SRCS) $(VHU_LIB_SRCS)
+bulkhead-vhost-user-blk_POLICY := device-workers/vhost-user/blk_policy.c
+bulkhead-vhost-user-blk_LDLIBS = $(bulkhead-blk_LDLIBS)
+bulkhead-vhost-user-rng_SRCS := device-workers/vhost-user/rng.c device-workers/rng/rng.c \
+	$(VHU_LIB_SRCS)
+bulkhead-vhost-user-rng_POLICY := device-workers/vhost-user/rng_policy.c
+bulkhead-vhost-user-net_SRCS = device-workers/vhost-user/net.c device-workers/net/tap.c \
+	$(NET_SRCS) $(VHU_LIB_SRCS)
+bulkhead-vhost-user-net_POLICY := device-workers/vhost-user/net_policy.c

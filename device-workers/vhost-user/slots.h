@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The fd numbers of a back-end program. Those of ipc/slots.h for back end, epoll,
+ * timer, kick, call and received memory hold; two have another owner here.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_VHOST_USER_SLOTS_H
+#define BULKHEAD_DEVICE_WORKERS_VHOST_USER_SLOTS_H
+
+#include "ipc/slots.h"
+
+enum vhu_slot {
+	FD_VHU_LISTEN = FD_CTL,		/* socket that front ends connect to */
+	FD_VHU_CONN = FD_BUS,		/* the one that has connected */
+	FD_VHU_SIGNAL = 20,		/* signalfd: SIGTERM, SIGINT */
+	FD_VHU_BACKEND_REQ = 21,	/* channel for requests of ours */
+	FD_ERR = 192,			/* 192..255: error eventfd of queue 0..63 */
+};
+
+_Static_assert((int)FD_ERR + (int)FD_QUEUE_COUNT <= (int)FD_INCOMING, "apart");
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A device as a vhost-user back-end program for other VMMs: the same device_ops
+ * as in a worker of ours, behind a socket instead of our channels. A program is
+ *	int main(int argc, char **argv) { return main_vhost_user(argc, argv, &blk); }
+ * and a policy made of policy.h and the device's own. The library has the command
+ * line, the socket, the jail and the loop; the program opens the back end.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_VHOST_USER_VHOST_USER_H
+#define BULKHEAD_DEVICE_WORKERS_VHOST_USER_VHOST_USER_H
+
+#include "device-workers/lib/device.h"
+
+struct vhu_program {
+	const struct device_ops *ops;
+	const char *type;		/* QEMU's name: "block" */
+	const char *features;		/* JSON: members of "features", or NULL */
+	const char *usage;		/* its own options, a line each */
+	bool has_config;		/* front ends read its configuration space */
+	unsigned int queues_a_unit;	/* GET_QUEUE_NUM counts in these: 2 for net */
+
+	/*
+	 * An option that the library does not know: "--NAME=@value" (@value NULL:
+	 * without one). 0; -ENOENT: unknown; -EINVAL: bad value. The strings stay.
+	 */
+	int (*option)(const char *name, const char *value);
+
+	/*
+	 * Open the back end, put it at FD_BACKEND, fill in @config. On failure
+	 * -errno, and *why static text. Still without any jail.
+	 */
+	int (*open)(Bh__DeviceConfig *config, const char **why);
+};
+
+int main_vhost_user(int argc, char **argv, const struct vhu_program *program);
+
+/* Put @fd at the fixed number @slot, and close it. For open(). -errno. */
+int vhu_place(int fd, int slot);
+
+/* A decimal number from @min to @max: 0, or -EINVAL. For option(). */
+int vhu_number(const char *text, uint32_t min, uint32_t max, uint32_t *out);
+
+#endif
