@@ -18,14 +18,36 @@ static struct {
 	const char *path;
 	char serial[21];
 	uint32_t num_queues, queue_size;
+	Bh__ImageType format;
 	bool readonly, direct;
 } opt = { .num_queues = 1, .queue_size = 128 };
+
+static const char *const formats[] = {
+	[BH__IMAGE_TYPE__IMAGE_TYPE_RAW] = "raw",
+	[BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2] = "qcow2",
+	[BH__IMAGE_TYPE__IMAGE_TYPE_VHD] = "vhd",
+	[BH__IMAGE_TYPE__IMAGE_TYPE_VHDX] = "vhdx",
+};
+
+static int
+set_format(const char *name)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (formats[i] != NULL && strcmp(formats[i], name) == 0) {
+			opt.format = (Bh__ImageType)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
 
 static int
 option(const char *name, const char *value)
 {
 	if (strcmp(name, "blk-file") == 0 && value != NULL)
 		opt.path = value;
+	else if (strcmp(name, "format") == 0 && value != NULL)
+		return set_format(value);
 	else if (strcmp(name, "read-only") == 0 && value == NULL)
 		opt.readonly = true;
 	else if (strcmp(name, "direct") == 0 && value == NULL)
@@ -90,6 +112,7 @@ open_file(Bh__DeviceConfig *config, const char **why)
 		rc = vhu_place(fd, FD_BACKEND);
 	if (rc < 0)
 		return rc;
+	blk.image_type = opt.format;
 	blk.block_size = 512;
 	blk.readonly = opt.readonly;
 	blk.direct = opt.direct;
@@ -110,7 +133,8 @@ main(int argc, char **argv)
 		.type = "block",
 		.features = "\"read-only\", \"blk-file\"",
 		.usage =
-		    "  --blk-file=PATH       raw image or block device\n"
+		    "  --blk-file=PATH       image or block device\n"
+		    "  --format=FORMAT       raw (default), qcow2, vhd, vhdx; one file\n"
 		    "  --read-only\n"
 		    "  --direct              O_DIRECT\n"
 		    "  --num-queues=N        1 to 64, default 1\n"

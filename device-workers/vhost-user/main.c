@@ -282,11 +282,25 @@ start_device(struct vhu *v, Bh__DeviceConfig *config)
 	if (dev->nqueues > DEVICE_MAX_QUEUES ||
 	    dev->config_size > DEVICE_MAX_CONFIG)
 		die("the device asks for too much", NULL);
+	vhu_queues_forget(v);
+}
+
+/* In the jail: what the device has to look at there, and what it offers then. */
+static void
+look_inside(struct vhu *v)
+{
+	struct device *dev = &v->dev;
+	const char *why = "device";
+	int rc = dev->ops->jailed != NULL ? dev->ops->jailed(dev, &why) : 0;
+
+	if (rc < 0) {
+		log_error("%s: %s", why, log_errname(rc));
+		_exit(1);
+	}
 	v->offered = dev->features | 1ull << VIRTIO_F_VERSION_1 |
 	    1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX |
 	    1ull << VIRTIO_F_RING_PACKED | 1ull << VHU_F_LOG_ALL |
 	    1ull << VHU_F_PROTOCOL_FEATURES;
-	vhu_queues_forget(v);
 }
 
 int
@@ -326,6 +340,7 @@ main_vhost_user(int argc, char **argv, const struct vhu_program *program)
 		log_error("jail stage %s: %s", why, log_errname(rc));
 		_exit(1);
 	}
+	look_inside(v);
 	if (v->one_shot)
 		vhu_conn_start(v);
 	else if (vhu_socket_listen(v) < 0)

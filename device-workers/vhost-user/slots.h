@@ -11,8 +11,8 @@
 enum vhu_slot {
 	FD_VHU_LISTEN = FD_CTL,		/* socket that front ends connect to */
 	FD_VHU_CONN = FD_BUS,		/* the one that has connected */
-	FD_VHU_SIGNAL = 20,		/* signalfd: SIGTERM, SIGINT */
-	FD_VHU_BACKEND_REQ = 21,	/* channel for requests of ours */
+	FD_VHU_SIGNAL = 24,		/* signalfd: SIGTERM, SIGINT */
+	FD_VHU_BACKEND_REQ = 25,	/* channel for requests of ours */
 	FD_ERR = 192,			/* 192..255: error eventfd of queue 0..63 */
 };
 
