@@ -17,3 +17,11 @@ bulkhead-vhost-user-rng_POLICY := device-workers/vhost-user/rng_policy.c
 bulkhead-vhost-user-net_SRCS = device-workers/vhost-user/net.c device-workers/net/tap.c \
 	$(NET_SRCS) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-net_POLICY := device-workers/vhost-user/net_policy.c
+
+NATIVE_TESTS += vhost_user
+native_vhost_user_SRCS := tests/native/vhost_user_test.c
+
+FUZZERS += vhost_user
+fuzz_vhost_user_SRCS := tests/fuzz/vhost_user_fuzz.c $(addprefix device-workers/vhost-user/,\
+	socket.c wire.c messages.c memory.c queues.c) device-workers/lib/virtq.c \
+	device-workers/lib/virtq_chain.c ipc/gmem.c ipc/log.c ipc/errname.c ipc/loop.c
