@@ -46,6 +46,11 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXEC)
 	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_BIN)) $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_LIBEXEC)) $(DESTDIR)$(LIBEXEC)/
+	install -d $(DESTDIR)$(PREFIX)/share/qemu/vhost-user
+	for f in $(VHU_JSON); do \
+		sed 's,@LIBEXEC@,$(LIBEXEC),' $$f \
+			>$(DESTDIR)$(PREFIX)/share/qemu/vhost-user/$$(basename $$f .in); \
+	done
 
 # What a person starts, and the children; test programs have other names.
 INSTALL_BIN = $(filter bulkhead bulkheadctl,$(PROGRAMS))

@@ -25,3 +25,6 @@ FUZZERS += vhost_user
 fuzz_vhost_user_SRCS := tests/fuzz/vhost_user_fuzz.c $(addprefix device-workers/vhost-user/,\
 	socket.c wire.c messages.c memory.c queues.c) device-workers/lib/virtq.c \
 	device-workers/lib/virtq_chain.c ipc/gmem.c ipc/log.c ipc/errname.c ipc/loop.c
+
+# Tell QEMU and libvirt of them: make install.
+VHU_JSON := $(wildcard device-workers/vhost-user/*.json.in)
