@@ -238,6 +238,20 @@ test_debt(void)
 	return true;
 }
 
+/* By the clock: a host that was busy elsewhere gets a second and third chance. */
+static void
+timed(bool (*test)(void), const char *name)
+{
+	bool good = test();
+
+	for (unsigned int i = 0; !good && i < 2; i++) {
+		for (unsigned int k = 0; k < WORKERS; k++)
+			fakevm_kill(&vms[k]);
+		good = test();
+	}
+	result(good, &vms[0], name);
+}
+
 int
 main(void)
 {
@@ -249,11 +263,11 @@ main(void)
 	for (unsigned int i = 0; i < WORKERS; i++)
 		if (fakevm_init(&vms[i]) != 0)
 			return 2;
-	result(test_bandwidth(), &vms[0], "1 MiB a second");
-	result(test_operations(), &vms[0], "100 operations a second and a burst");
-	result(test_many(), &vms[0], "2000 operations a second");
-	result(test_queues(), &vms[0], "two queues share a limit");
-	result(test_group(), &vms[0], "two workers share a group's limit");
+	timed(test_bandwidth, "1 MiB a second");
+	timed(test_operations, "100 operations a second and a burst");
+	timed(test_many, "2000 operations a second");
+	timed(test_queues, "two queues share a limit");
+	timed(test_group, "two workers share a group's limit");
 	result(test_unsealed(), &vms[0], "a group's state has to be sealed");
 	result(test_debt(), &vms[0], "a reset in debt");
 	for (unsigned int i = 0; i < WORKERS; i++)
