@@ -18,6 +18,8 @@
 #include "device-workers/lib/worker.h"
 
 #define NS 1000000000ull
+/* ns: a member of a group that was served lets the others go first. */
+#define BEHIND 200000ull
 
 static struct worker *
 worker_of(struct device *dev)
@@ -146,7 +148,7 @@ later(struct worker *w, unsigned int q, uint64_t when)
 bool
 device_limit_open(struct device *dev, struct device_limit *limit, unsigned int q)
 {
-	uint64_t bandwidth, ops;
+	uint64_t bandwidth, ops, when;
 
 	if (limit->state == NULL)
 		return true;
@@ -156,7 +158,12 @@ device_limit_open(struct device *dev, struct device_limit *limit, unsigned int q
 	ops = bucket_when(&limit->buckets.ops, &limit->state->ops, limit->now);
 	if (bandwidth == 0 && ops == 0)
 		return true;
-	later(worker_of(dev), q, bandwidth > ops ? bandwidth : ops);
+	when = bandwidth > ops ? bandwidth : ops;
+	/* All wait for the same moment: else the fastest would win each time. */
+	if (limit->state != &limit->own && limit->served)
+		when += BEHIND;
+	limit->served = false;
+	later(worker_of(dev), q, when);
 	return false;
 }
 
@@ -165,6 +172,7 @@ device_limit_spend(struct device_limit *limit, uint64_t bytes)
 {
 	if (limit->state == NULL)
 		return;
+	limit->served = true;
 	bucket_spend(&limit->buckets.bandwidth, &limit->state->bandwidth, bytes,
 	    limit->now);
 	bucket_spend(&limit->buckets.ops, &limit->state->ops, 1, limit->now);

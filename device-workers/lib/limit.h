@@ -19,6 +19,7 @@ struct device_limit {
 	struct bucket_pair buckets;
 	struct bucket_pair_state own;
 	struct bucket_pair_state *state;	/* own or shared; NULL: no limit */
+	bool served;		/* something went since the last wait */
 	uint64_t now;		/* ns, when device_limit_open last looked */
 };
 
