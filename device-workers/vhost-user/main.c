@@ -250,7 +250,7 @@ open_signals(struct vhu *v)
 	sigset_t set;
 	int rc;
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

@@ -226,10 +226,9 @@ place_eventfd(struct vhu *v, int slot)
 	if (syscall(SYS_fstat, fd, &st) != 0 || (st.st_mode & S_IFMT) != 0 ||
 	    flags < 0)
 		rc = -EBADF;
-	else if ((flags & O_NONBLOCK) == 0 &&
-	    fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
-		rc = -errno;
-	else if (dup3(fd, slot, O_CLOEXEC) < 0)
+	else if (((flags & O_NONBLOCK) == 0 &&
+	    fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0) ||
+	    dup3(fd, slot, O_CLOEXEC) < 0)
 		rc = -errno;
 	close(fd);
 	return rc;
