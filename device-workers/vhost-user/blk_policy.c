@@ -2,4 +2,5 @@
 /* What bulkhead-vhost-user-blk may do: the library's calls, and the device's own. */
 #include "device-workers/vhost-user/policy.h"
 
+/* One list for both programs. NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "device-workers/blk/blk_policy.c"

@@ -2,4 +2,5 @@
 /* What bulkhead-vhost-user-rng may do: the library's calls, and the device's own. */
 #include "device-workers/vhost-user/policy.h"
 
+/* One list for both programs. NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "device-workers/rng/rng_policy.c"
