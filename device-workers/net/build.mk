@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 NET_SRCS := $(addprefix device-workers/net/,net.c net_hdr.c net_rx.c)
 
+# The back ends of the shipped programs.
+NET_BACKEND_SRCS := $(addprefix device-workers/net/,backends.c tap.c)
+
 PROGRAMS += bulkhead-net
-bulkhead-net_SRCS := device-workers/net/main.c device-workers/net/tap.c \
+bulkhead-net_SRCS := device-workers/net/main.c $(NET_BACKEND_SRCS) \
 	$(NET_SRCS) $(WORKER_SRCS)
 bulkhead-net_POLICY := device-workers/net/net_policy.c
 
-# In tests a socket stands for the tap, so its ioctls (tap.c) are doubles.
+# In tests a socket stands for the tap: a back end of theirs.
 UNIT_TESTS += net
 unit_net_SRCS := tests/unit/net_test.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
 

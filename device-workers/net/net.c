@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * virtio-net (virtio 1.2, 5.1) on a tap: features, configuration, transmit and
+ * virtio-net (virtio 1.2, 5.1): features, configuration, transmit and
  * the control queue. Called by the worker library; receive is in net_rx.c, what
- * a driver may say in a header in net_hdr.c, ioctls in tap.c.
+ * a driver may say in a header in net_hdr.c, back ends behind backend.h.
  *
- * Queues: 2i receives and 2i+1 transmits on the tap queue at FD_BACKEND + i;
+ * Queues: 2i receives and 2i+1 transmits on the back end at FD_BACKEND + i;
  * after them the control queue, if there is more than one pair. Never waits: a
- * frame that the tap does not take at once is dropped, as a card's is whose cable
+ * frame that the back end does not take at once is dropped, as a card's is whose cable
  * is full; it only happens when the host is out of memory for it.
  */
 #include <endian.h>
@@ -14,10 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "device-workers/net/net.h"
-#include "device-workers/net/tap.h"
 #include "ipc/log.h"
 
 #define VIRTIO_ID_NET 1
@@ -61,9 +59,9 @@ set_active(struct device *dev, unsigned int active)
 		 */
 		if (i >= active)
 			net_rx_quiet(dev, i);
-		err = tap_set_attached(n->pair[i].fd, i < active);
+		err = n->backend->set_attached(&n->pair[i], i < active);
 		if (err != 0 && err != -EINVAL)
-			net_tap_gone(dev, i, -err);
+			net_backend_gone(dev, i, -err);
 	}
 	for (unsigned int i = old; i < active; i++)
 		net_receive(dev, i);
@@ -103,10 +101,15 @@ net_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		return -ENOMEM;
 	}
 	dev->priv = n;
+	n->backend = net_backend_of(c->backend);
+	if (n->backend == NULL) {
+		*why = "no such back end here";
+		return -ENOTSUP;
+	}
 	n->npairs = c->queue_pairs;
 	for (unsigned int i = 0; i < n->npairs; i++) {
 		n->pair[i].fd = FD_BACKEND + (int)i;
-		err = tap_check(n->pair[i].fd, why);
+		err = n->backend->start(&n->pair[i], why);
 		if (err != 0)
 			return err;
 	}
@@ -156,9 +159,9 @@ net_activate(struct device *dev)
 
 		if (i >= n->active)
 			continue;	/* detached: set when it is attached */
-		err = tap_set_offloads(n->pair[i].fd, offloads);
-		if (err != 0 && !net_tap_gone(dev, i, -err))
-			log_guest("net: tap offloads: %s", log_errname(err));
+		err = n->backend->set_offloads(&n->pair[i], offloads);
+		if (err != 0 && !net_backend_gone(dev, i, -err))
+			log_guest("net: offloads: %s", log_errname(-err));
 	}
 	for (unsigned int i = 0; i < n->active; i++)
 		net_receive(dev, i);
@@ -202,13 +205,10 @@ transmit(struct device *dev, unsigned int i)
 	/* The checked copy goes out, not what the driver has there by now. */
 	n->iov[0].iov_base = &hdr;
 	n->iov[0].iov_len = sizeof(hdr);
-	do {
-		len = writev(p->fd, n->iov, (int)frame_iov(n));
-	} while (len < 0 && errno == EINTR);
-	/* EINVAL: the kernel's own checks; EIO: the interface is down. */
-	if (len < 0 && errno != EAGAIN && errno != EINVAL && errno != EIO &&
-	    !net_tap_gone(dev, i, errno))
-		log_guest("net: writing to the tap: %s", log_errname(errno));
+	len = n->backend->send(p, n->iov, frame_iov(n));
+	if (len < 0 && len != -EAGAIN && !net_backend_gone(dev, i, (int)-len))
+		log_guest("net: sending to the %s: %s", n->backend->name,
+		    log_errname((int)-len));
 }
 
 /* Carry out the command in n->chain. Returns the bytes written. */
@@ -233,7 +233,7 @@ control(struct device *dev)
 
 		set_active(dev, pairs);
 		for (unsigned int i = 0; i < pairs; i++)
-			tap_set_offloads(n->pair[i].fd, offloads);
+			n->backend->set_offloads(&n->pair[i], offloads);
 		ack = CTRL_OK;
 	}
 	return (uint32_t)virtq_copy_into(&n->chain, 0, &ack, 1);

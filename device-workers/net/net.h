@@ -9,6 +9,7 @@
 
 #include "device-workers/lib/device.h"
 #include "device-workers/lib/limit.h"
+#include "device-workers/net/backend.h"
 #include "device-workers/net/net_hdr.h"
 
 #define NET_MAX_PAIRS FD_BACKEND_COUNT
@@ -19,15 +20,16 @@
 #define NET_MERGE_MAX 64u
 
 struct net_pair {
-	int fd;			/* tap queue */
+	int fd;			/* tap queue, or socket */
 	bool watched;
-	bool gone;		/* tap deleted: nothing comes, nothing goes */
+	bool gone;		/* the back end is: nothing comes, nothing goes */
 	uint32_t held;		/* bytes of frame, read and not yet delivered */
 	/* What a receive buffer had no room for, at its place in the frame. */
 	uint8_t frame[NET_FRAME_MAX + 1];
 };
 
 struct net {
+	const struct net_backend *backend;
 	unsigned int npairs;	/* there are */
 	unsigned int active;	/* the driver uses */
 	struct device_limit tx_rate, rx_rate;	/* of all pairs together */
@@ -47,7 +49,7 @@ void net_receive(struct device *dev, unsigned int i);
 /* Stop waiting for frames of pair @i. */
 void net_rx_quiet(struct device *dev, unsigned int i);
 
-/* The tap answered @err. True: it is gone, said once. */
-bool net_tap_gone(struct device *dev, unsigned int i, int err);
+/* The back end answered -@err. True: it is gone, said once. */
+bool net_backend_gone(struct device *dev, unsigned int i, int err);
 
 #endif

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Receive (virtio 1.2, 5.1.6.3, 5.1.6.4): from the tap straight into the
+ * Receive (virtio 1.2, 5.1.6.3, 5.1.6.4): from the back end straight into the
  * driver's buffer. A frame larger than that goes on into private memory, and
  * from there into further buffers (MRG_RXBUF). Called by net.c.
  *
  * Between two calls no buffer is held: guest memory may be unplugged then. A
- * frame that still lacks buffers stays in private memory, and the tap is not read
+ * frame that still lacks buffers stays in private memory, and nothing is read
  * until the driver kicks: the kernel's queue takes the flood.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "device-workers/net/net.h"
 #include "ipc/log.h"
@@ -27,7 +26,7 @@ net_rx_quiet(struct device *dev, unsigned int i)
 	struct net *n = dev->priv;
 	struct net_pair *p = &n->pair[i];
 
-	/* Not only "no events": errors of the tap would still wake the loop. */
+	/* Not only "no events": errors of the fd would still wake the loop. */
 	if (p->watched)
 		device_unwatch(dev, p->fd);
 	p->watched = false;
@@ -44,20 +43,21 @@ rx_watch(struct device *dev, unsigned int i)
 	if (device_watch(dev, p->fd, EPOLLIN) == 0)
 		p->watched = true;
 	else
-		log_guest("net: cannot wait for tap queue %u", i);
+		log_guest("net: cannot wait for frames of queue pair %u", i);
 }
 
 bool
-net_tap_gone(struct device *dev, unsigned int i, int err)
+net_backend_gone(struct device *dev, unsigned int i, int err)
 {
 	struct net *n = dev->priv;
 	struct net_pair *p = &n->pair[i];
 
-	if (err != EBADFD && err != ENODEV && err != ENXIO)
+	if (!n->backend->is_gone(err))
 		return false;
 	if (!p->gone) {
 		p->gone = true;
-		log_error("net: tap queue %u is gone: %s", i, log_errname(err));
+		log_error("net: %s queue %u is gone: %s", n->backend->name, i,
+		    log_errname(err));
 	}
 	net_rx_quiet(dev, i);
 	return true;
@@ -128,7 +128,7 @@ deliver(struct net *n, struct virtq *vq, unsigned int count, uint64_t have,
 		n->written[i] = (uint32_t)part;
 		at += part;
 	}
-	/* 5.1.6.4.1: 1 without MRG_RXBUF too. The tap leaves it unset. */
+	/* 5.1.6.4.1: 1 without MRG_RXBUF too. The back end leaves it unset. */
 	virtq_copy_into(&n->rx[0], NET_HDR_NUM_BUFFERS, num, sizeof(num));
 	virtq_push_group(vq, n->rx, n->written, count);
 }
@@ -216,9 +216,7 @@ receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 		n->iov[niov].iov_len = sizeof(p->frame) - c->write_len;
 		niov++;
 	}
-	do {
-		len = readv(p->fd, n->iov, (int)niov);
-	} while (len < 0 && errno == EINTR);
+	len = n->backend->receive(p, n->iov, niov);
 	if (len >= (ssize_t)NET_HDR_SIZE) {
 		/* How long it is was not known before. */
 		device_limit_spend(&n->rx_rate, (uint64_t)len - NET_HDR_SIZE);
@@ -226,8 +224,9 @@ receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 	}
 
 	put_back(n, vq, 1);
-	if (len < 0 && errno != EAGAIN && !net_tap_gone(dev, i, errno))
-		log_guest("net: reading the tap: %s", log_errname(errno));
+	if (len < 0 && len != -EAGAIN && !net_backend_gone(dev, i, (int)-len))
+		log_guest("net: reading the %s: %s", n->backend->name,
+		    log_errname((int)-len));
 	return RX_EMPTY;
 }
 
@@ -252,6 +251,9 @@ net_receive(struct device *dev, unsigned int i)
 			result = RX_AGAIN;
 	}
 	virtq_flush(vq);
+	if (result == RX_AGAIN && n->backend->pending != NULL &&
+	    n->backend->pending(p))
+		device_again(dev, 2 * i);
 	/* Level triggered: what the batch left wakes the loop at once. */
 	if (result == RX_AGAIN || result == RX_EMPTY)
 		rx_watch(dev, i);

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Tap queues, see tap.h. Moves no frames, opens nothing. */
+/* Tap queues, see tap.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 
-#include "device-workers/net/net_hdr.h"
+#include "device-workers/net/net.h"
 #include "device-workers/net/tap.h"
 
-int
-tap_check(int fd, const char **why)
+static int
+tap_start(struct net_pair *p, const char **why)
 {
+	const int fd = p->fd;
 	struct ifreq ifr = { 0 };
 	const int want = NET_HDR_SIZE;
 	int size = 0, flags;
@@ -48,18 +50,59 @@ tap_check(int fd, const char **why)
 	return 0;
 }
 
-int
-tap_set_offloads(int fd, uint32_t offloads)
+static int
+tap_set_offloads(struct net_pair *p, uint32_t offloads)
 {
-	return ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads) == 0 ? 0 :
+	return ioctl(p->fd, TUNSETOFFLOAD, (unsigned long)offloads) == 0 ? 0 :
 	    -errno;
 }
 
-int
-tap_set_attached(int fd, bool attached)
+static int
+tap_set_attached(struct net_pair *p, bool attached)
 {
 	struct ifreq ifr = { 0 };
 
 	ifr.ifr_flags = attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
-	return ioctl(fd, TUNSETQUEUE, &ifr) == 0 ? 0 : -errno;
+	return ioctl(p->fd, TUNSETQUEUE, &ifr) == 0 ? 0 : -errno;
 }
+
+static ssize_t
+tap_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
+{
+	ssize_t len;
+
+	do {
+		len = writev(p->fd, iov, (int)niov);
+	} while (len < 0 && errno == EINTR);
+	/* EINVAL: the kernel's own checks; EIO: the interface is down. */
+	if (len < 0 && (errno == EINVAL || errno == EIO))
+		return -EAGAIN;
+	return len < 0 ? -errno : len;
+}
+
+static ssize_t
+tap_receive(struct net_pair *p, const struct iovec *iov, unsigned int niov)
+{
+	ssize_t len;
+
+	do {
+		len = readv(p->fd, iov, (int)niov);
+	} while (len < 0 && errno == EINTR);
+	return len < 0 ? -errno : len;
+}
+
+static bool
+tap_is_gone(int err)
+{
+	return err == EBADFD || err == ENODEV || err == ENXIO;
+}
+
+const struct net_backend net_tap = {
+	.name = "tap",
+	.start = tap_start,
+	.set_offloads = tap_set_offloads,
+	.set_attached = tap_set_attached,
+	.send = tap_send,
+	.receive = tap_receive,
+	.is_gone = tap_is_gone,
+};

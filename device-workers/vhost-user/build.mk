@@ -14,7 +14,7 @@ bulkhead-vhost-user-blk_LDLIBS = $(bulkhead-blk_LDLIBS)
 bulkhead-vhost-user-rng_SRCS := device-workers/vhost-user/rng.c device-workers/rng/rng.c \
 	$(VHU_LIB_SRCS)
 bulkhead-vhost-user-rng_POLICY := device-workers/vhost-user/rng_policy.c
-bulkhead-vhost-user-net_SRCS = device-workers/vhost-user/net.c device-workers/net/tap.c \
+bulkhead-vhost-user-net_SRCS = device-workers/vhost-user/net.c $(NET_BACKEND_SRCS) \
 	$(NET_SRCS) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-net_POLICY := device-workers/vhost-user/net_policy.c
 

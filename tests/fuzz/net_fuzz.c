@@ -4,37 +4,76 @@
  * no frame comes out that the checks should have stopped.
  */
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "device-workers/net/net.h"
-#include "device-workers/net/tap.h"
 #include "tests/fuzz/device_fuzz.h"
 
 #define PAIRS 2u
 
 static int host[PAIRS];
 
-int
-tap_check(int fd, const char **why)
+static int
+fake_start(struct net_pair *p, const char **why)
 {
-	(void)fd;
+	(void)p;
 	(void)why;
 	return 0;
 }
 
-int
-tap_set_offloads(int fd, uint32_t set)
+static int
+fake_set_offloads(struct net_pair *p, uint32_t set)
 {
-	(void)fd;
+	(void)p;
 	(void)set;
 	return 0;
 }
 
-int
-tap_set_attached(int fd, bool on)
+static int
+fake_set_attached(struct net_pair *p, bool on)
 {
-	(void)fd;
+	(void)p;
 	(void)on;
 	return 0;
+}
+
+static ssize_t
+fake_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
+{
+	ssize_t n = writev(p->fd, iov, (int)niov);
+
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t
+fake_receive(struct net_pair *p, const struct iovec *iov, unsigned int niov)
+{
+	ssize_t n = readv(p->fd, iov, (int)niov);
+
+	return n < 0 ? -errno : n;
+}
+
+static bool
+fake_is_gone(int err)
+{
+	return err == EBADFD;
+}
+
+const struct net_backend *
+net_backend_of(Bh__NetBackend kind)
+{
+	static const struct net_backend fake = {
+		.name = "tap",
+		.start = fake_start,
+		.set_offloads = fake_set_offloads,
+		.set_attached = fake_set_attached,
+		.send = fake_send,
+		.receive = fake_receive,
+		.is_gone = fake_is_gone,
+	};
+
+	(void)kind;
+	return &fake;
 }
 
 static void

@@ -11,9 +11,9 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "device-workers/net/net.h"
-#include "device-workers/net/tap.h"
 #include "tests/unit/device_harness.h"
 
 #define PAIRS 2u
@@ -28,25 +28,63 @@ static int host[PAIRS];		/* the other ends of the "taps" */
 static uint32_t offloads[PAIRS];
 static bool attached[PAIRS];
 
-int
-tap_check(int fd, const char **why)
+static int
+fake_start(struct net_pair *p, const char **why)
 {
 	(void)why;
-	return fcntl(fd, F_GETFL) < 0 ? -EBADF : 0;
+	return fcntl(p->fd, F_GETFL) < 0 ? -EBADF : 0;
 }
 
-int
-tap_set_offloads(int fd, uint32_t set)
+static int
+fake_set_offloads(struct net_pair *p, uint32_t set)
 {
-	offloads[fd - FD_BACKEND] = set;
+	offloads[p->fd - FD_BACKEND] = set;
 	return 0;
 }
 
-int
-tap_set_attached(int fd, bool on)
+static int
+fake_set_attached(struct net_pair *p, bool on)
 {
-	attached[fd - FD_BACKEND] = on;
+	attached[p->fd - FD_BACKEND] = on;
 	return 0;
+}
+
+static ssize_t
+fake_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
+{
+	ssize_t n = writev(p->fd, iov, (int)niov);
+
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t
+fake_receive(struct net_pair *p, const struct iovec *iov, unsigned int niov)
+{
+	ssize_t n = readv(p->fd, iov, (int)niov);
+
+	return n < 0 ? -errno : n;
+}
+
+static bool
+fake_is_gone(int err)
+{
+	return err == EBADFD;
+}
+
+const struct net_backend *
+net_backend_of(Bh__NetBackend kind)
+{
+	static const struct net_backend fake = {
+		.name = "tap",
+		.start = fake_start,
+		.set_offloads = fake_set_offloads,
+		.set_attached = fake_set_attached,
+		.send = fake_send,
+		.receive = fake_receive,
+		.is_gone = fake_is_gone,
+	};
+
+	return kind == BH__NET_BACKEND__NET_BACKEND_TAP ? &fake : NULL;
 }
 
 static void
@@ -524,8 +562,8 @@ a_tap_that_is_gone_is_said_once(void **state)
 	(void)state;
 	h_add(0, &seg, 1);
 	h_kick(0);
-	assert_true(net_tap_gone(&h.dev, 0, EBADFD));
-	assert_false(net_tap_gone(&h.dev, 0, EINVAL));
+	assert_true(net_backend_gone(&h.dev, 0, EBADFD));
+	assert_false(net_backend_gone(&h.dev, 0, EINVAL));
 	/* The driver sees nothing of it: frames are taken, none comes. */
 	assert_int_equal(transmit(&hdr, 100, 12, buf, sizeof(buf)), -1);
 	send_frame(0, 60);
