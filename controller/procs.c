@@ -7,13 +7,20 @@
 #include <assert.h>
 
 const struct process_kind_info process_kinds[] = {
-	[PROC_OPENER] = { "opener", "bulkhead-opener", PEER_OPENER, true },
-	[PROC_LOADER] = { "loader", "bulkhead-loader", PEER_LOADER, false },
-	[PROC_VCPU] = { "vcpu", "bulkhead-vcpu", PEER_VCPU, false },
-	[PROC_BLK] = { "blk", "bulkhead-blk", PEER_DEVICE, false },
-	[PROC_NET] = { "net", "bulkhead-net", PEER_DEVICE, false },
-	[PROC_RNG] = { "rng", "bulkhead-rng", PEER_DEVICE, false },
-	[PROC_CONSOLE] = { "console", "bulkhead-console", PEER_DEVICE, false },
+	[PROC_OPENER] = { .name = "opener", .binary = "bulkhead-opener",
+	    .peer = PEER_OPENER, .as_user = true },
+	[PROC_LOADER] = { .name = "loader", .binary = "bulkhead-loader",
+	    .peer = PEER_LOADER },
+	[PROC_VCPU] = { .name = "vcpu", .binary = "bulkhead-vcpu",
+	    .peer = PEER_VCPU },
+	[PROC_BLK] = { .name = "blk", .binary = "bulkhead-blk",
+	    .peer = PEER_DEVICE, .config_page = true },
+	[PROC_NET] = { .name = "net", .binary = "bulkhead-net",
+	    .peer = PEER_DEVICE },
+	[PROC_RNG] = { .name = "rng", .binary = "bulkhead-rng",
+	    .peer = PEER_DEVICE },
+	[PROC_CONSOLE] = { .name = "console", .binary = "bulkhead-console",
+	    .peer = PEER_DEVICE },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

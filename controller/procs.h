@@ -29,6 +29,7 @@ struct process_kind_info {
 	enum proto_peer peer;
 	bool as_user;		/* opener: host root, namespaces and ids of the
 				 * user who started the VM; all others: jailed */
+	bool config_page;	/* its driver may write to the configuration space */
 };
 
 extern const struct process_kind_info process_kinds[PROC_KIND_COUNT];

@@ -160,6 +160,12 @@ resources_device(struct child *worker)
 			return no_fds(worker->vm, "an eventfd",
 			    worker->events[i]);
 	}
+	if (process_kinds[worker->kind].config_page) {
+		worker->config_page = sealed_memfd("bulkhead-config", 4096, 0);
+		if (worker->config_page < 0)
+			return no_fds(worker->vm, "a device's configuration "
+			    "page", worker->config_page);
+	}
 	return resources_bus(worker);
 }
 

@@ -120,6 +120,7 @@ pack_device(struct child *child, struct baggage *b)
 	pack(b, child->bus[1], FD_BUS);
 	for (uint32_t i = 0; i < 2 * child->dev->nqueues; i++)
 		pack(b, child->events[i], plan_event_slot(i));
+	pack(b, child->config_page, FD_CONFIG_PAGE);
 }
 
 static void
@@ -259,6 +260,10 @@ start_device_ready(struct child *child, const Bh__DeviceReady *ready)
 	d->config_len = (uint32_t)ready->config.len;
 	if (d->config_len > 0)
 		memcpy(d->config, ready->config.data, d->config_len);
+	d->config_writable_len = (uint32_t)ready->config_writable.len;
+	if (d->config_writable_len > 0)
+		memcpy(d->config_writable, ready->config_writable.data,
+		    d->config_writable_len);
 	child->ready = true;
 	return 0;
 }
@@ -270,7 +275,7 @@ tell_vcpu(struct vm *vm, struct child *child)
 	Bh__DeviceReady ready = BH__DEVICE_READY__INIT;
 	Bh__PciDevice pci = BH__PCI_DEVICE__INIT;
 	CHAN_PACKET(p, PCI_DEVICE, pci_device, &pci);
-	int fds[2 + 2 * DEVICE_LIMIT_QUEUES];
+	int fds[3 + 2 * DEVICE_LIMIT_QUEUES];
 	uint32_t n = 0;
 	union { const char *in; char *out; } id = { .in = child->dev->id };
 
@@ -279,6 +284,9 @@ tell_vcpu(struct vm *vm, struct child *child)
 	ready.n_queue_max = d->nqueues;
 	ready.queue_max = d->queue_max;
 	ready.config = (ProtobufCBinaryData){ d->config_len, d->config };
+	ready.config_writable = (ProtobufCBinaryData){
+		d->config_writable_len, d->config_writable
+	};
 	pci.index = child->index;
 	pci.bdf = child->dev->bdf;
 	pci.id = id.out;
@@ -288,6 +296,9 @@ tell_vcpu(struct vm *vm, struct child *child)
 		fds[n++] = child->events[i];
 	/* The configuration's is the last, after queues that are not used. */
 	fds[n++] = child->events[2 * (size_t)child->dev->nqueues];
+	pci.config_page = child->config_page >= 0;
+	if (pci.config_page)
+		fds[n++] = child->config_page;
 	child->told_vcpu = true;
 	child_send(vm->vcpu, &p, fds, n, child->index, START_SECONDS);
 	close(child->bus[0]);

@@ -440,7 +440,7 @@ child_new(struct vm *vm, enum process_kind kind, const struct plan_device *dev)
 		.vm = vm, .kind = kind, .dev = dev, .pidfd = -1,
 		.instance = ++vm->next_instance,
 		.control = { .fd = -1 }, .denied = { .fd = -1 },
-		.bus = { -1, -1 },
+		.bus = { -1, -1 }, .config_page = -1,
 	};
 	if (dev != NULL)
 		child->index = (uint32_t)(dev - vm->plan.devices);

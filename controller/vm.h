@@ -47,8 +47,9 @@ struct device_ready {
 	uint64_t features;
 	uint32_t nqueues;
 	uint32_t queue_max[DEVICE_LIMIT_QUEUES];
-	uint32_t config_len;
+	uint32_t config_len, config_writable_len;
 	uint8_t config[DEVICE_LIMIT_CONFIG];
+	uint8_t config_writable[DEVICE_LIMIT_CONFIG];
 };
 
 enum child_phase {
@@ -78,6 +79,7 @@ struct child {
 	uint32_t index;		/* of the VM's devices */
 	int bus[2];		/* vcpu-worker's end, worker's end; -1: passed */
 	int events[2 * DEVICE_LIMIT_QUEUES + 1];
+	int config_page;	/* what the driver wrote there; -1: none */
 	struct device_ready device;
 	bool told_vcpu;		/* PciDevice sent */
 	bool known_to_vcpu;	/* ... and acknowledged */

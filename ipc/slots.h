@@ -38,6 +38,9 @@ enum fd_slot {
 	/* Block worker */
 	FD_LIMIT = 20,		/* memfd: what a rate limit group has left */
 
+	/* Device worker whose driver may write to its configuration space */
+	FD_CONFIG_PAGE = 36,	/* memfd of what it wrote; closed once mapped */
+
 	FD_KICK = 64,		/* 64..127: kick eventfd of queue 0..63 */
 	FD_CALL = 128,		/* 128..191: call eventfd of queue 0..63 */
 	FD_QUEUE_COUNT = 64,

@@ -304,6 +304,8 @@ check_device_ready(const Bh__DeviceReady *m)
 		REQUIRE(power_of_two(m->queue_max[i]) &&
 		    m->queue_max[i] <= VIRTQ_LIMIT_SIZE, "queue size");
 	REQUIRE(m->config.len <= DEVICE_LIMIT_CONFIG, "configuration space");
+	REQUIRE(m->config_writable.len <= m->config.len,
+	    "writable configuration space");
 	return NULL;
 }
 

@@ -64,7 +64,7 @@ const struct proto_rule proto_rules[] = {
 
 	/* vcpu-worker */
 	MSG(VM_CONFIG,        vm_config,        C, VCPU, NEW,               0, 0),
-	MSG(PCI_DEVICE,       pci_device,       C, VCPU, CONF,              2, 130),
+	MSG(PCI_DEVICE,       pci_device,       C, VCPU, CONF,              2, 131),
 	MSG(START_VM,         start_vm,         C, VCPU, CONF,              0, 0),
 	MSG(GUEST_STOPPED,    guest_stopped,    VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(POWER_BUTTON,     power_button,     C, VCPU, RUN,               0, 0),

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "ipc/log.h"
 #include "vcpu-worker/vm.h"
 
+#define PAGE_BYTES 4096u
 #define MESSAGES_A_ROUND 16	/* of one device, then the others have a turn */
 
 static void
@@ -262,6 +264,42 @@ place_events(struct vm *vm, struct chan_msg *msg,
 	return rc;
 }
 
+/*
+ * Map the sealed page at fd @i of the message into the pages of the VM's
+ * devices, a reserve like that of guest memory: the filter knows its fds.
+ */
+static int
+map_page(struct vm *vm, uint32_t index, struct chan_msg *msg, unsigned int i,
+    volatile uint8_t **page)
+{
+	uint8_t *at;
+	int fd, in, rc = 0;
+
+	if (vm->config_pages == NULL) {
+		void *all = mmap(NULL, (size_t)FD_DEVICE_COUNT * PAGE_BYTES,
+		    PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0);
+
+		if (all == MAP_FAILED)
+			return -errno;
+		vm->config_pages = all;
+	}
+	at = vm->config_pages + (size_t)index * PAGE_BYTES;
+	in = chan_take_fd(msg, i);
+	fd = fcntl(in, F_DUPFD_CLOEXEC, FD_INCOMING);
+	close(in);
+	if (fd < 0)
+		return -errno;
+	if ((fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) == 0)
+		rc = -EINVAL;
+	else if (mmap(at, PAGE_BYTES, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		rc = -errno;
+	close(fd);
+	*page = at;
+	return rc;
+}
+
 static int
 open_bus(struct device *d, uint32_t index, struct chan_msg *msg)
 {
@@ -289,12 +327,14 @@ device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
 		.features = ready->features, .nqueues = nqueues,
 		.first_gsi = vm->next_gsi, .config = ready->config.data,
 		.config_len = (uint32_t)ready->config.len,
+		.config_writable = ready->config_writable.data,
+		.config_writable_len = (uint32_t)ready->config_writable.len,
 	};
 	struct device *d;
 	int rc;
 
-	*why = "PCI device: wrong number of eventfds";
-	if (msg->nfds != 2 + 2 * nqueues)
+	*why = "PCI device: wrong number of fds";
+	if (msg->nfds != 2 + 2 * nqueues + (config->config_page ? 1u : 0u))
 		return -EINVAL;
 	*why = "PCI device: index taken";
 	if (vm->device[config->index] != NULL)
@@ -306,6 +346,11 @@ device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
 		vc.queue_max[q] = (uint16_t)ready->queue_max[q];
 	*why = "too many eventfds; raise the hard limit of open files (ulimit -Hn)";
 	rc = place_events(vm, msg, &vc);
+	if (rc == 0 && config->config_page) {
+		*why = "PCI device: configuration page";
+		rc = map_page(vm, config->index, msg, msg->nfds - 1,
+		    &vc.config_page);
+	}
 	d = rc == 0 ? calloc(1, sizeof(*d)) : NULL;
 	if (d == NULL)
 		return rc < 0 ? rc : -ENOMEM;

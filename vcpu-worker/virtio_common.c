@@ -151,6 +151,7 @@ virtio_forget_driver(struct virtio_pci *vp)
 	detach_kicks(vp);
 	msix_reset(&vp->msix);
 	vp->active = false;
+	virtio_pci_reset_config(vp);
 	vp->driver_features = 0;
 	vp->device_select = vp->driver_select = 0;
 	vp->queue_select = 0;

@@ -27,6 +27,9 @@ void virtio_signal_config(struct virtio_pci *vp);
 /* The BAR is elsewhere: the ioeventfds follow. */
 void virtio_kicks_moved(struct virtio_pci *vp);
 
+/* The driver's bits of the device configuration, as the worker said them. */
+void virtio_pci_reset_config(struct virtio_pci *vp);
+
 /* All registers as after a reset, but for the device status. */
 void virtio_forget_driver(struct virtio_pci *vp);
 

@@ -74,7 +74,12 @@ virtio_pci_config_changed(struct virtio_pci *vp, const uint8_t *config,
 	pthread_mutex_lock(&vp->fn.lock);
 	if (len > vp->config_len)
 		len = vp->config_len;
-	memcpy(vp->config, config, len);
+	/* What is the driver's stays as it wrote it, or a change that crosses
+	 * its write would undo it unseen. */
+	for (uint32_t i = 0; i < len; i++)
+		vp->config[i] = (uint8_t)(
+		    (vp->config[i] & vp->config_writable[i]) |
+		    (config[i] & ~vp->config_writable[i]));
 	vp->generation++;
 	/* Only now: who is interrupted finds what has changed. */
 	if (vp->active && !vp->resetting)
@@ -123,10 +128,44 @@ post_config(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
 	virtio_post(vp, &p);
 }
 
+/*
+ * Keep what the driver may write of byte @offset; false: nothing of it. Stored
+ * before the vCPU goes on, hence before what the driver makes available next:
+ * the worker that takes that finds it in the page.
+ */
+static bool
+keep_config(struct virtio_pci *vp, uint64_t offset, uint8_t value)
+{
+	uint8_t mask;
+
+	if (offset >= vp->config_len || vp->config_writable[offset] == 0)
+		return false;
+	if (vp->resetting)
+		return true;
+	mask = vp->config_writable[offset];
+	vp->config[offset] = (uint8_t)((vp->config[offset] & ~mask) |
+	    (value & mask));
+	vp->config_page[offset] = vp->config[offset];
+	return true;
+}
+
+void
+virtio_pci_reset_config(struct virtio_pci *vp)
+{
+	for (uint32_t i = 0; i < vp->config_len; i++)
+		(void)keep_config(vp, i, vp->config_initial[i]);
+}
+
 static void
 device_write(struct virtio_pci *vp, uint64_t offset, const uint8_t *data,
     uint32_t len)
 {
+	bool kept = false;
+
+	for (uint32_t i = 0; i < len; i++)
+		kept |= keep_config(vp, offset + i, data[i]);
+	if (kept)
+		return;
 	/* An access over the edge of a page comes in two, of any length; a
 	 * worker takes those that a field can have. */
 	if ((len & (len - 1)) == 0) {
@@ -309,6 +348,8 @@ virtio_pci_init(struct virtio_pci *vp, struct pci_host *host,
 	if (config->virtio_id == 0 || config->virtio_id > 0x3f ||
 	    config->nqueues > VIRTIO_PCI_MAX_QUEUES ||
 	    config->config_len > sizeof(vp->config) ||
+	    config->config_writable_len > config->config_len ||
+	    (config->config_writable_len > 0 && config->config_page == NULL) ||
 	    (config->features >> VIRTIO_F_VERSION_1 & 1) == 0)
 		return -EINVAL;
 	memset(vp, 0, sizeof(*vp));
@@ -320,6 +361,12 @@ virtio_pci_init(struct virtio_pci *vp, struct pci_host *host,
 	vp->config_len = config->config_len;
 	if (config->config_len > 0)
 		memcpy(vp->config, config->config, config->config_len);
+	memcpy(vp->config_initial, vp->config, sizeof(vp->config));
+	if (config->config_writable_len > 0) {
+		memcpy(vp->config_writable, config->config_writable,
+		    config->config_writable_len);
+		vp->config_page = config->config_page;
+	}
 	vp->config_call = config->config_call;
 	msix_init(&vp->msix, vm, config->nqueues + 1);
 	for (uint32_t q = 0; q < config->nqueues; q++) {

@@ -38,6 +38,11 @@ struct virtio_pci_config {
 	uint32_t first_gsi;			/* nqueues + 1 of them */
 	const uint8_t *config;
 	uint32_t config_len;
+	const uint8_t *config_writable;		/* bits the driver may write */
+	uint32_t config_writable_len;		/* at most config_len */
+	/* Shared with the worker, DEVICE_LIMIT_CONFIG bytes; NULL: none. Only
+	 * written here. */
+	volatile uint8_t *config_page;
 };
 
 struct virtio_pci_queue {
@@ -88,6 +93,9 @@ struct virtio_pci {
 	struct virtio_pci_queue queue[VIRTIO_PCI_MAX_QUEUES];
 	uint16_t queue_vector[VIRTIO_PCI_MAX_QUEUES];
 	uint8_t config[DEVICE_LIMIT_CONFIG];
+	uint8_t config_initial[DEVICE_LIMIT_CONFIG];	/* of the bits below */
+	uint8_t config_writable[DEVICE_LIMIT_CONFIG];
+	volatile uint8_t *config_page;
 	uint32_t config_len;
 	int config_call;
 

@@ -88,6 +88,7 @@ struct vm {
 
 	uint32_t ndevices;
 	struct device *device[FD_DEVICE_COUNT];
+	uint8_t *config_pages;		/* reserve of a page a device; NULL: none yet */
 	uint32_t next_gsi;
 	uint32_t next_event;		/* of FD_DEVICE_EVENT */
 

@@ -6,10 +6,6 @@
  *
  * Requests are carried out one after the other, each to its end, before the next
  * is taken: none is ever in flight between two calls.
- *
- * CONFIG_WCE is not offered: configuration writes are posted, a driver that
- * reads back the cache mode at once (Linux does) could see the old one, and
- * would then leave out flushes that it needs.
  */
 #include <endian.h>
 #include <errno.h>
@@ -62,7 +58,8 @@ struct blk {
 	struct blk_image_disk image;	/* .img NULL: a raw disk */
 	struct blk_limits limits;
 	struct device_limit rate;
-	bool writeback;		/* the driver flushes when it wants to */
+	bool flushes;		/* the driver can flush */
+	bool sets_cache;	/* ... and can say that it does not */
 	bool dirty;		/* written to since the last flush */
 	char id[VIRTIO_BLK_ID_BYTES];
 	struct blk_request req;
@@ -124,6 +121,7 @@ fill_config(struct device *dev, const struct blk_backend *be)
 	}
 	memcpy(dev->config, &space, sizeof(space));
 	dev->config_size = sizeof(space);
+	dev->config_writable[offsetof(struct config_space, writeback)] = 1;
 }
 
 /* What the driver is told, once the disk is known. */
@@ -135,6 +133,8 @@ offer(struct device *dev, struct blk *b)
 	dev->features |= 1ull << VIRTIO_BLK_F_SEG_MAX |
 	    1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
 	    1ull << VIRTIO_BLK_F_TOPOLOGY;
+	if (dev->driver_config != NULL)
+		dev->features |= 1ull << VIRTIO_BLK_F_CONFIG_WCE;
 	if (b->be.readonly)
 		dev->features |= 1ull << VIRTIO_BLK_F_RO;
 	if (dev->nqueues > 1)
@@ -215,10 +215,24 @@ blk_activate(struct device *dev)
 {
 	struct blk *b = dev->priv;
 
-	/* 5.2.6.2: a driver that cannot flush gets every write made durable. */
-	b->writeback = has(dev, VIRTIO_BLK_F_FLUSH);
+	b->flushes = has(dev, VIRTIO_BLK_F_FLUSH);
+	b->sets_cache = has(dev, VIRTIO_BLK_F_CONFIG_WCE);
 	b->limits.discard = has(dev, VIRTIO_BLK_F_DISCARD);
 	b->limits.write_zeroes = has(dev, VIRTIO_BLK_F_WRITE_ZEROES);
+}
+
+/*
+ * 5.2.6.2: is a write done before it is durable? Not for a driver that cannot
+ * flush, nor while it has switched the cache to write-through. To be asked after
+ * the write was taken from the ring: what was written to the configuration space
+ * before that counts.
+ */
+static bool
+writeback(const struct device *dev, const struct blk *b)
+{
+	return b->flushes && (!b->sets_cache ||
+	    (dev->driver_config[offsetof(struct config_space, writeback)] &
+	    1) != 0);
 }
 
 static int
@@ -266,7 +280,7 @@ do_ranges(struct blk *b, bool zeroes)
 
 /* Carry out b->req: 0 or -errno; *written: data bytes for the driver. */
 static int
-execute(struct blk *b, uint32_t *written)
+execute(const struct device *dev, struct blk *b, uint32_t *written)
 {
 	int err;
 
@@ -289,7 +303,7 @@ execute(struct blk *b, uint32_t *written)
 		err = do_ranges(b, b->req.type == VIRTIO_BLK_T_WRITE_ZEROES);
 		break;
 	}
-	if (err == 0 && !b->writeback)
+	if (err == 0 && !writeback(dev, b))
 		err = do_flush(b);
 	return err;
 }
@@ -313,7 +327,7 @@ serve(struct device *dev, struct virtq *vq)
 		return false;
 	}
 	if (status == VIRTIO_BLK_S_OK) {
-		err = execute(b, &written);
+		err = execute(dev, b, &written);
 		if (err != 0) {
 			status = VIRTIO_BLK_S_IOERR;
 			log_guest("blk: request of type %u at byte %llu: %s",

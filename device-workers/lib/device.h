@@ -108,6 +108,15 @@ struct device {
 	uint16_t queue_max[DEVICE_MAX_QUEUES];
 	uint8_t config[DEVICE_MAX_CONFIG];
 	uint32_t config_size;
+	/*
+	 * Bits that the driver may write, set by start() or jailed(). What it
+	 * wrote is read at driver_config, same offsets, and is there before any
+	 * request that it made available afterwards; config_write() does not
+	 * hear of it. Hostile, and may change at any time: read once.
+	 * NULL: nobody keeps it, offer no such field.
+	 */
+	uint8_t config_writable[DEVICE_MAX_CONFIG];
+	const volatile uint8_t *driver_config;
 
 	bool active;			/* between DRIVER_OK and reset */
 	bool draining;			/* take nothing more: queues are held */

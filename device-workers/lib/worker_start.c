@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,6 +139,28 @@ adopt_queues(struct worker *w)
 	}
 }
 
+/* What the driver writes to its configuration space, if the slot is filled. */
+static int
+adopt_config_page(struct device *dev)
+{
+	const int flags = fcntl(FD_CONFIG_PAGE, F_GET_SEALS);
+	struct stat st;
+	void *page;
+
+	if (flags < 0)
+		return errno == EBADF ? 0 : -errno;
+	if ((flags & F_SEAL_SHRINK) == 0 || fstat(FD_CONFIG_PAGE, &st) < 0 ||
+	    st.st_size < DEVICE_MAX_CONFIG)
+		return -EINVAL;
+	page = mmap(NULL, DEVICE_MAX_CONFIG, PROT_READ, MAP_SHARED,
+	    FD_CONFIG_PAGE, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	close(FD_CONFIG_PAGE);
+	dev->driver_config = page;
+	return 0;
+}
+
 void
 worker_configure(struct worker *w, uint32_t seq,
     const Bh__DeviceConfig *config)
@@ -155,6 +178,9 @@ worker_configure(struct worker *w, uint32_t seq,
 	rc = gmem_init(&dev->mem, config->memory_reserve);
 	if (rc < 0)
 		cannot_start(w, rc, "no address space for guest memory; raise ulimit -v");
+	rc = adopt_config_page(dev);
+	if (rc < 0)
+		cannot_start(w, rc, "configuration page");
 	rc = dev->ops->start(dev, config, &why);
 	if (rc < 0)
 		cannot_start(w, rc, why);
@@ -231,6 +257,10 @@ announce(struct worker *w)
 		ready.queue_max = queue_max;
 		ready.config.data = dev->config;
 		ready.config.len = dev->config_size;
+		if (dev->driver_config != NULL) {
+			ready.config_writable.data = dev->config_writable;
+			ready.config_writable.len = dev->config_size;
+		}
 	}
 	p.seq = w->config_seq;
 	worker_send_ctl(w, &p, NULL, 0);

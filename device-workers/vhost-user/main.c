@@ -276,6 +276,9 @@ start_device(struct vhu *v, Bh__DeviceConfig *config)
 
 	if (rc < 0)
 		die("no address space for guest memory", log_errname(rc));
+	/* SET_CONFIG is heard before the requests that follow it: front ends
+	 * wait for its answer. */
+	dev->driver_config = dev->config;
 	rc = dev->ops->start(dev, config, &why);
 	if (rc < 0)
 		die(why, log_errname(rc));

@@ -319,12 +319,20 @@ on_set_config(struct vhu *v)
 	const union vhu_payload *p = &v->msg.payload;
 	struct device *dev = &v->dev;
 
-	if (dev->ops->config_write == NULL ||
-	    p->config.offset > dev->config_size ||
+	if (p->config.offset > dev->config_size ||
 	    p->config.size > dev->config_size - p->config.offset)
 		return -EINVAL;
-	dev->ops->config_write(dev, p->config.offset, p->config.data,
-	    p->config.size);
+	/* Front ends write whole structs back: what is not the driver's of it
+	 * is not for us. driver_config is dev->config itself. */
+	for (uint32_t i = 0; i < p->config.size; i++) {
+		uint8_t *at = &dev->config[p->config.offset + i];
+		uint8_t mask = dev->config_writable[p->config.offset + i];
+
+		*at = (uint8_t)((*at & ~mask) | (p->config.data[i] & mask));
+	}
+	if (dev->ops->config_write != NULL)
+		dev->ops->config_write(dev, p->config.offset, p->config.data,
+		    p->config.size);
 	vhu_look_after_queues(v);
 	return 0;
 }

@@ -33,6 +33,31 @@ static void read_write(const char *name, uint64_t features)
 	end();
 }
 
+/* 5.2.4: the cache mode reads as it was written, at once, until a reset. */
+static void cache_mode(void)
+{
+	static uint8_t data[512];
+	volatile uint8_t *mode;
+
+	begin("cache-mode");
+	check(blk_restart(&blk, BLK_F_FLUSH | BLK_F_CONFIG_WCE));
+	check(blk.d.features & BLK_F_CONFIG_WCE);
+	mode = (volatile uint8_t *)blk.d.config + 32;
+	check(*mode == 1);
+	for (int i = 0; i < 20; i++) {
+		*mode = (uint8_t)(i & 1);
+		check(*mode == (i & 1));
+		check(blk_do(&blk, BLK_OUT, 1, data, 512) == BLK_OK);
+	}
+	mode[1] = 0xff;			/* not for a driver to write */
+	check(mode[1] == 0);
+	*mode = 0xfe;			/* bit 0 is all there is */
+	check(*mode == 0);
+	check(blk_restart(&blk, BLK_F_FLUSH | BLK_F_CONFIG_WCE));
+	check(*mode == 1);
+	end();
+}
+
 /* Many requests at once, in one kick. */
 static void batch(const char *name, uint64_t features)
 {
@@ -292,6 +317,7 @@ void guest_main(void)
 		batch("packed-batch", F_PACKED);
 		batch("packed-batch-event", F_PACKED | F_EVENT_IDX);
 	}
+	cache_mode();
 	framing();
 	get_id();
 	discard();

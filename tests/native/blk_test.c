@@ -4,8 +4,10 @@
  * kind of ring, every malformed request of virtio 1.2, 5.2.6, and a worker that
  * takes over from one that was killed.
  */
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "device-workers/blk/blk_req.h"
 #include "tests/native/device_test.h"
@@ -37,11 +39,14 @@ fill_disk(void)
 		abort();
 }
 
+/* @page: of what the driver writes to the configuration space; -1: none. */
 static bool
-start(bool readonly)
+start_on(int fd, int page, bool readonly)
 {
 	static char serial[] = "bulkhead-0001", id[] = "disk0";
-	const struct fakevm_fd fd = { FD_BACKEND, disk };
+	const struct fakevm_fd fds[] = {
+		{ FD_BACKEND, fd }, { FD_CONFIG_PAGE, page },
+	};
 	Bh__DeviceConfig config;
 	Bh__BlkConfig blk;
 
@@ -58,7 +63,14 @@ start(bool readonly)
 	config.packed = true;
 	config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
 	config.blk = &blk;
-	return fakevm_start(&vm, "build/bulkhead-blk", &config, &fd, 1) == 0;
+	return fakevm_start(&vm, "build/bulkhead-blk", &config, fds,
+	    page >= 0 ? 2 : 1) == 0;
+}
+
+static bool
+start(bool readonly)
+{
+	return start_on(disk, -1, readonly);
 }
 
 static void
@@ -352,6 +364,103 @@ test_readonly(void)
 	return true;
 }
 
+/* strace counts what the worker makes durable. Its output; NULL: it is not there. */
+static FILE *
+watch_flushes(pid_t *tracer)
+{
+	char pid[16], path[32], status[4096], *said;
+	FILE *out = tmpfile();
+	int fd;
+
+	if (out == NULL)
+		return NULL;
+	snprintf(pid, sizeof(pid), "%d", (int)vm.pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)vm.pid);
+	*tracer = fork();
+	if (*tracer == 0) {
+		dup2(fileno(out), 2);
+		execlp("strace", "strace", "-qq", "-e", "trace=fdatasync", "-p",
+		    pid, (char *)NULL);
+		_exit(127);
+	}
+	for (int i = 0; i < 500; i++) {
+		ssize_t n;
+
+		usleep(10000);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd >= 0 ? read(fd, status, sizeof(status) - 1) : 0;
+		close(fd);
+		status[n > 0 ? n : 0] = '\0';
+		said = strstr(status, "TracerPid:\t");
+		if (said != NULL && said[11] != '0')
+			return out;
+	}
+	return NULL;
+}
+
+static int
+flushes(FILE *out)
+{
+	char line[200];
+	int n = 0;
+
+	rewind(out);
+	while (fgets(line, sizeof(line), out) != NULL)
+		n += strstr(line, "fdatasync") != NULL;
+	return n;
+}
+
+/*
+ * Is each write durable when it is answered? The page is written as the
+ * vcpu-worker does it: before the request is made available, and not told
+ * otherwise.
+ */
+static bool
+test_cache_mode(void)
+{
+	const uint64_t flush = 1ull << VIRTIO_BLK_F_FLUSH;
+	const uint64_t wce = 1ull << VIRTIO_BLK_F_CONFIG_WCE;
+	const uint64_t v1 = 1ull << VIRTIO_F_VERSION_1;
+	const int fd = memfd_create("page", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	volatile uint8_t *page;
+	pid_t tracer;
+	FILE *seen;
+	void *map;
+
+	MUST(fd >= 0 && ftruncate(fd, 4096) == 0);
+	MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	MUST(map != MAP_FAILED);
+	page = map;
+	page[32] = 1;			/* writeback, 5.2.4 */
+	MUST(start_on(disk, fd, false));
+	MUST((vm.features & wce) != 0 && vm.config[32] == 1);
+	MUST((seen = watch_flushes(&tracer)) != NULL);
+	MUST(fakevm_activate(&vm, flush | wce | v1, 1, 0) == 0);
+	for (int i = 0; i < 20; i++) {
+		page[32] = (uint8_t)(i & 1);
+		MUST(request(VIRTIO_BLK_T_OUT, 0, 512, false) == 0);
+		MUST(flushes(seen) == i / 2 + 1);
+	}
+	MUST(fakevm_reset(&vm) == 0);
+	/* Who has not negotiated it has the cache; who cannot flush has not. */
+	page[32] = 0;
+	MUST(fakevm_activate(&vm, flush | v1, 1, 0) == 0);
+	MUST(request(VIRTIO_BLK_T_OUT, 0, 512, false) == 0);
+	MUST(flushes(seen) == 10);
+	MUST(fakevm_reset(&vm) == 0);
+	page[32] = 1;
+	MUST(fakevm_activate(&vm, wce | v1, 1, 0) == 0);
+	MUST(request(VIRTIO_BLK_T_OUT, 0, 512, false) == 0);
+	MUST(flushes(seen) == 11);
+	MUST(kill(tracer, SIGTERM) == 0 && waitpid(tracer, NULL, 0) == tracer);
+	MUST(fakevm_quit(&vm) == 0);
+	fclose(seen);
+	munmap(map, 4096);
+	close(fd);
+	return true;
+}
+
 int
 main(void)
 {
@@ -395,6 +504,8 @@ main(void)
 	    "a request without a status byte needs a reset");
 	result(fakevm_quit(&vm) == 0, &vm, "ends with status 0");
 	result(test_readonly(), &vm, "read only");
+	result(test_cache_mode(), &vm,
+	    "the cache is what the driver has just made it");
 	fakevm_fini(&vm);
 	return finish();
 }
