@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-NET_SRCS := $(addprefix device-workers/net/,net.c net_hdr.c net_rx.c)
+NET_SRCS := $(addprefix device-workers/net/,net.c net_hdr.c net_rx.c net_filter.c \
+	net_ctrl.c net_state.c)
 
 # The back ends of the shipped programs.
 NET_BACKEND_SRCS := $(addprefix device-workers/net/,backends.c tap.c)
@@ -10,8 +11,9 @@ bulkhead-net_SRCS := device-workers/net/main.c $(NET_BACKEND_SRCS) \
 bulkhead-net_POLICY := device-workers/net/net_policy.c
 
 # In tests a socket stands for the tap: a back end of theirs.
-UNIT_TESTS += net
+UNIT_TESTS += net net_ctrl
 unit_net_SRCS := tests/unit/net_test.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
+unit_net_ctrl_SRCS := tests/unit/net_ctrl_test.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
 
 FUZZERS += net
 fuzz_net_SRCS := tests/fuzz/net_fuzz.c $(NET_SRCS) $(DEVICE_TEST_SRCS)

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * virtio-net (virtio 1.2, 5.1): features, configuration, transmit and
- * the control queue. Called by the worker library; receive is in net_rx.c, what
- * a driver may say in a header in net_hdr.c, back ends behind backend.h.
+ * virtio-net (virtio 1.2, 5.1): features, configuration and transmit. Called by
+ * the worker library; receive is in net_rx.c, the control queue in net_ctrl.c,
+ * what a driver may say in a header in net_hdr.c, back ends behind backend.h.
  *
  * Queues: 2i receives and 2i+1 transmits on the back end at FD_BACKEND + i;
- * after them the control queue, if there is more than one pair. Never waits: a
- * frame that the back end does not take at once is dropped, as a card's is whose cable
- * is full; it only happens when the host is out of memory for it.
+ * after them the control queue. Never waits: a frame that the back end does not
+ * take at once is dropped, as a card's is whose cable is full; it only happens
+ * when the host is out of memory for it.
  */
 #include <endian.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,29 +21,38 @@
 
 #define VIRTIO_ID_NET 1
 #define TX_BATCH 128u
-#define LINK_UP 1
 
-#define CTRL_OK 0
-#define CTRL_ERR 1
+_Static_assert(sizeof(struct net_config_space) == 12, "as in 5.1.4");
 
-struct config_space {
-	uint8_t mac[6];
-	uint16_t status;
-	uint16_t max_virtqueue_pairs;
-	uint16_t mtu;
-};
-
-_Static_assert(sizeof(struct config_space) == 12, "as in 5.1.4");
-
-static bool
-has(const struct device *dev, unsigned int feature)
+void
+net_set_status(struct device *dev, uint16_t set, uint16_t clear)
 {
-	return (dev->driver_features >> feature & 1) != 0;
+	uint8_t *at = dev->config + offsetof(struct net_config_space, status);
+	uint16_t old, new;
+
+	memcpy(&old, at, sizeof(old));
+	new = htole16((uint16_t)((le16toh(old) & ~clear) | set));
+	if (new == old)
+		return;
+	memcpy(at, &new, sizeof(new));
+	device_config_changed(dev);
+}
+
+void
+net_set_mac(struct device *dev, const uint8_t mac[6])
+{
+	struct net *n = dev->priv;
+
+	memcpy(n->filter.mac, mac, sizeof(n->filter.mac));
+	if (memcmp(dev->config, mac, sizeof(n->filter.mac)) == 0)
+		return;
+	memcpy(dev->config, mac, sizeof(n->filter.mac));
+	device_config_changed(dev);
 }
 
 /* Let the kernel steer flows to the first @active queues only. */
-static void
-set_active(struct device *dev, unsigned int active)
+void
+net_set_active(struct device *dev, unsigned int active)
 {
 	struct net *n = dev->priv;
 	unsigned int old = n->active;
@@ -67,6 +77,21 @@ set_active(struct device *dev, unsigned int active)
 		net_receive(dev, i);
 }
 
+void
+net_apply_offloads(struct device *dev)
+{
+	struct net *n = dev->priv;
+	uint32_t offloads = net_offloads_of(n->offloads);
+
+	/* Of a tap one fd would do; of a macvtap each queue has its own. */
+	for (unsigned int i = 0; i < n->active; i++) {
+		int err = n->backend->set_offloads(&n->pair[i], offloads);
+
+		if (err != 0 && !net_backend_gone(dev, i, -err))
+			log_guest("net: offloads: %s", log_errname(-err));
+	}
+}
+
 static int
 check_config(const Bh__NetConfig *c, const char **why)
 {
@@ -84,11 +109,34 @@ check_config(const Bh__NetConfig *c, const char **why)
 	return -EINVAL;
 }
 
+#define FEATURE(name) (1ull << VIRTIO_NET_F_##name)
+
+static uint64_t
+features_of(const Bh__NetConfig *c, unsigned int npairs)
+{
+	uint64_t features = net_features_of(c->tap_offloads) | FEATURE(MAC) |
+	    FEATURE(STATUS) | FEATURE(MRG_RXBUF);
+
+	if (c->mtu != 0)
+		features |= FEATURE(MTU);
+	/* 5.1.3.1: the rest are commands. */
+	if (c->no_control)
+		return features;
+	features |= FEATURE(CTRL_VQ) | FEATURE(CTRL_RX) |
+	    FEATURE(CTRL_RX_EXTRA) | FEATURE(CTRL_MAC_ADDR) |
+	    FEATURE(GUEST_ANNOUNCE);
+	if (net_guest_offloads(features) != 0)
+		features |= FEATURE(CTRL_GUEST_OFFLOADS);
+	if (npairs > 1)
+		features |= FEATURE(MQ);
+	return features;
+}
+
 static int
 net_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 {
 	const Bh__NetConfig *c = config->net;
-	struct config_space space = { .status = htole16(LINK_UP) };
+	struct net_config_space space = { .status = htole16(NET_S_LINK_UP) };
 	struct net *n;
 	int err;
 
@@ -120,26 +168,22 @@ net_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	if (err != 0)
 		return err;
 	dev->virtio_id = VIRTIO_ID_NET;
-	dev->features = net_features_of(c->tap_offloads) |
-	    1ull << VIRTIO_NET_F_MAC | 1ull << VIRTIO_NET_F_STATUS |
-	    1ull << VIRTIO_NET_F_MRG_RXBUF;
-	dev->nqueues = 2 * n->npairs;
-	if (c->mtu != 0)
-		dev->features |= 1ull << VIRTIO_NET_F_MTU;
-	if (n->npairs > 1) {
-		dev->features |= 1ull << VIRTIO_NET_F_MQ |
-		    1ull << VIRTIO_NET_F_CTRL_VQ;
-		dev->nqueues++;
-	}
+	dev->features = features_of(c, n->npairs);
+	dev->nqueues = 2 * n->npairs + (c->no_control ? 0 : 1);
 	for (unsigned int q = 0; q < dev->nqueues; q++)
 		dev->queue_max[q] = (uint16_t)c->queue_size;
-	memcpy(space.mac, c->mac.data, sizeof(space.mac));
+	memcpy(n->mac, c->mac.data, sizeof(n->mac));
+	n->mac_fixed = c->mac_fixed;
+	n->frame_max = c->mtu == 0 ? NET_FRAME_MAX :
+	    NET_HDR_SIZE + NET_ETH_HLEN + NET_VLAN_HLEN + c->mtu;
+	net_filter_reset(&n->filter, n->mac);
+	memcpy(space.mac, n->mac, sizeof(space.mac));
 	space.max_virtqueue_pairs = htole16((uint16_t)n->npairs);
 	space.mtu = htole16((uint16_t)c->mtu);
 	memcpy(dev->config, &space, sizeof(space));
 	dev->config_size = sizeof(space);
 	n->active = 1;
-	set_active(dev, 1);
+	net_set_active(dev, 1);
 	return 0;
 }
 
@@ -147,22 +191,19 @@ static void
 net_activate(struct device *dev)
 {
 	struct net *n = dev->priv;
-	uint32_t offloads = net_offloads_of(dev->driver_features);
+	uint64_t understood = net_guest_offloads(dev->driver_features);
 
 	/*
 	 * Only now is it known what the driver understands of unfinished
-	 * checksums and segments. Of a tap one fd would do; of a macvtap each
-	 * queue has its own.
+	 * checksums and segments. 5.1.6.5.6: all of it is on until it says else.
 	 */
-	for (unsigned int i = 0; i < n->npairs; i++) {
-		int err;
-
-		if (i >= n->active)
-			continue;	/* detached: set when it is attached */
-		err = n->backend->set_offloads(&n->pair[i], offloads);
-		if (err != 0 && !net_backend_gone(dev, i, -err))
-			log_guest("net: offloads: %s", log_errname(-err));
-	}
+	n->offloads = n->loaded ? n->offloads & understood : understood;
+	n->filter.on = net_has(dev, VIRTIO_NET_F_CTRL_RX);
+	net_apply_offloads(dev);
+	/* The guest may be at another place of the network now (5.1.6.5.4). */
+	if (n->loaded && net_has(dev, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		net_set_status(dev, NET_S_ANNOUNCE, 0);
+	n->loaded = false;
 	for (unsigned int i = 0; i < n->active; i++)
 		net_receive(dev, i);
 }
@@ -211,43 +252,15 @@ transmit(struct device *dev, unsigned int i)
 		    log_errname((int)-len));
 }
 
-/* Carry out the command in n->chain. Returns the bytes written. */
-static uint32_t
-control(struct device *dev)
-{
-	struct net *n = dev->priv;
-	unsigned int max = has(dev, VIRTIO_NET_F_MQ) ? n->npairs : 1;
-	uint8_t ack = CTRL_ERR;
-	uint8_t cmd[4];
-	unsigned int pairs;
-
-	virtq_copy_out_of(&n->chain, 0, cmd, sizeof(cmd));
-	pairs = n->chain.read_len == sizeof(cmd) ?
-	    net_check_ctrl(cmd, sizeof(cmd), max) : 0;
-	if (n->chain.write_len < 1) {
-		device_needs_reset(dev, "net: control command without a status");
-		return 0;
-	}
-	if (pairs > 0) {
-		uint32_t offloads = net_offloads_of(dev->driver_features);
-
-		set_active(dev, pairs);
-		for (unsigned int i = 0; i < pairs; i++)
-			n->backend->set_offloads(&n->pair[i], offloads);
-		ack = CTRL_OK;
-	}
-	return (uint32_t)virtq_copy_into(&n->chain, 0, &ack, 1);
-}
-
 /* 5.1.2: without MQ the control queue is the third one. */
 static unsigned int
 ctrl_queue(const struct device *dev)
 {
 	const struct net *n = dev->priv;
 
-	if (!has(dev, VIRTIO_NET_F_CTRL_VQ))
+	if (!net_has(dev, VIRTIO_NET_F_CTRL_VQ))
 		return DEVICE_MAX_QUEUES;
-	return has(dev, VIRTIO_NET_F_MQ) ? 2 * n->npairs : 2;
+	return net_has(dev, VIRTIO_NET_F_MQ) ? 2 * n->npairs : 2;
 }
 
 /* May n->chain, of transmit queue @q, go now? */
@@ -295,7 +308,7 @@ net_queue_ready(struct device *dev, unsigned int q)
 			break;
 		}
 		if (ctrl)
-			written = control(dev);
+			written = net_control(dev);
 		else
 			transmit(dev, q / 2);
 		virtq_push(vq, &n->chain, written);
@@ -324,7 +337,12 @@ net_reset(struct device *dev)
 		n->pair[i].held = 0;
 	}
 	/* 5.1.6.5.5: one pair is in use until the driver asks for more. */
-	set_active(dev, 1);
+	net_set_active(dev, 1);
+	net_filter_reset(&n->filter, n->mac);
+	net_set_mac(dev, n->mac);
+	net_set_status(dev, 0, NET_S_ANNOUNCE);
+	n->offloads = 0;
+	n->loaded = false;
 }
 
 static unsigned int
@@ -335,29 +353,6 @@ net_drain(struct device *dev)
 	for (unsigned int i = 0; i < n->npairs; i++)
 		net_rx_quiet(dev, i);
 	return 0;		/* no buffer is ever held between two calls */
-}
-
-/* State, version 1: the number of queue pairs in use. A frame may be lost. */
-static size_t
-net_save(struct device *dev, uint8_t *buf, size_t size)
-{
-	const struct net *n = dev->priv;
-
-	if (size < 1)
-		return 0;
-	buf[0] = (uint8_t)n->active;
-	return 1;
-}
-
-static int
-net_load(struct device *dev, uint32_t version, const uint8_t *buf, size_t len)
-{
-	const struct net *n = dev->priv;
-
-	if (version != 1 || len != 1 || buf[0] < 1 || buf[0] > n->npairs)
-		return -EINVAL;
-	set_active(dev, buf[0]);
-	return 0;
 }
 
 const struct device_ops net_ops = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Checks of headers and control commands, see net_hdr.h. No state, no I/O. */
+/* Checks of headers, see net_hdr.h. No state, no I/O. */
 #include <endian.h>
 #include <linux/if_tun.h>
 #include <stddef.h>
@@ -13,8 +13,10 @@ _Static_assert(offsetof(struct net_hdr, num_buffers) == NET_HDR_NUM_BUFFERS,
 
 #define BIT(n) (1ull << (n))
 
-#define CTRL_MQ 4
-#define CTRL_MQ_VQ_PAIRS_SET 0
+/* Linux 6.2; a tap takes both or none. */
+#define TUN_F_USO4 0x20u
+#define TUN_F_USO6 0x40u
+#define TUN_F_USO (TUN_F_USO4 | TUN_F_USO6)
 
 /* A tap's offload, and the features that rest on it, for each direction. */
 static const struct {
@@ -30,6 +32,10 @@ static const struct {
 	{ TUN_F_TSO_ECN, VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_HOST_ECN,
 	  NET_GSO_ECN },
 	{ TUN_F_UFO, VIRTIO_NET_F_GUEST_UFO, VIRTIO_NET_F_HOST_UFO, NET_GSO_UDP },
+	{ TUN_F_USO4, VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_HOST_USO,
+	  NET_GSO_UDP_L4 },
+	{ TUN_F_USO6, VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_HOST_USO,
+	  NET_GSO_UDP_L4 },
 };
 
 #define NOFFLOADS (sizeof(offloads) / sizeof(offloads[0]))
@@ -45,6 +51,8 @@ net_features_of(uint32_t tap_offloads)
 	/* ... and ECN one of the TSOs. */
 	if ((tap_offloads & (TUN_F_TSO4 | TUN_F_TSO6)) == 0)
 		tap_offloads &= ~(uint32_t)TUN_F_TSO_ECN;
+	if ((tap_offloads & TUN_F_USO) != TUN_F_USO)
+		tap_offloads &= ~TUN_F_USO;
 	for (size_t i = 0; i < NOFFLOADS; i++) {
 		if ((tap_offloads & offloads[i].tun) != 0)
 			features |= BIT(offloads[i].guest) |
@@ -67,7 +75,19 @@ net_offloads_of(uint64_t features)
 	/* The tap refuses ECN without a TSO (EINVAL), and all the rest with it. */
 	if ((tun & (TUN_F_TSO4 | TUN_F_TSO6)) == 0)
 		tun &= ~(uint32_t)TUN_F_TSO_ECN;
+	if ((tun & TUN_F_USO) != TUN_F_USO)
+		tun &= ~TUN_F_USO;
 	return tun;
+}
+
+uint64_t
+net_guest_offloads(uint64_t features)
+{
+	uint64_t guest = 0;
+
+	for (size_t i = 0; i < NOFFLOADS; i++)
+		guest |= features & BIT(offloads[i].guest);
+	return guest;
 }
 
 static bool
@@ -112,15 +132,4 @@ net_check_tx(struct net_hdr *hdr, uint64_t len, uint64_t features)
 	return hdr->flags != 0 && hdr->gso_size != 0 &&
 	    le16toh(hdr->hdr_len) <= len &&
 	    gso_negotiated(hdr->gso_type, features);
-}
-
-unsigned int
-net_check_ctrl(const uint8_t *cmd, uint64_t len, unsigned int max)
-{
-	unsigned int pairs;
-
-	if (len != 4 || cmd[0] != CTRL_MQ || cmd[1] != CTRL_MQ_VQ_PAIRS_SET)
-		return 0;
-	pairs = (unsigned int)cmd[2] | (unsigned int)cmd[3] << 8;
-	return pairs >= 1 && pairs <= max ? pairs : 0;
 }

@@ -56,6 +56,8 @@ net_backend_gone(struct device *dev, unsigned int i, int err)
 		return false;
 	if (!p->gone) {
 		p->gone = true;
+		/* A tap has one life with all its queues. */
+		net_set_status(dev, 0, NET_S_LINK_UP);
 		log_error("net: %s queue %u is gone: %s", n->backend->name, i,
 		    log_errname(err));
 	}
@@ -116,6 +118,7 @@ deliver(struct net *n, struct virtq *vq, unsigned int count, uint64_t have,
     const uint8_t *frame, uint64_t len)
 {
 	uint8_t num[2] = { (uint8_t)count, (uint8_t)(count >> 8) };
+	const uint8_t no_flags = 0;
 	uint64_t at = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
@@ -130,6 +133,9 @@ deliver(struct net *n, struct virtq *vq, unsigned int count, uint64_t have,
 	}
 	/* 5.1.6.4.1: 1 without MRG_RXBUF too. The back end leaves it unset. */
 	virtq_copy_into(&n->rx[0], NET_HDR_NUM_BUFFERS, num, sizeof(num));
+	/* There too: no flags (a tap has "checked already") without this. */
+	if ((n->offloads >> VIRTIO_NET_F_GUEST_CSUM & 1) == 0)
+		virtq_copy_into(&n->rx[0], NET_HDR_FLAGS, &no_flags, 1);
 	virtq_push_group(vq, n->rx, n->written, count);
 }
 
@@ -189,6 +195,33 @@ received(struct device *dev, struct net_pair *p, struct virtq *vq, uint64_t len)
 	return count == -EPROTO ? RX_STOP : RX_AGAIN;
 }
 
+/*
+ * Is what has been read to n->iov for the driver? By a copy: the bytes are in its
+ * own buffer already, and what it makes of them meanwhile only it will see.
+ */
+static bool
+is_for_driver(const struct device *dev, unsigned int niov, uint64_t len)
+{
+	const struct net *n = dev->priv;
+	uint8_t start[NET_HDR_SIZE + 6];	/* to the end of the destination */
+	size_t at = 0;
+
+	for (unsigned int i = 0; i < niov && at < sizeof(start); i++) {
+		size_t part = n->iov[i].iov_len;
+
+		if (part > sizeof(start) - at)
+			part = sizeof(start) - at;
+		memcpy(start + at, n->iov[i].iov_base, part);
+		at += part;
+	}
+	if (at < sizeof(start) || len < NET_HDR_SIZE + NET_ETH_HLEN ||
+	    !net_filter_wants(&n->filter, start + NET_HDR_SIZE))
+		return false;
+	/* 5.1.4.1: nothing longer than the MTU says, but for segments. */
+	return !net_has(dev, VIRTIO_NET_F_MTU) || len <= n->frame_max ||
+	    (start[NET_HDR_GSO_TYPE] & (uint8_t)~NET_GSO_ECN) != NET_GSO_NONE;
+}
+
 static enum rx_result
 receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 {
@@ -217,6 +250,11 @@ receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 		niov++;
 	}
 	len = n->backend->receive(p, n->iov, niov);
+	if (len >= (ssize_t)NET_HDR_SIZE &&
+	    !is_for_driver(dev, niov, (uint64_t)len)) {
+		put_back(n, vq, 1);
+		return RX_AGAIN;
+	}
 	if (len >= (ssize_t)NET_HDR_SIZE) {
 		/* How long it is was not known before. */
 		device_limit_spend(&n->rx_rate, (uint64_t)len - NET_HDR_SIZE);

@@ -94,7 +94,8 @@ tap_receive(struct net_pair *p, const struct iovec *iov, unsigned int niov)
 static bool
 tap_is_gone(int err)
 {
-	return err == EBADFD || err == ENODEV || err == ENXIO;
+	/* ENOLINK: a macvtap's; the fd is never of use again. */
+	return err == EBADFD || err == ENODEV || err == ENXIO || err == ENOLINK;
 }
 
 const struct net_backend net_tap = {

@@ -99,6 +99,7 @@ open_tap(Bh__DeviceConfig *config, const char **why)
 	net.mac.len = sizeof(mac);
 	net.mtu = opt.mtu;
 	net.queue_pairs = 1;
+	net.no_control = true;
 	net.queue_size = VIRTQ_MAX_SIZE;
 	config->device_case = BH__DEVICE_CONFIG__DEVICE_NET;
 	config->net = &net;

@@ -97,7 +97,7 @@ start(uint64_t ops, uint64_t bytes)
 	bh__net_config__init(&net);
 	net.mac.data = mac;
 	net.mac.len = sizeof(mac);
-	net.mtu = 1500;
+	net.mtu = MTU;
 	net.queue_pairs = PAIRS;
 	net.queue_size = 64;
 	net.tap_offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
@@ -279,10 +279,10 @@ test_receive(void)
 }
 
 static int
-command(uint8_t class, uint8_t cmd, uint16_t value)
+command(uint8_t class, uint8_t cmd, uint16_t value, uint32_t data_len)
 {
 	const struct drvq_buf bufs[] = {
-		{ CTRL_CMD, 1, false }, { CTRL_CMD + 1, 3, false },
+		{ CTRL_CMD, 1, false }, { CTRL_CMD + 1, 1 + data_len, false },
 		{ CTRL_CMD + 64, 1, true },
 	};
 	uint32_t len;
@@ -296,20 +296,59 @@ command(uint8_t class, uint8_t cmd, uint16_t value)
 	return vm.ram[CTRL_CMD + 64];
 }
 
+/* Send @want to @to; it is the next that the guest gets. */
+static bool
+next_is_to(const uint8_t *to, unsigned int fill)
+{
+	static uint8_t want[200], got[200];
+
+	make_frame(want, sizeof(want), fill);
+	memcpy(want, to, 6);
+	MUST(send(packets, want, sizeof(want), 0) == sizeof(want));
+	MUST(guest_gets(0, got, sizeof(got)) == sizeof(want));
+	MUST(memcmp(got, want, sizeof(want)) == 0);
+	return true;
+}
+
+/* What is for others does not arrive; what is for the guest, after it, does. */
+static bool
+test_filter(void)
+{
+	static const uint8_t own[6] = { 0x52, 0x54, 0, 0, 0, 1 };
+	static const uint8_t other[6] = { 0x52, 0x54, 0, 0, 0, 2 };
+	static const uint8_t group[6] = { 1, 0, 0x5e, 0, 0, 9 };
+	static const uint8_t *const strangers[] = { other, group };
+	static uint8_t frame[200];
+
+	for (unsigned int i = 0; i < 300; i++) {
+		make_frame(frame, sizeof(frame), i);
+		memcpy(frame, strangers[i % 2], 6);
+		MUST(send(packets, frame, sizeof(frame), 0) == sizeof(frame));
+	}
+	MUST(next_is_to(own, ++seed));
+	MUST(command(0, 0, 1, 1) == 0);		/* promiscuous */
+	MUST(next_is_to(other, ++seed) && next_is_to(group, ++seed));
+	MUST(command(0, 0, 0, 1) == 0 && command(0, 1, 1, 1) == 0);
+	MUST(next_is_to(group, ++seed));	/* all multicast */
+	memcpy(frame, other, 6);
+	MUST(send(packets, frame, sizeof(frame), 0) == sizeof(frame));
+	return next_is_to(own, ++seed);
+}
+
 static bool
 test_queue_pairs(void)
 {
 	static uint8_t want[300], got[300];
 
-	MUST(command(4, 0, 0) == 1 && command(4, 0, PAIRS + 1) == 1);
-	MUST(command(9, 0, 1) == 1 && command(4, 0, PAIRS) == 0);
+	MUST(command(4, 0, 0, 2) == 1 && command(4, 0, PAIRS + 1, 2) == 1);
+	MUST(command(9, 0, 1, 2) == 1 && command(4, 0, PAIRS, 2) == 0);
 	make_frame(want, 300, ++seed);
 	memcpy(vm.ram + TX + NET_HDR_SIZE, want, 300);
 	MUST(transmit(3, &(struct net_hdr){ 0 }, 300, 12));
 	MUST(host_gets(got, sizeof(got)) == 300);
 	MUST(memcmp(got, want, 300) == 0);
 	/* Back to one: the kernel steers all to the first again. */
-	MUST(command(4, 0, 1) == 0);
+	MUST(command(4, 0, 1, 2) == 0);
 	make_frame(want, 300, ++seed);
 	MUST(send(packets, want, 300, 0) == 300);
 	MUST(guest_gets(0, got, sizeof(got)) == 300);
@@ -473,11 +512,30 @@ test_limits(void)
 	return true;
 }
 
+/* What @pid has used of a CPU, in hundredths of a second. */
+static long
+cpu_ticks(pid_t pid)
+{
+	char path[40], text[400] = "";
+	unsigned long user = 0, system = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "r");
+	if (f == NULL || fgets(text, sizeof(text), f) == NULL ||
+	    sscanf(text, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+	    "%lu %lu", &user, &system) != 2)
+		abort();
+	fclose(f);
+	return (long)(user + system);
+}
+
 static bool
 test_deleted_tap(void)
 {
 	char command_line[64];
-	unsigned int before = vm.log_lines;
+	unsigned int before = vm.log_lines, changes = vm.config_changes;
+	long spent;
 
 	snprintf(command_line, sizeof(command_line), "ip link del %s",
 	    tap_name.ifr_name);
@@ -488,6 +546,11 @@ test_deleted_tap(void)
 	MUST(fakevm_pump(&vm, 100) >= 0);
 	MUST(vm.log_lines > before && vm.log_lines <= before + PAIRS);
 	MUST(strstr(vm.log, "gone") != NULL);
+	/* The driver sees the link go, once; nobody spins on a dead fd. */
+	MUST(vm.config_changes == changes + 1 && (vm.config[6] & 1) == 0);
+	spent = cpu_ticks(vm.pid);
+	usleep(300000);
+	MUST(cpu_ticks(vm.pid) - spent < 10);
 	MUST(fakevm_reset(&vm) == 0);
 	return true;
 }
@@ -514,6 +577,7 @@ main(void)
 			{ "headers that are refused", test_refused_headers },
 			{ "segmentation by the host", test_segmentation },
 			{ "receive, merged and held back", test_receive },
+			{ "what is for others stays out", test_filter },
 			{ "queue pairs", test_queue_pairs },
 			{ "interface down and up", test_interface_down },
 			{ "a successor", test_successor },

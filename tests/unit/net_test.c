@@ -3,167 +3,7 @@
  * The network device over a datagram socket in place of a tap: frames both ways,
  * receive buffers of all sizes, what a header may ask for, queue pairs.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#include "device-workers/net/net.h"
-#include "tests/unit/device_harness.h"
-
-#define PAIRS 2u
-#define CTRL (2 * PAIRS)
-#define ALL_OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
-#define BIT(n) (1ull << (n))
-
-static Bh__NetConfig net;
-static Bh__DeviceConfig config;
-static uint8_t mac[6] = { 0x52, 0x54, 0, 1, 2, 3 };
-static int host[PAIRS];		/* the other ends of the "taps" */
-static uint32_t offloads[PAIRS];
-static bool attached[PAIRS];
-
-static int
-fake_start(struct net_pair *p, const char **why)
-{
-	(void)why;
-	return fcntl(p->fd, F_GETFL) < 0 ? -EBADF : 0;
-}
-
-static int
-fake_set_offloads(struct net_pair *p, uint32_t set)
-{
-	offloads[p->fd - FD_BACKEND] = set;
-	return 0;
-}
-
-static int
-fake_set_attached(struct net_pair *p, bool on)
-{
-	attached[p->fd - FD_BACKEND] = on;
-	return 0;
-}
-
-static ssize_t
-fake_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
-{
-	ssize_t n = writev(p->fd, iov, (int)niov);
-
-	return n < 0 ? -errno : n;
-}
-
-static ssize_t
-fake_receive(struct net_pair *p, const struct iovec *iov, unsigned int niov)
-{
-	ssize_t n = readv(p->fd, iov, (int)niov);
-
-	return n < 0 ? -errno : n;
-}
-
-static bool
-fake_is_gone(int err)
-{
-	return err == EBADFD;
-}
-
-const struct net_backend *
-net_backend_of(Bh__NetBackend kind)
-{
-	static const struct net_backend fake = {
-		.name = "tap",
-		.start = fake_start,
-		.set_offloads = fake_set_offloads,
-		.set_attached = fake_set_attached,
-		.send = fake_send,
-		.receive = fake_receive,
-		.is_gone = fake_is_gone,
-	};
-
-	return kind == BH__NET_BACKEND__NET_BACKEND_TAP ? &fake : NULL;
-}
-
-static void
-start(uint64_t features)
-{
-	const char *why;
-
-	memset(&h.dev, 0, sizeof(h.dev));
-	bh__net_config__init(&net);
-	bh__device_config__init(&config);
-	net.mac.data = mac;
-	net.mac.len = 6;
-	net.mtu = 1500;
-	net.queue_pairs = PAIRS;
-	net.queue_size = H_QUEUE;
-	net.tap_offloads = ALL_OFFLOADS;
-	config.device_case = BH__DEVICE_CONFIG__DEVICE_NET;
-	config.net = &net;
-	assert_int_equal(h_start(&net_ops, &config, &why), 0);
-	h_activate(features & h.dev.features);
-}
-
-static int
-setup(void **state)
-{
-	int size = 1 << 20;
-
-	(void)state;
-	for (unsigned int i = 0; i < PAIRS; i++) {
-		int pair[2];
-
-		assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK,
-		    0, pair), 0);
-		/* Out of the way of the slots. */
-		host[i] = fcntl(pair[1], F_DUPFD, 40);
-		close(pair[1]);
-		setsockopt(host[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		if (pair[0] != FD_BACKEND + (int)i) {
-			dup2(pair[0], FD_BACKEND + (int)i);
-			close(pair[0]);
-		}
-		offloads[i] = 99;
-		attached[i] = true;
-	}
-	start(UINT64_MAX);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	h_reset();
-	free(h.dev.priv);
-	memset(h.watch, 0, sizeof(h.watch));
-	for (unsigned int i = 0; i < PAIRS; i++) {
-		close(host[i]);
-		close(FD_BACKEND + (int)i);
-	}
-	return 0;
-}
-
-static uint8_t
-frame_byte(size_t at)
-{
-	return (uint8_t)(at * 13 + (at >> 8));
-}
-
-/* Send a frame of @len bytes, header included, to the device. */
-static void
-send_frame(unsigned int pair, size_t len)
-{
-	uint8_t *buf = malloc(len);
-
-	for (size_t i = 0; i < len; i++)
-		buf[i] = i < NET_HDR_SIZE ? 0 : frame_byte(i);
-	assert_int_equal(write(host[pair], buf, len), len);
-	free(buf);
-}
+#include "tests/unit/net_fixture.h"
 
 static void
 assert_frame(uint64_t addr, size_t from, size_t to)
@@ -394,6 +234,10 @@ checks_what_a_header_asks_for(void **state)
 	hdr = gso;
 	hdr.gso_type = NET_GSO_UDP;
 	assert_false(net_check_tx(&hdr, 9000, all));
+	hdr.gso_type = NET_GSO_UDP_L4;
+	assert_true(net_check_tx(&hdr, 9000, all));
+	assert_false(net_check_tx(&hdr, 9000,
+	    all & ~BIT(VIRTIO_NET_F_HOST_USO)));
 	hdr.gso_type = 2;
 	assert_false(net_check_tx(&hdr, 9000, all));
 	hdr = gso;
@@ -435,25 +279,6 @@ drops_what_is_no_frame(void **state)
 	assert_int_equal(h.needs_reset, 0);
 }
 
-static int
-command(uint8_t class, uint8_t cmd, uint16_t value, uint32_t len)
-{
-	const struct h_seg seg[] = {
-		{ H_DATA, len, false }, { H_DATA + 64, 1, true },
-	};
-	uint32_t id, used;
-
-	h.mem[H_DATA] = class;
-	h.mem[H_DATA + 1] = cmd;
-	memcpy(h.mem + H_DATA + 2, &value, 2);
-	h.mem[H_DATA + 64] = 0xee;
-	h_add(CTRL, seg, 2);
-	h_kick(CTRL);
-	assert_true(h_used(CTRL, &id, &used));
-	assert_int_equal(used, 1);
-	return h.mem[H_DATA + 64];
-}
-
 static void
 queue_pairs_come_and_go(void **state)
 {
@@ -466,13 +291,13 @@ queue_pairs_come_and_go(void **state)
 	h_kick(2);
 	send_frame(1, 100);
 	assert_false(h_poll(0));
-	assert_int_equal(command(4, 0, 2, 4), 0);
+	assert_int_equal(set_pairs(2), 0);
 	assert_true(attached[1]);
 	assert_int_equal(offloads[1], ALL_OFFLOADS);
 	assert_true(h_used(2, &id, &len) && len == 100);
-	assert_int_equal(command(4, 0, 1, 4), 0);
+	assert_int_equal(set_pairs(1), 0);
 	assert_false(attached[1]);
-	assert_int_equal(command(4, 0, 2, 4), 0);
+	assert_int_equal(set_pairs(2), 0);
 	h_reset();
 	assert_false(attached[1]);
 }
@@ -515,27 +340,8 @@ waits_for_tokens(void **state)
 	assert_int_equal(h.spent, 200 - NET_HDR_SIZE);
 	assert_int_equal(h.ops_left, 0);
 	/* The control queue is nobody's traffic. */
-	assert_int_equal(command(4, 0, PAIRS, 4), 0);
+	assert_int_equal(set_pairs(PAIRS), 0);
 	h.limited = false;
-}
-
-static void
-bad_commands_are_refused(void **state)
-{
-	const struct h_seg seg = { H_DATA, 4, false };
-
-	(void)state;
-	assert_int_equal(command(4, 0, 0, 4), 1);
-	assert_int_equal(command(4, 0, 3, 4), 1);
-	assert_int_equal(command(4, 0, UINT16_MAX, 4), 1);
-	assert_int_equal(command(4, 1, 1, 4), 1);
-	assert_int_equal(command(0, 0, 1, 4), 1);
-	assert_int_equal(command(4, 0, 1, 3), 1);
-	assert_int_equal(command(4, 0, 1, 5), 1);
-	assert_int_equal(command(4, 0, 1, 1), 1);
-	h_add(CTRL, &seg, 1);
-	h_kick(CTRL);
-	assert_int_equal(h.needs_reset, 1);
 }
 
 static void
@@ -550,6 +356,11 @@ the_tap_does_what_the_driver_understands(void **state)
 	h_activate(BIT(VIRTIO_NET_F_GUEST_TSO4));
 	assert_int_equal(offloads[0], 0);
 	assert_int_equal(net_features_of(TUN_F_TSO4), 0);
+	/* Half of USO is none. */
+	assert_int_equal(net_features_of(TUN_F_CSUM | 0x20),
+	    net_features_of(TUN_F_CSUM));
+	assert_int_equal(net_offloads_of(BIT(VIRTIO_NET_F_GUEST_CSUM) |
+	    BIT(VIRTIO_NET_F_GUEST_USO6)), TUN_F_CSUM);
 }
 
 static void
@@ -564,29 +375,14 @@ a_tap_that_is_gone_is_said_once(void **state)
 	h_kick(0);
 	assert_true(net_backend_gone(&h.dev, 0, EBADFD));
 	assert_false(net_backend_gone(&h.dev, 0, EINVAL));
-	/* The driver sees nothing of it: frames are taken, none comes. */
+	/* The link is down; frames are taken, none comes. */
+	assert_int_equal(h.dev.config[6] & NET_S_LINK_UP, 0);
+	assert_int_equal(h.config_changed, 1);
+	assert_true(net_backend_gone(&h.dev, 0, EBADFD));
+	assert_int_equal(h.config_changed, 1);
 	assert_int_equal(transmit(&hdr, 100, 12, buf, sizeof(buf)), -1);
 	send_frame(0, 60);
 	assert_false(h_poll(0));
-}
-
-static void
-state_is_the_queue_pairs(void **state)
-{
-	uint8_t buf[16];
-
-	(void)state;
-	assert_int_equal(command(4, 0, 2, 4), 0);
-	assert_int_equal(net_ops.save(&h.dev, buf, sizeof(buf)), 1);
-	h_reset();
-	assert_int_equal(net_ops.load(&h.dev, 1, buf, 1), 0);
-	assert_true(attached[1]);
-	buf[0] = PAIRS + 1;
-	assert_int_equal(net_ops.load(&h.dev, 1, buf, 1), -EINVAL);
-	buf[0] = 0;
-	assert_int_equal(net_ops.load(&h.dev, 1, buf, 1), -EINVAL);
-	assert_int_equal(net_ops.load(&h.dev, 2, buf, 1), -EINVAL);
-	assert_int_equal(net_ops.load(&h.dev, 1, buf, 0), -EINVAL);
 }
 
 int
@@ -605,10 +401,8 @@ main(void)
 		T(drops_what_is_no_frame),
 		T(waits_for_tokens),
 		T(queue_pairs_come_and_go),
-		T(bad_commands_are_refused),
 		T(the_tap_does_what_the_driver_understands),
 		T(a_tap_that_is_gone_is_said_once),
-		T(state_is_the_queue_pairs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
