@@ -56,7 +56,7 @@ IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
 JAIL_SRCS := sandbox/jail.c sandbox/single.c sandbox/no_nss.c
 CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
 WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_messages.c worker_start.c \
-	virtq.c virtq_chain.c limit.c bucket.c) \
+	worker_files.c virtq.c virtq_chain.c limit.c bucket.c) \
 	ipc/gmem.c $(CHILD_SRCS)
 
 PROGRAMS :=

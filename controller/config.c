@@ -92,9 +92,51 @@ fill_limit(const struct limit_spec *from, struct limit_message *m)
 	return from->bw.size != 0 || from->ops.size != 0 ? &m->limit : NULL;
 }
 
+/* The further files of an image, which an earlier worker asked for. */
+struct parts_message {
+	Bh__BlkFile file[FD_BACKEND_COUNT], *list[FD_BACKEND_COUNT];
+};
+
+static void
+fill_parts(const struct backend *b, Bh__BlkConfig *blk, struct parts_message *m)
+{
+	for (uint32_t i = 0; i + 1 < b->nfds; i++) {
+		const struct image_part *part = &b->parts[i];
+
+		bh__blk_file__init(&m->file[i]);
+		m->file[i].size = part->size;
+		m->file[i].device = part->device;
+		m->file[i].inode = part->inode;
+		m->file[i].readonly = part->readonly;
+		m->file[i].block = part->block;
+		m->list[i] = &m->file[i];
+		blk->n_files++;
+	}
+	blk->files = m->list;
+}
+
+static void
+fill_image(const struct disk_spec *disk, Bh__BlkConfig *blk)
+{
+	static const Bh__ImageType types[] = {
+		[IMAGE_DETECT] = BH__IMAGE_TYPE__IMAGE_TYPE_DETECT,
+		[IMAGE_RAW] = BH__IMAGE_TYPE__IMAGE_TYPE_RAW,
+		[IMAGE_QCOW2] = BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2,
+		[IMAGE_VHD] = BH__IMAGE_TYPE__IMAGE_TYPE_VHD,
+		[IMAGE_VHDX] = BH__IMAGE_TYPE__IMAGE_TYPE_VHDX,
+		[IMAGE_VMDK] = BH__IMAGE_TYPE__IMAGE_TYPE_VMDK,
+		[IMAGE_FIXED_VHD] = BH__IMAGE_TYPE__IMAGE_TYPE_VHD,
+		[IMAGE_UNKNOWN] = BH__IMAGE_TYPE__IMAGE_TYPE_DETECT,
+	};
+
+	blk->image_type = types[disk->image_type];
+	blk->backing_files = disk->backing_files;
+}
+
 static void
 fill_blk(const struct vm *vm, const struct plan_device *dev,
-    Bh__BlkConfig *blk, char serial[21], struct limit_message *limit)
+    Bh__BlkConfig *blk, char serial[21], struct limit_message *limit,
+    struct parts_message *parts)
 {
 	const struct disk_spec *disk = &vm->spec.disks[dev->index];
 	const struct backend *b = &vm->disks[dev->index];
@@ -111,6 +153,8 @@ fill_blk(const struct vm *vm, const struct plan_device *dev,
 	blk->queue_size = disk->queue_size;
 	blk->direct = disk->direct;
 	blk->sparse = disk->sparse;
+	fill_image(disk, blk);
+	fill_parts(b, blk, parts);
 	blk->rate_limit = fill_limit(group < 0 ? &disk->limit :
 	    &vm->spec.limit_groups[group].limit, limit);
 	limit->limit.shared = group >= 0;
@@ -164,6 +208,7 @@ send_device_config(struct child *child)
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
 	struct limit_message limit;
+	struct parts_message parts;
 	char serial[21];
 
 	config.id = text(dev->id);
@@ -171,7 +216,7 @@ send_device_config(struct child *child)
 	config.memory_reserve = dev->on_pci ? reserve(vm) : 0;
 	config.regions = dev->on_pci ? vm->plan.nregions : 0;
 	if (dev->kind == PROC_BLK) {
-		fill_blk(vm, dev, &blk, serial, &limit);
+		fill_blk(vm, dev, &blk, serial, &limit, &parts);
 		config.packed = vm->spec.disks[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
 		config.blk = &blk;

@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "controller/broker.h"
 #include "controller/output.h"
 #include "controller/paths.h"
 #include "controller/report.h"
@@ -237,12 +238,17 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		acknowledged(child, req);
 		return 0;
 	case BH__PACKET__BODY_FAILED:
-		if (req->type == BH__PACKET__BODY_OPEN)
+		if (req->type == BH__PACKET__BODY_OPEN && child == vm->broker)
+			broker_failed(vm, req->subject, packet->failed);
+		else if (req->type == BH__PACKET__BODY_OPEN)
 			paths_failed(vm, req->subject, packet->failed);
 		else
 			report_failed(child, packet->failed);
 		return 0;
 	case BH__PACKET__BODY_OPENED:
+		if (child == vm->broker)
+			return broker_opened(vm, req->subject, packet->opened,
+			    msg);
 		if (paths_opened(vm, req->subject, packet->opened, msg) ==
 		    -EPROTO)
 			return -EPROTO;
@@ -259,8 +265,11 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		return 0;
 	case BH__PACKET__BODY_DEVICE_READY:
 		child->chan.states = PROTO_RUNNING;
-		return child->dev == NULL ? -EPROTO :
-		    start_device_ready(child, packet->device_ready);
+		if (child->dev == NULL ||
+		    start_device_ready(child, packet->device_ready) != 0)
+			return -EPROTO;
+		broker_settle(vm);
+		return 0;
 	default:
 		return -EPROTO;
 	}
@@ -276,7 +285,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 	/* Whoever is being stopped has nothing to say that changes it; but a
 	 * socket that was just made is to be removed. */
 	if (vm->state == VM_STOPPING || vm->state == VM_OVER) {
-		if (packet->body_case == BH__PACKET__BODY_OPENED && req != NULL)
+		if (packet->body_case == BH__PACKET__BODY_OPENED &&
+		    req != NULL && child != vm->broker)
 			(void)paths_opened(vm, req->subject, packet->opened,
 			    msg);
 		return;
@@ -286,6 +296,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_STOPPED) {
 		if (vm->state == VM_RUNNING)
 			guest_stopped(vm, packet->guest_stopped);
+	} else if (packet->body_case == BH__PACKET__BODY_WANT_FILE) {
+		rc = broker_want(child, packet->want_file);
 	} else if (packet->body_case == BH__PACKET__BODY_STOP_REQUESTED) {
 		log_info("stop asked for in the console");
 		life_stop(vm, STOP_ASKED);

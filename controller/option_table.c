@@ -56,7 +56,12 @@
 	    SPEC_MAX_REFILL_MS, "ms; with ops_size")
 
 static const char *const core_scheduling_words[] = { "vm", "vcpu", "off", NULL };
-static const char *const image_words[] = { "raw", NULL };
+static const char *const image_words[] = {
+	[IMAGE_DETECT] = "detect", [IMAGE_RAW] = "raw",
+	[IMAGE_QCOW2] = "qcow2", [IMAGE_VHD] = "vhd", [IMAGE_VHDX] = "vhdx",
+	[IMAGE_VMDK] = "vmdk", [IMAGE_FIXED_VHD] = "fixed_vhd",
+	[IMAGE_UNKNOWN] = "unknown", [IMAGE_UNKNOWN + 1] = NULL,
+};
 static const char *const seccomp_words[] = { "true", "log", "errno", "false",
 					     NULL };
 
@@ -98,7 +103,7 @@ static const struct sub_option memory_subs[] = {
 };
 
 static const struct sub_option disk_subs[] = {
-	PATH("path", disk_spec, path, "raw image or block device"),
+	PATH("path", disk_spec, path, "disk image or block device"),
 	TOGGLE("readonly", disk_spec, readonly, "off"),
 	TOGGLE("direct", disk_spec, direct, "bypass the page cache; off"),
 	U32("num_queues", disk_spec, num_queues, 1, 63, "at most one a vCPU; 1"),
@@ -106,13 +111,17 @@ static const struct sub_option disk_subs[] = {
 	    "a power of two; 128"),
 	TEXT("serial", disk_spec, serial, 20, "serial number; from the path"),
 	TOGGLE("sparse", disk_spec, sparse, "punch holes for discards; on"),
-	WORDS("image_type", disk_spec, image_type, image_words, "raw",
-	    "format; raw"),
+	WORDS("image_type", disk_spec, image_type, image_words,
+	    "raw|qcow2|vhd|vhdx|vmdk|detect",
+	    "format; detect: what is found to be raw refuses a write to its "
+	    "first or last sector that would make it another"),
+	TOGGLE("backing_files", disk_spec, backing_files,
+	    "a qcow2 image may have one, in its own folder; off"),
 	TEXT("rate_limit_group", disk_spec, limit_group, 64,
 	    "share the limit of a --rate-limit-group"),
 	PCI(disk_spec), LIMITER(disk_spec),
 	LATER("vhost_user"), LATER("socket"),
-	LATER("queue_affinity"), LATER("backing_files"),
+	LATER("queue_affinity"),
 	LATER("lock_granularity"), LATER("_disable_io_uring"),
 	LATER("_disable_aio"),
 };

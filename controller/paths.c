@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/broker.h"
 #include "controller/life.h"
 #include "controller/opener/opened.h"
 #include "controller/output.h"
@@ -211,6 +212,7 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		    BH__OPEN_KIND__OPEN_KIND_DISK_READONLY :
 		    BH__OPEN_KIND__OPEN_KIND_DISK;
 		open.direct = s->disks[item->index].direct;
+		open.folder = broker_may_want(&s->disks[item->index]);
 		open.path = constless(s->disks[item->index].path);
 		break;
 	case PATH_RNG:
@@ -284,35 +286,47 @@ paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed)
 	(void)refuse(vm, &vm->paths[n], text);
 }
 
-/*
- * The lock lies on the open file, which goes to the worker: it is there as long
- * as anybody can still write.
- */
-static int
-lock_disk(struct vm *vm, const struct path_item *item, int fd, bool readonly)
+int
+paths_lock(int fd, bool readonly)
 {
 	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK,
 			      .l_whence = SEEK_SET };
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
-	if (errno == EAGAIN || errno == EACCES)
+	return errno == EAGAIN || errno == EACCES ? -EAGAIN : -errno;
+}
+
+static int
+lock_disk(struct vm *vm, const struct path_item *item, int fd, bool readonly)
+{
+	int rc = paths_lock(fd, readonly);
+
+	if (rc == -EAGAIN)
 		return refuse(vm, item, "locked by another VM (or another "
 		    "--disk); stop that, or add readonly=on to both");
+	if (rc == 0)
+		return 0;
 	log_warn("--disk path=%s: cannot be locked: %s; see to it that nobody "
 	    "else uses it", vm->spec.disks[item->index].path,
-	    log_errtext(errno));
+	    log_errtext(rc));
 	return 0;
 }
 
 static int
 disk_opened(struct vm *vm, const struct path_item *item,
-    const Bh__Opened *opened, int fd)
+    const Bh__Opened *opened, struct chan_msg *msg)
 {
 	struct backend *b = &vm->disks[item->index];
+	bool folder = broker_may_want(&vm->spec.disks[item->index]);
 	char text[120];
+	int fd;
 
+	if (msg->nfds != (folder ? 2 : 1))
+		return -EPROTO;
+	fd = chan_take_fd(msg, 0);
 	b->fds[b->nfds++] = fd;
+	b->folder = folder ? chan_take_fd(msg, 1) : -1;
 	b->size = opened->size;
 	b->block_size = opened->block_size;
 	b->device = opened->device;
@@ -322,7 +336,9 @@ disk_opened(struct vm *vm, const struct path_item *item,
 	if (b->block_size < 512 || b->block_size > MAX_SECTOR)
 		return refuse(vm, item, "its sectors are neither 512 nor 4096 "
 		    "bytes; use another disk");
-	if (b->size % b->block_size != 0) {
+	/* Of others the worker says what they are. */
+	if (vm->spec.disks[item->index].image_type == IMAGE_RAW &&
+	    b->size % b->block_size != 0) {
 		(void)snprintf(text, sizeof(text), "its size of %llu bytes is not a "
 		    "multiple of %u; extend it (truncate -s %%%u)",
 		    (unsigned long long)b->size, b->block_size, b->block_size);
@@ -408,7 +424,7 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 		vm->initramfs_size = opened->size;
 		return 0;
 	case PATH_DISK:
-		return disk_opened(vm, item, opened, chan_take_fd(msg, 0));
+		return disk_opened(vm, item, opened, msg);
 	case PATH_RNG:
 		vm->rng.fds[vm->rng.nfds++] = chan_take_fd(msg, 0);
 		return 0;

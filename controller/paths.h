@@ -26,6 +26,13 @@ void paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed);
 void paths_option_of(const struct vm *vm, const struct child *child, char *buf,
     size_t size);
 
+/*
+ * Lock a disk's file for one writer or any number of readers. The lock lies on the
+ * open file, which goes to the worker: it is there as long as anybody can still
+ * write. -EAGAIN: another has it.
+ */
+int paths_lock(int fd, bool readonly);
+
 /* Taps that were inherited (--net fd=). 0, or -errno with the line said. */
 int paths_adopt_taps(struct vm *vm);
 

@@ -58,6 +58,18 @@ request_find(struct vm *vm, const struct chan *chan, uint32_t seq)
 }
 
 void
+request_extend(struct child *child, Bh__Packet__BodyCase type,
+    unsigned int seconds)
+{
+	for (size_t i = 0; i < VM_MAX_REQUESTS; i++) {
+		struct request *r = &child->vm->requests[i];
+
+		if (r->child == child && r->type == type)
+			r->deadline = now_ns() + seconds * SECOND;
+	}
+}
+
+void
 requests_drop(struct child *child)
 {
 	for (size_t i = 0; i < VM_MAX_REQUESTS; i++)

@@ -21,6 +21,10 @@ struct request *request_new(struct child *child, struct chan *chan,
 struct request *request_find(struct vm *vm, const struct chan *chan,
     uint32_t seq);
 
+/* @child's request of @type, if there is one, has @seconds from now on. */
+void request_extend(struct child *child, Bh__Packet__BodyCase type,
+    unsigned int seconds);
+
 /* Forget all that @child was to answer. */
 void requests_drop(struct child *child);
 

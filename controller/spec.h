@@ -88,6 +88,17 @@ struct memory_spec {
 	bool mergeable;		/* refused */
 };
 
+enum image_type {		/* the order of the words of image_type= */
+	IMAGE_DETECT,
+	IMAGE_RAW,
+	IMAGE_QCOW2,
+	IMAGE_VHD,
+	IMAGE_VHDX,
+	IMAGE_VMDK,
+	IMAGE_FIXED_VHD,	/* as Cloud Hypervisor's API calls them */
+	IMAGE_UNKNOWN,
+};
+
 struct disk_spec {
 	struct pci_spec pci;
 	const char *path;
@@ -97,7 +108,8 @@ struct disk_spec {
 	uint32_t num_queues;
 	uint32_t queue_size;
 	const char *serial;
-	uint32_t image_type;	/* raw is the only one */
+	uint32_t image_type;	/* enum image_type */
+	bool backing_files;	/* a qcow2 image may have one */
 	struct limit_spec limit;
 	const char *limit_group;	/* NULL: none */
 };

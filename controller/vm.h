@@ -20,7 +20,7 @@
 #include "proto/limits.h"
 #include "sandbox/notify.h"
 
-#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + 4u)
+#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + 5u)
 #define VM_MAX_REQUESTS 2048u
 
 enum vm_state {
@@ -85,6 +85,12 @@ struct child {
 	bool known_to_vcpu;	/* ... and acknowledged */
 };
 
+/* A further file of a disk image, fds[1] of its backend on. */
+struct image_part {
+	uint64_t size, device, inode;
+	bool readonly, block;
+};
+
 /* What the opener opened for one device or port. */
 struct backend {
 	int fds[SPEC_MAX_QUEUE_PAIRS];
@@ -93,7 +99,18 @@ struct backend {
 	uint32_t block_size;
 	uint64_t device, inode;
 	uint32_t tap_offloads;
+
+	/* broker.c; disks only. What a worker that is started again is given. */
+	int folder;		/* of the path: an O_PATH fd, or -1 */
+	struct image_part parts[FD_BACKEND_COUNT - 1];
+	struct want_file {
+		bool asked;	/* the opener was; one at a time */
+		bool extent;
+		char name[FILE_NAME_LIMIT + 1];
+	} want;
 };
+
+_Static_assert(SPEC_MAX_QUEUE_PAIRS == FD_BACKEND_COUNT, "ipc/slots.h");
 
 /* A path of the configuration, by what it is for. */
 enum path_use {
@@ -142,6 +159,7 @@ struct vm {
 	uint32_t next_instance;
 	struct request requests[VM_MAX_REQUESTS];
 	struct child *opener, *loader, *vcpu;
+	struct child *broker;	/* an opener for files that images name */
 
 	/* paths.c */
 	struct path_item paths[VM_MAX_PATHS];

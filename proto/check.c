@@ -389,6 +389,11 @@ check_open(const Bh__Open *m)
 	if (m->kind == BH__OPEN_KIND__OPEN_KIND_TAP)
 		return check_tap(m->tap);
 	REQUIRE(m->tap == NULL, "tap settings without a tap");
+	REQUIRE((!m->folder && !m->below) ||
+	    m->kind == BH__OPEN_KIND__OPEN_KIND_DISK ||
+	    m->kind == BH__OPEN_KIND__OPEN_KIND_DISK_READONLY,
+	    "a folder for what is no disk");
+	REQUIRE(!m->folder || !m->below, "a folder below a folder");
 	return NULL;
 }
 
@@ -398,6 +403,21 @@ check_opened(const Bh__Opened *m)
 	REQUIRE(m->block_size == 0 || (power_of_two(m->block_size) &&
 	    m->block_size >= 512 && m->block_size <= 65536), "block size");
 	return NULL;
+}
+
+static const char *
+check_want_file(const Bh__WantFile *m)
+{
+	REQUIRE(m->name[0] != '\0', "no file name");
+	return check_string(m->name, FILE_NAME_LIMIT);
+}
+
+static const char *
+check_give_file(const Bh__GiveFile *m)
+{
+	REQUIRE(m->error >= 0 && m->error <= 4095, "errno");
+	REQUIRE((m->error == 0) == (m->file != NULL), "a file and an error");
+	return check_string(m->text, 480);
 }
 
 static const char *
@@ -468,6 +488,10 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->config_changed->config.len <= DEVICE_LIMIT_CONFIG,
 		    "configuration space");
 		return NULL;
+	case BH__PACKET__BODY_WANT_FILE:
+		return check_want_file(p->want_file);
+	case BH__PACKET__BODY_GIVE_FILE:
+		return check_give_file(p->give_file);
 	case BH__PACKET__BODY_SPAWNED:
 	case BH__PACKET__BODY_KILL_CHILD:
 	case BH__PACKET__BODY_CHILD_EXITED:

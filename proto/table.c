@@ -50,7 +50,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(REMEMBER,         remember,         C, SPAWNER, RUN,            1, 1),
 
 	/* opener */
-	MSG(OPEN,             open,             C, OPENER, ANY,             0, 0),
+	MSG(OPEN,             open,             C, OPENER, ANY,             0, 1),
 	MSG(OPENED,           opened,           OPENER, C, CONF | RUN,      1, 32),
 
 	/* guest memory */
@@ -79,6 +79,9 @@ const struct proto_rule proto_rules[] = {
 	MSG(DEVICE_STATE,     device_state,     C, DEV, RUN,                0, 0),
 	MSG(CONSOLE_SIZE,     console_size,     C, DEV, RUN,                0, 0),
 	MSG(STOP_REQUESTED,   stop_requested,   DEV, C, RUN,                0, 0),
+
+	MSG(WANT_FILE,        want_file,        DEV, C, CONF,               0, 0),
+	MSG(GIVE_FILE,        give_file,        C, DEV, CONF,               0, 1),
 
 	/* the bus */
 	MSG(ACTIVATE,         activate,         VCPU, DEV, RUN,             0, 0),

@@ -74,6 +74,7 @@ measure(struct opened *o, int fd, const struct stat *st)
 	o->msg.inode = st->st_ino;
 	o->msg.block_size = 512;
 	o->msg.size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	o->msg.block = S_ISBLK(st->st_mode);
 	if (!S_ISBLK(st->st_mode))
 		return 0;
 	if (ioctl(fd, BLKGETSIZE64, &o->msg.size) < 0 ||
@@ -91,7 +92,10 @@ open_file(struct opened *o, const Bh__Open *req)
 	struct stat st;
 	int fd, rc;
 
-	fd = open(req->path, flags, 0666);
+	fd = req->below ? open_below(o, req->path, flags) :
+	    open(req->path, flags, 0666);
+	if (fd < 0 && req->below)
+		return fd;
 	if (fd < 0) {
 		if (errno == EINVAL && req->direct)
 			o->why = "this file system cannot do direct I/O";
@@ -100,11 +104,16 @@ open_file(struct opened *o, const Bh__Open *req)
 	rc = fstat(fd, &st) < 0 ? -errno : check_type(o, &st, req->kind);
 	if (rc == 0)
 		rc = measure(o, fd, &st);
+	if (rc == 0 && req->folder) {
+		o->fds[1] = open_folder(req->path);
+		rc = o->fds[1] < 0 ? o->fds[1] : 0;
+	}
 	if (rc != 0) {
 		close(fd);
 		return rc;
 	}
-	o->fds[o->nfds++] = fd;
+	o->fds[0] = fd;
+	o->nfds = req->folder ? 2 : 1;
 	return 0;
 }
 
@@ -205,8 +214,7 @@ int
 open_listen(struct opened *o, const Bh__Open *req)
 {
 	char path[4096];
-	const char *name = path;
-	char *slash;
+	const char *name = path, *slash;
 	int dir, fd, rc;
 	mode_t mask;
 
@@ -214,16 +222,13 @@ open_listen(struct opened *o, const Bh__Open *req)
 		return -ENAMETOOLONG;
 	memcpy(path, req->path, strlen(req->path) + 1);
 	slash = strrchr(path, '/');
-	if (slash != NULL) {
-		*slash = '\0';
+	if (slash != NULL)
 		name = slash + 1;
-	}
 	if (name[0] == '\0' || strlen(name) >= sizeof(o->name))
 		return name[0] == '\0' ? -EISDIR : -ENAMETOOLONG;
-	dir = open(slash == NULL ? "." : slash == path ? "/" : path,
-	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = open_folder(path);
 	if (dir < 0)
-		return -errno;
+		return dir;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mask = umask(077);
 	rc = fd < 0 ? -errno : bind_socket(o, fd, dir, name);

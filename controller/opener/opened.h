@@ -17,6 +17,7 @@ struct opened {
 	int fds[OPENED_MAX_FDS];
 	unsigned int nfds;
 	const char *why;	/* of a failure: static text, or NULL */
+	int folder;		/* of a request for a file below one, else -1 */
 };
 
 /*
@@ -24,6 +25,13 @@ struct opened {
  * o->why where errno alone does not say it, and nothing left behind.
  */
 int opened_make(struct opened *o, const Bh__Open *req);
+
+/*
+ * A file that an image names, below o->folder: -errno. And the folder of @path, as an
+ * O_PATH fd. In below.c.
+ */
+int open_below(struct opened *o, const char *name, int flags);
+int open_folder(const char *path);
 
 /* One function a group of kinds. As opened_make. */
 int open_file(struct opened *o, const Bh__Open *req);

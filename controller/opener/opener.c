@@ -47,7 +47,7 @@ pass_listener(struct chan *ch, int listener)
 }
 
 static int
-answer(struct chan *ch, uint32_t seq, const Bh__Open *req)
+answer(struct chan *ch, uint32_t seq, const Bh__Open *req, int folder)
 {
 	static struct opened o;
 	int rc;
@@ -55,6 +55,7 @@ answer(struct chan *ch, uint32_t seq, const Bh__Open *req)
 	memset(&o, 0, sizeof(o));
 	bh__opened__init(&o.msg);
 	o.msg.name = o.name;
+	o.folder = folder;
 	rc = opened_make(&o, req);
 	if (rc == 0) {
 		CHAN_PACKET(p, OPENED, opened, &o.msg);
@@ -89,7 +90,8 @@ serve(struct chan *ch)
 		if (msg.packet->body_case == BH__PACKET__BODY_QUIT)
 			return 0;
 		if (msg.packet->body_case == BH__PACKET__BODY_OPEN)
-			rc = answer(ch, msg.packet->seq, msg.packet->open);
+			rc = answer(ch, msg.packet->seq, msg.packet->open,
+			    msg.nfds > 0 ? msg.fds[0] : -1);
 		chan_done(&msg);
 		if (rc < 0)
 			return rc;

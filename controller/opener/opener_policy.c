@@ -20,6 +20,8 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW1(sendmsg, SB_FD(0, FD_CTL), "answers, with the fds"),
 	SB_ALLOW(poll, "wait for the next request"),
 	SB_ALLOW(openat, "its purpose; as the user who started the VM"),
+	SB_ALLOW(openat2, "files of a disk image, below its folder"),
+	SB_ALLOW(readlink, "which folder that is"),
 	SB_ALLOW(newfstatat, "what was opened: type, size, inode"),
 	SB_ALLOW(close, "after the fd was passed"),
 	SB_ALLOW1(exit_group, SB_MASK32(0, ~1u, 0), "asked to quit, or failed"),

@@ -55,7 +55,7 @@ _Static_assert(sizeof(struct config_space) == 60, "as in 5.2.4");
 
 struct blk {
 	struct blk_backend be;
-	struct blk_image_disk image;	/* .img NULL: a raw disk */
+	struct blk_image_disk image;
 	struct blk_limits limits;
 	struct device_limit rate;
 	bool flushes;		/* the driver can flush */
@@ -179,14 +179,17 @@ blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	dev->nqueues = c->num_queues;
 	for (unsigned int q = 0; q < dev->nqueues; q++)
 		dev->queue_max[q] = (uint16_t)c->queue_size;
-	/* An image says only in the jail what disk it is. */
-	if (c->image_type != BH__IMAGE_TYPE__IMAGE_TYPE_RAW)
-		return blk_image_prepare(&b->image, c, why);
+	/* An image says only in the jail what disk it is. It may be raw, too. */
+	if (c->image_type != BH__IMAGE_TYPE__IMAGE_TYPE_RAW) {
+		err = blk_image_prepare(&b->image, c, why);
+		if (err != 0 ||
+		    c->image_type != BH__IMAGE_TYPE__IMAGE_TYPE_DETECT)
+			return err;
+	}
 	err = b->be.ops->start(&b->be, c->sparse, why);
-	if (err != 0)
-		return err;
-	offer(dev, b);
-	return 0;
+	if (err == 0 && b->image.img == NULL)
+		offer(dev, b);
+	return err;
 }
 
 static int
@@ -197,7 +200,7 @@ blk_jailed(struct device *dev, const char **why)
 
 	if (b->image.img == NULL)
 		return 0;
-	err = blk_image_enter(&b->image, &b->be, why);
+	err = blk_image_enter(dev, &b->image, &b->be, why);
 	if (err != 0)
 		return err;
 	offer(dev, b);
@@ -255,6 +258,10 @@ do_data(struct blk *b, bool write)
 		n = blk_slice(chain->iov, chain->nread, BLK_HEADER_SIZE,
 		    b->req.len, b->iov);
 		b->dirty = true;
+		if (b->image.raw && blk_image_guards(b->image.img, b->req.offset,
+		    b->req.len))
+			return blk_image_guarded_write(&b->image, b->iov, n,
+			    b->req.offset);
 		return b->be.ops->write(&b->be, b->iov, n, b->req.offset);
 	}
 	n = blk_slice(chain->iov + chain->nread, chain->nwrite, 0, b->req.len,
@@ -410,9 +417,10 @@ blk_flush(struct device *dev)
 	int err;
 
 	/* An image gives back what it set aside, written to or not. */
-	if (!b->dirty && b->image.img == NULL)
+	if (!b->dirty && blk_image_of(&b->image) == NULL)
 		return;
-	err = b->image.img != NULL ? blk_image_close(b->image.img) : do_flush(b);
+	err = blk_image_of(&b->image) != NULL ? blk_image_close(b->image.img) :
+	    do_flush(b);
 	if (err != 0)
 		log_error("blk: the last flush failed: %s", log_errname(err));
 }

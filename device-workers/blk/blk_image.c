@@ -2,13 +2,15 @@
 /*
  * Opens the block device's disk image from the fds at FD_BACKEND and after it, in
  * the order in which the image names them. Called by blk.c. A name in an image is
- * only ever shown to the user here: which file has it was the controller's choice.
+ * only passed on here: which file has it is the controller's choice.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
 #include "device-workers/blk/blk_image.h"
+#include "device-workers/lib/device.h"
 #include "ipc/log.h"
 
 static int
@@ -86,9 +88,75 @@ blk_image_prepare(struct blk_image_disk *disk, const Bh__BlkConfig *c,
 	return 0;
 }
 
-int
-blk_image_enter(struct blk_image_disk *disk, struct blk_backend *be,
+/* The next file that the image names: one of the configuration's, or a new one. */
+static int
+next_file(struct device *dev, struct blk_image_disk *disk, unsigned int next,
     const char **why)
+{
+	struct blk_image_file *f = &disk->file[next];
+	struct device_file got;
+	bool extent;
+	const char *name = blk_image_wants(disk->img, &extent);
+	int rc;
+
+	if (next < disk->nfiles)
+		return 0;
+	if (next == FD_BACKEND_COUNT) {
+		*why = "the disk image consists of more than 8 files; join them "
+		    "(qemu-img convert)";
+		return -E2BIG;
+	}
+	rc = device_want_file(dev, name, extent, FD_BACKEND + (int)next, &got,
+	    why);
+	if (rc != 0)
+		return rc;
+	*f = (struct blk_image_file){
+		.fd = FD_BACKEND + (int)next,
+		.size = got.size,
+		.device = got.device,
+		.inode = got.inode,
+		.align = disk->file[0].align,
+		.block = got.block,
+		.readonly = got.readonly,
+	};
+	disk->nfiles++;
+	return 0;
+}
+
+static size_t
+put_number(char *text, uint64_t n)
+{
+	size_t digits = 1, at;
+
+	for (uint64_t rest = n; rest >= 10; rest /= 10)
+		digits++;
+	for (at = digits; at > 0; n /= 10)
+		text[--at] = (char)('0' + n % 10);
+	return digits;
+}
+
+/* There is no stdio here. */
+static const char *
+odd_size(struct blk_image_disk *disk, const struct blk_backend *be)
+{
+	static const char *const words[] = { "its size of ", " bytes is not a "
+	    "multiple of ", "; extend it (truncate -s %", ")" };
+	const uint64_t numbers[] = { be->size, be->block_size, be->block_size };
+	size_t at = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		memcpy(disk->text + at, words[i], strlen(words[i]));
+		at += strlen(words[i]);
+		if (i < 3)
+			at += put_number(disk->text + at, numbers[i]);
+	}
+	disk->text[at] = '\0';
+	return disk->text;
+}
+
+int
+blk_image_enter(struct device *dev, struct blk_image_disk *disk,
+    struct blk_backend *be, const char **why)
 {
 	unsigned int next = 1;
 	int err;
@@ -96,18 +164,32 @@ blk_image_enter(struct blk_image_disk *disk, struct blk_backend *be,
 	err = blk_image_open(disk->img, &disk->file[0], disk->format, &disk->how,
 	    why);
 	while (err > 0) {
-		bool readonly;
-
-		if (next == disk->nfiles) {
-			log_error("blk: the image has another file: %s",
-			    blk_image_wants(disk->img, &readonly));
-			*why = "the disk image consists of more files than were "
-			    "given";
-			return -ENOENT;
-		}
-		err = blk_image_give(disk->img, &disk->file[next++], why);
+		err = next_file(dev, disk, next, why);
+		if (err == 0)
+			err = blk_image_give(disk->img, &disk->file[next++], why);
 	}
-	if (err == 0)
+	if (err != 0)
+		return err;
+	disk->raw = disk->format == BLK_FORMAT_AUTO &&
+	    blk_image_is_raw(disk->img);
+	if (!disk->raw) {
 		blk_image_attach(disk->img, be);
+	} else if (be->size % be->block_size != 0) {
+		*why = odd_size(disk, be);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int
+blk_image_guarded_write(struct blk_image_disk *disk, struct iovec *iov,
+    unsigned int n, uint64_t offset)
+{
+	struct blk_backend be = { .image = disk->img };
+	int err = blk_image_ops.write(&be, iov, n, offset);
+
+	if (err == -EPERM)
+		log_guest("blk: refused a write that would make the raw disk an "
+		    "image of another format; --disk image_type=raw allows it");
 	return err;
 }

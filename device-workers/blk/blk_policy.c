@@ -23,6 +23,8 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW2(fallocate, DISK,
 	    SB_EQ32(1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE),
 	    "WRITE_ZEROES"),
+	SB_ALLOW2(dup3, SB_FDS(1, FD_BACKEND, FD_BACKEND_COUNT),
+	    SB_EQ32(2, O_CLOEXEC), "a further file of an image to its place"),
 };
 
 const struct sb_policy sb_policy = {

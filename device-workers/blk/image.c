@@ -95,6 +95,23 @@ blk_image_format(const struct blk_image *img)
 	return img->nlayers > 0 ? img->layer[0].ops->name : "none";
 }
 
+bool
+blk_image_is_raw(const struct blk_image *img)
+{
+	return img->nlayers > 0 && img->layer[0].ops == &raw_layer_ops;
+}
+
+bool
+blk_image_guards(const struct blk_image *img, uint64_t off, uint64_t len)
+{
+	uint64_t size;
+
+	if (img == NULL || !img->guard)
+		return false;
+	size = img->layer[0].size;
+	return len > 0 && (off == 0 || size < 512 || off + len > size - 512);
+}
+
 static int
 add_file(struct blk_image *img, const struct blk_image_file *in,
     struct image_file **out, const char **why)
@@ -208,9 +225,9 @@ blk_image_open(struct blk_image *img, const struct blk_image_file *file,
 }
 
 const char *
-blk_image_wants(const struct blk_image *img, bool *readonly)
+blk_image_wants(const struct blk_image *img, bool *extent)
 {
-	*readonly = img->want.readonly;
+	*extent = img->want.extent;
 	return img->want.wanted ? img->want.name : NULL;
 }
 

@@ -10,7 +10,7 @@
  *	img = blk_image_new(random);			before the jail
  *	err = blk_image_open(img, &file, BLK_FORMAT_AUTO, &how, &why);
  *	while (err > 0) {				it wants another file
- *		name = blk_image_wants(img, &readonly);
+ *		name = blk_image_wants(img, &extent);
  *		... the controller opens it ...
  *		err = blk_image_give(img, &another, &why);
  *	}
@@ -71,14 +71,22 @@ int blk_image_open(struct blk_image *img, const struct blk_image_file *file,
 
 /*
  * The file that is to be given next, in the image's own words: 1 to 1023 bytes
- * without control characters, hostile. To be opened below the image's folder.
+ * without control characters, hostile. To be opened below the image's folder:
+ * an @extent for writing if the image is, a backing file for reading only.
  */
-const char *blk_image_wants(const struct blk_image *img, bool *readonly);
+const char *blk_image_wants(const struct blk_image *img, bool *extent);
 int blk_image_give(struct blk_image *img, const struct blk_image_file *file,
     const char **why);
 
 /* "qcow2"; what was detected or named. */
 const char *blk_image_format(const struct blk_image *img);
+bool blk_image_is_raw(const struct blk_image *img);
+
+/*
+ * Was it guessed to be raw, so that a write of [@off, @off + @len) has to go through
+ * blk_image_ops, which refuses one that makes it something else (-EPERM)?
+ */
+bool blk_image_guards(const struct blk_image *img, uint64_t off, uint64_t len);
 
 /* Fills in all fields of @be that a backend's start() sets, size and ops too. */
 void blk_image_attach(struct blk_image *img, struct blk_backend *be);

@@ -144,6 +144,22 @@ void device_config_changed(struct device *dev);
 /* The driver broke the rules beyond a queue: DEVICE_NEEDS_RESET. */
 void device_needs_reset(struct device *dev, const char *why);
 
+/* Another file of a disk image, as the controller opened it. */
+struct device_file {
+	uint64_t size;			/* bytes */
+	uint64_t device, inode;
+	bool block, readonly;
+};
+
+/*
+ * In jailed() only: ask for the file that an image calls @name (hostile), and
+ * wait for it. @extent: a part of the image, to be written to as it is; else a
+ * backing file. It comes to fd @slot, which dup3 must be allowed to make.
+ * -errno, and *why, good until the next call: it is refused.
+ */
+int device_want_file(struct device *dev, const char *name, bool extent, int slot,
+    struct device_file *file, const char **why);
+
 /* The user asked to stop the VM (console escape). */
 void device_request_stop(struct device *dev);
 

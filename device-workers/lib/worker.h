@@ -48,6 +48,12 @@ struct worker {
 	uint32_t config_seq;
 	Bh__SeccompMode seccomp;
 	uint32_t regions_left;
+	struct {
+		bool waiting;
+		int slot, error;	/* where it goes; 0 or -errno */
+		struct device_file file;
+		char text[481];		/* of a refusal */
+	} want;				/* device_want_file() */
 
 	/* At work */
 	uint64_t again;			/* queues of device_again(), a bit each */
@@ -98,6 +104,9 @@ void worker_kick_ready(struct loop_source *src, uint32_t events);
 /* In worker_start.c: the DeviceConfig message. Does not return on failure. */
 void worker_configure(struct worker *w, uint32_t seq,
     const Bh__DeviceConfig *config);
+
+/* In worker_files.c: the GiveFile message. */
+void worker_give_file(struct worker *w, struct chan_msg *msg);
 
 /* After each round of events: queues that go on, tasks that wait for quiet. */
 void worker_settle(struct worker *w);

@@ -291,6 +291,12 @@ on_device_state(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_give_file(struct worker *w, struct chan_msg *msg)
+{
+	worker_give_file(w, msg);
+}
+
+static void
 on_console_size(struct worker *w, struct chan_msg *msg)
 {
 	const Bh__ConsoleSize *m = msg->packet->console_size;
@@ -320,6 +326,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_SAVE_STATE, on_save_state },
 	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },
 	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },
+	{ BH__PACKET__BODY_GIVE_FILE, on_give_file },
 	{ BH__PACKET__BODY__NOT_SET, NULL },
 };
 

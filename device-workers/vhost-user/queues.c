@@ -334,6 +334,20 @@ device_unwatch(struct device *dev, int fd)
 		loop_remove(&vhu_of(dev)->loop, &vhu_of(dev)->backend[fd]);
 }
 
+/* Nobody opens anything for a back-end program once its jail is closed. */
+int
+device_want_file(struct device *dev, const char *name, bool extent, int slot,
+    struct device_file *file, const char **why)
+{
+	(void)dev;
+	(void)extent;
+	(void)slot;
+	(void)file;
+	log_error("the image has another file: %s", name);
+	*why = "a disk image that is several files is not supported here";
+	return -EOPNOTSUPP;
+}
+
 void
 device_again(struct device *dev, unsigned int q)
 {

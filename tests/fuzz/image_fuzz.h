@@ -113,7 +113,7 @@ image_fuzz_one(const uint8_t *data, size_t size, enum blk_format format)
 	struct blk_backend be = { 0 };
 	struct blk_image *img;
 	const char *why = NULL;
-	bool readonly;
+	bool extent;
 	int err;
 
 	if (size < OPERATIONS * 4)
@@ -131,7 +131,7 @@ image_fuzz_one(const uint8_t *data, size_t size, enum blk_format format)
 	img = blk_image_new(random);
 	err = blk_image_open(img, &file, format, &how, &why);
 	while (err > 0) {
-		if (blk_image_wants(img, &readonly) == NULL)
+		if (blk_image_wants(img, &extent) == NULL)
 			abort();
 		file.fd = other;
 		file.size = 1 << 20;

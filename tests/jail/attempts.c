@@ -36,7 +36,7 @@ static const struct {
 	{ "open", false, "" },
 	{ "openat", false, "opener" },
 #endif
-	{ "openat2", false, "" },
+	{ "openat2", false, "opener" },
 	{ "socket", false, "" },
 	{ "clone", false, "" },
 	{ "clone3", false, "" },

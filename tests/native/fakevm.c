@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -218,6 +219,33 @@ take_ready(struct fakevm *vm, const Bh__DeviceReady *m)
 }
 
 static void
+give_file(struct fakevm *vm, const Bh__WantFile *m)
+{
+	static char refused[] = "refused by the test";
+	Bh__GiveFile give = BH__GIVE_FILE__INIT;
+	Bh__BlkFile file = BH__BLK_FILE__INIT;
+	CHAN_PACKET(p, GIVE_FILE, give_file, &give);
+	bool extent = m->use == BH__FILE_USE__FILE_USE_EXTENT;
+	struct stat st;
+	int fd = vm->open_file != NULL ? vm->open_file(m->name, extent) : -1;
+
+	snprintf(vm->wanted, sizeof(vm->wanted), "%s", m->name);
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		file.size = (uint64_t)st.st_size;
+		file.device = st.st_dev;
+		file.inode = st.st_ino;
+		file.readonly = !extent;
+		give.file = &file;
+	} else {
+		give.error = EPERM;
+		give.text = refused;
+	}
+	(void)chan_send(&vm->ctl, &p, &fd, fd >= 0 ? 1 : 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
 take_packet(struct fakevm *vm, struct chan_msg *msg)
 {
 	const Bh__Packet *p = msg->packet;
@@ -246,6 +274,9 @@ take_packet(struct fakevm *vm, struct chan_msg *msg)
 		return;
 	case BH__PACKET__BODY_STOP_REQUESTED:
 		vm->stop_requested = true;
+		return;
+	case BH__PACKET__BODY_WANT_FILE:
+		give_file(vm, p->want_file);
 		return;
 	case BH__PACKET__BODY_FAILED:
 		snprintf(vm->failed, sizeof(vm->failed), "%s", p->failed->text);

@@ -54,6 +54,9 @@ struct fakevm {
 
 	/* What came in */
 	bool hello, ready, stop_requested;
+	/* Files that an image asks for: an fd, or -1: refused. NULL: all are. */
+	int (*open_file)(const char *name, bool extent);
+	char wanted[1024];		/* the last name */
 	unsigned int needs_reset, config_changes, log_lines;
 	char log[512];			/* the last line */
 	char failed[512];		/* text of the last Failed */

@@ -141,6 +141,14 @@ opening(void **state)
 	GOOD(p);
 	BAD_WITH(p, open.tap, &tap, "tap settings without a tap");
 	BAD_WITH(p, open.path, long_string, "string too long");
+	BAD_WITH(p, open.folder, true, "a folder for what is no disk");
+	BAD_WITH(p, open.below, true, "a folder for what is no disk");
+	open.kind = BH__OPEN_KIND__OPEN_KIND_DISK;
+	open.folder = true;
+	GOOD(p);
+	BAD_WITH(p, open.below, true, "a folder below a folder");
+	open.folder = false;
+	BAD_WITH(p, open.tap, &tap, "tap settings without a tap");
 	open.kind = BH__OPEN_KIND__OPEN_KIND_TAP;
 	BAD(p, "no tap");
 	open.tap = &tap;
@@ -159,6 +167,37 @@ opening(void **state)
 	GOOD(q);
 	BAD_WITH(q, opened.block_size, 513, "block size");
 	BAD_WITH(q, opened.block_size, 131072, "block size");
+}
+
+static void
+image_files(void **state)
+{
+	static char name[1025], none[] = "", bell[] = "a\a";
+	Bh__WantFile want = BH__WANT_FILE__INIT;
+	Bh__GiveFile give = BH__GIVE_FILE__INIT;
+	Bh__BlkFile file = BH__BLK_FILE__INIT;
+	CHAN_PACKET(p, WANT_FILE, want_file, &want);
+	CHAN_PACKET(q, GIVE_FILE, give_file, &give);
+
+	(void)state;
+	memset(name, 'n', 1023);
+	want.name = name;
+	GOOD(p);
+	BAD_WITH(p, want.name, none, "no file name");
+	BAD_WITH(p, want.name, bell, "string is not printable UTF-8");
+	BAD_WITH(p, want.use, (Bh__FileUse)7, "unknown enum value");
+	name[1023] = 'n';
+	BAD(p, "string too long");
+	BAD(q, "a file and an error");
+	give.file = &file;
+	GOOD(q);
+	BAD_WITH(q, give.error, 1, "a file and an error");
+	BAD_WITH(q, give.error, -1, "errno");
+	BAD_WITH(q, give.error, 4096, "errno");
+	give.file = NULL;
+	give.error = 1;
+	GOOD(q);
+	BAD_WITH(q, give.text, name, "string too long");
 }
 
 static void
@@ -394,6 +433,7 @@ main(void)
 		cmocka_unit_test(memory_regions), cmocka_unit_test(removal),
 		cmocka_unit_test(machines), cmocka_unit_test(spawning),
 		cmocka_unit_test(file_names), cmocka_unit_test(opening),
+		cmocka_unit_test(image_files),
 		cmocka_unit_test(device_configs), cmocka_unit_test(devices),
 		cmocka_unit_test(rings), cmocka_unit_test(config_space),
 		cmocka_unit_test(the_rest), cmocka_unit_test(utf8),

@@ -71,6 +71,15 @@ device_unwatch(struct device *dev, int fd)
 	h.watch[fd] = 0;
 }
 
+int
+device_want_file(struct device *dev, const char *name, bool extent, int slot,
+    struct device_file *file, const char **why)
+{
+	(void)dev; (void)name; (void)extent; (void)slot; (void)file;
+	*why = "another file";
+	return -ENOENT;
+}
+
 void
 device_again(struct device *dev, unsigned int q)
 {

@@ -148,11 +148,11 @@ t_open(struct t_image *t, const char *name, enum blk_format format)
 	assert_int_equal(t_file(t, name, t_how.readonly, &file), 0);
 	err = blk_image_open(t->img, &file, format, &how, &t->why);
 	while (err > 0) {
-		bool readonly;
-		const char *wants = blk_image_wants(t->img, &readonly);
+		bool extent;
+		const char *wants = blk_image_wants(t->img, &extent);
 
 		assert_non_null(wants);
-		err = t_file(t, wants, readonly, &file);
+		err = t_file(t, wants, !extent || t_how.readonly, &file);
 		if (err != 0) {
 			t->why = "no such file";
 			break;

@@ -238,7 +238,7 @@ refusals(void **state)
 		  "power of two" },
 		{ "--kernel k --disk path=a,num_queues=2", "--disk", "2",
 		  "lower" },
-		{ "--kernel k --disk path=a,image_type=qcow2", "--disk", "qcow2",
+		{ "--kernel k --disk path=a,image_type=qcow", "--disk", "qcow2",
 		  "raw" },
 		{ "--kernel k --disk path=a,serial=123456789012345678901",
 		  "--disk", "serial", "20" },
