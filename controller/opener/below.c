@@ -34,11 +34,11 @@ open_folder(const char *path)
 static const char *
 relative(int folder, const char *name)
 {
-	char link[64], path[4096];
+	char self[64], path[4096];
 	ssize_t len;
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
-	len = readlink(link, path, sizeof(path));
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", folder);
+	len = readlink(self, path, sizeof(path));
 	if (len <= 0 || (size_t)len == sizeof(path))
 		return NULL;
 	if (len == 1)

@@ -139,8 +139,10 @@ put_number(char *text, uint64_t n)
 static const char *
 odd_size(struct blk_image_disk *disk, const struct blk_backend *be)
 {
-	static const char *const words[] = { "its size of ", " bytes is not a "
-	    "multiple of ", "; extend it (truncate -s %", ")" };
+	static const char *const words[] = {
+		"its size of ", " bytes is not a multiple of ",
+		"; extend it (truncate -s %", ")",
+	};
 	const uint64_t numbers[] = { be->size, be->block_size, be->block_size };
 	size_t at = 0;
 
