@@ -34,16 +34,16 @@ open_folder(const char *path)
 static const char *
 relative(int folder, const char *name)
 {
-	char self[64], path[4096];
+	char link[64], full[4096];
 	ssize_t len;
 
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", folder);
-	len = readlink(self, path, sizeof(path));
-	if (len <= 0 || (size_t)len == sizeof(path))
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
+	len = readlink(link, full, sizeof(full));
+	if (len <= 0 || (size_t)len == sizeof(full))
 		return NULL;
 	if (len == 1)
 		len = 0;	/* "/" */
-	if (strncmp(name, path, (size_t)len) != 0 || name[len] != '/')
+	if (strncmp(name, full, (size_t)len) != 0 || name[len] != '/')
 		return NULL;
 	name += len;
 	while (*name == '/')
