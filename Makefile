@@ -101,7 +101,7 @@ $(BUILD)/obj/%.o: %.c $(GEN)/bulkhead.pb-c.h | $(GEN)/build_id.h
 
 # $(1): what has a policy. genfilter and the policy make a tool that prints the
 # filter, after it has compared the filter with the policy.
-GENFILTER_SRCS := sandbox/genfilter.c sandbox/filter_model.c \
+GENFILTER_SRCS := sandbox/genfilter.c sandbox/gentable.c sandbox/filter_model.c \
 	sandbox/sanitizer_policy.c
 define filter_rule
 $(BUILD)/host/genfilter-$(1): $($(1)_POLICY) $(GENFILTER_SRCS) $(GEN)/bulkhead.pb-c.h
@@ -114,7 +114,40 @@ $(GEN)/$(1)_filter.c: $(BUILD)/host/genfilter-$(1)
 $(BUILD)/obj/gen/$(1)_filter.o: $(GEN)/$(1)_filter.c
 	@mkdir -p $$(@D)
 	$(Q)$$(C_COMPILE) -c -o $$@ $$<
+$(GEN)/$(1)_known.c: $(BUILD)/host/genfilter-$(1)
+	@mkdir -p $$(@D)
+	$(Q)$$< $$(GENFILTER_FLAGS) --table $(call known_name,$(1)) > $$@.tmp && mv $$@.tmp $$@
+$(BUILD)/obj/gen/$(1)_known.o: $(GEN)/$(1)_known.c sandbox/known.h sandbox/policy.h
+	@mkdir -p $$(@D)
+	$(Q)$$(C_COMPILE) -c -o $$@ $$<
 endef
+
+# The policies of all programs in one table (sandbox/known.h), for who looks at them
+# from outside; those of test programs are not in it.
+known_name = $(if $(filter bulkhead,$(1)),controller,$(1:bulkhead-%=%))
+KNOWN = spawner $(foreach p,$(filter bulkhead bulkhead-%,$(PROGRAMS)),$(if $($(p)_POLICY),$(p)))
+KNOWN_SRCS = $(GEN)/known.c $(patsubst %,$(GEN)/%_known.c,$(KNOWN))
+KNOWN_OBJS = $(BUILD)/obj/gen/known.o $(patsubst %,$(BUILD)/obj/gen/%_known.o,$(KNOWN))
+$(GEN)/known.c: Makefile $(wildcard */build.mk */*/build.mk)
+	@mkdir -p $(@D)
+	$(Q){ echo '#include "sandbox/known.h"'; \
+	for k in $(subst -,_,$(foreach k,$(KNOWN),$(call known_name,$(k)))); do \
+		echo "extern const struct sb_known sb_known_$$k;"; \
+		list="$$list\t&sb_known_$$k,\n"; done; \
+	printf "const struct sb_known *const sb_known[] = {\n$$list\tNULL,\n};\n"; } > $@
+$(BUILD)/obj/gen/known.o: $(GEN)/known.c sandbox/known.h sandbox/policy.h
+	@mkdir -p $(@D)
+	$(Q)$(C_COMPILE) -c -o $@ $<
+
+# docs/sandbox.md, from the same tables.
+$(BUILD)/host/gensandbox: sandbox/gensandbox.c sandbox/known.c sandbox/known.h sandbox/policy.h \
+    $(KNOWN_SRCS)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=c17 $(WARN) -O1 -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
+docs: $(BUILD)/host/gensandbox
+	$(Q)$< > docs/sandbox.md.tmp && mv docs/sandbox.md.tmp docs/sandbox.md
+all: $(BUILD)/host/gensandbox
+.PHONY: docs
 
 # Names of system calls, for the report of a denied one.
 $(BUILD)/host/gennames: sandbox/gennames.c

@@ -60,6 +60,7 @@ const struct sb_policy sb_policy = {
 	.kind = "controller",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.jail = SB_JAIL_CONTROLLER,
 	.rlimit_nofile = 1048576,
 	.rlimit_fsize = UINT64_MAX,
 };

@@ -7,10 +7,12 @@
  *
  *	genfilter [--sanitized] [--name PREFIX]
  *	genfilter --list
+ *	genfilter --table NAME
  *
  * --sanitized adds sandbox/sanitizer_policy.c; --name gives the two symbols
  * another prefix than "jail" (the spawner's, which shares its binary). --list
- * prints the policy for people instead (make policies).
+ * prints the policy for people instead (make policies); --table prints policy and
+ * filter as a `struct sb_known` for the audit (known.h).
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -21,6 +23,7 @@
 #include <unistd.h>
 
 #include "sandbox/filter_model.h"
+#include "sandbox/gentable.h"
 #include "sandbox/policy.h"
 
 #define ROUNDS 400u	/* drawn arguments a call */
@@ -253,7 +256,7 @@ list(void)
 int
 main(int argc, char **argv)
 {
-	const char *prefix = "jail";
+	const char *prefix = "jail", *table = NULL;
 	bool sanitized = false;
 	struct seccomp_data bad;
 	size_t len;
@@ -263,6 +266,8 @@ main(int argc, char **argv)
 			sanitized = true;
 		else if (strcmp(argv[i], "--list") == 0)
 			return list();
+		else if (strcmp(argv[i], "--table") == 0 && i + 1 < argc)
+			table = argv[++i];
 		else if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
 			prefix = argv[++i];
 		else
@@ -277,6 +282,8 @@ main(int argc, char **argv)
 		    bad.args[2], bad.args[3], bad.args[4], bad.args[5]);
 		return 1;
 	}
+	if (table != NULL)
+		return gentable(table, program, len) != 0;
 	print(prefix, len);
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

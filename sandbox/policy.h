@@ -38,10 +38,63 @@ struct sb_rule {
 	const char *reason;
 };
 
+/* What an fd may be: bits, for a slot that takes one of several. */
+enum sb_fd_is {
+	SB_IS_NULL = 1 << 0,	/* /dev/null */
+	SB_IS_CHANNEL = 1 << 1,	/* one end of a SOCK_SEQPACKET pair */
+	SB_IS_EVENT = 1 << 2,	/* eventfd */
+	SB_IS_EPOLL = 1 << 3,
+	SB_IS_TIMER = 1 << 4,
+	SB_IS_SIGNAL = 1 << 5,
+	SB_IS_PIDFD = 1 << 6,
+	SB_IS_LISTENER = 1 << 7,	/* of a child's seccomp filter */
+	SB_IS_MEMFD = 1 << 8,	/* sealed: its size, and the seals */
+	SB_IS_FILE = 1 << 9,	/* regular file */
+	SB_IS_BLOCK = 1 << 10,	/* block device */
+	SB_IS_CHAR = 1 << 11,	/* character device that has no bit of its own */
+	SB_IS_PIPE = 1 << 12,
+	SB_IS_STREAM = 1 << 13,	/* SOCK_STREAM */
+	SB_IS_TAP = 1 << 14,
+	SB_IS_KVM = 1 << 15,	/* /dev/kvm */
+	SB_IS_VM = 1 << 16,
+	SB_IS_VCPU = 1 << 17,
+	SB_IS_RING = 1 << 18,	/* io_uring */
+	SB_IS_NAMESPACE = 1 << 19,
+	SB_IS_DIRECTORY = 1 << 20,
+	SB_IS_OTHER = 1 << 21,	/* none of these: in no policy */
+	SB_IS_BITS = 22,
+};
+
+/* Slots that a process may have open, each or not. All others are empty. */
+struct sb_fd {
+	uint32_t first, count;
+	uint32_t is;		/* enum sb_fd_is bits */
+	const char *what;
+};
+
+/* Which jail a kind lives in. */
+enum sb_jail {
+	SB_JAIL_WORKER,		/* all of it */
+	SB_JAIL_OPENER,		/* root and ids of the user, no Landlock */
+	SB_JAIL_CONTROLLER,	/* the host's namespaces */
+	SB_JAIL_SPAWNER,	/* keeps what its children are made of */
+};
+
+/* How a kind maps guest memory. */
+enum sb_ram {
+	SB_RAM_NONE,
+	SB_RAM_READ,
+	SB_RAM_WRITE,
+};
+
 struct sb_policy {
 	const char *kind;	/* "blk": file name of the filter */
 	const struct sb_rule *rules;
 	size_t nrules;
+	const struct sb_fd *fds;	/* what it may hold; checked by the audit */
+	size_t nfds;		/* 0: fds have no fixed places */
+	enum sb_jail jail;
+	enum sb_ram ram;
 	uint64_t rlimit_nofile;	/* highest fd number + 1 */
 	uint64_t rlimit_fsize;	/* bytes; 0: writes no file; UINT64_MAX: its business */
 	uint64_t rlimit_nproc;	/* threads it may have, 0: none more than now */
@@ -67,6 +120,11 @@ struct sb_policy {
 	{ .nr = SYS_##call, .name = #call, .arg = { a, b, c }, .reason = why }
 #define SB_ALLOW4(call, a, b, c, d, why)				\
 	{ .nr = SYS_##call, .name = #call, .arg = { a, b, c, d }, .reason = why }
+
+/* A slot, a range of slots. */
+#define SB_SLOT(slot, kind, why) { .first = (slot), .count = 1, .is = (kind), .what = why }
+#define SB_SLOTS(from, n, kind, why)					\
+	{ .first = (from), .count = (n), .is = (kind), .what = why }
 
 /* In a denylist: what kills. */
 #define SB_DENY SB_ALLOW

@@ -13,6 +13,7 @@ help:
 	'make check-all              every test at full size; updates docs/tests.md' \
 	'make unit-tests fuzzers     build the unit tests, the fuzz targets' \
 	'make analyze                gcc, clang, clang-tidy, cppcheck, headers' \
+	'make docs                   docs/sandbox.md, from the policies' \
 	'make fuzz TIME=seconds      all fuzz targets, for that long together' \
 	'make install PREFIX= DESTDIR=   default PREFIX=/usr/local' \
 	'make deps                   install the Debian packages that all this needs' \

@@ -76,10 +76,31 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW(exit_group, "the end"),
 };
 
+static const struct sb_fd fds[] = {
+	SB_SLOTS(0, 3, SB_IS_NULL, "standard input, output and error"),
+	SB_SLOT(FD_CTL, SB_IS_CHANNEL, "channel to the controller"),
+	SB_SLOTS(FD_BUS, 1, SB_IS_NULL, "not used here"),
+	SB_SLOT(FD_EPOLL, SB_IS_EPOLL, "what to wake up for"),
+	SB_SLOT(FD_TIMER, SB_IS_TIMER | SB_IS_NULL, "timer"),
+	SB_SLOT(FD_VM, SB_IS_VM, "the VM; /dev/kvm is closed by now"),
+	SB_SLOT(FD_WAKE, SB_IS_EVENT, "vCPU threads wake the main one"),
+	SB_SLOT(FD_RINGS, SB_IS_MEMFD, "byte rings of the serial port"),
+	SB_SLOT(FD_RINGS_TO_FAR, SB_IS_EVENT, "serial output"),
+	SB_SLOT(FD_RINGS_TO_GUEST, SB_IS_EVENT, "serial input"),
+	SB_SLOTS(FD_DEVICE_BUS, FD_DEVICE_COUNT, SB_IS_CHANNEL,
+	    "channels to the device workers"),
+	SB_SLOTS(FD_VCPU, FD_VCPU_COUNT, SB_IS_VCPU, "the vCPUs"),
+	SB_SLOTS(FD_DEVICE_EVENT, FD_DEVICE_EVENT_END - FD_DEVICE_EVENT,
+	    SB_IS_EVENT, "kicks and interrupts of the devices"),
+};
+
 const struct sb_policy sb_policy = {
 	.kind = "vcpu",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.fds = fds,
+	.nfds = sizeof(fds) / sizeof(fds[0]),
+	.ram = SB_RAM_WRITE,
 	.rlimit_nofile = FD_DEVICE_EVENT_END,
 	/* One a vCPU, the main thread, and the worker that KVM (6.14) makes at
 	 * the first KVM_RUN as a thread of the process. */

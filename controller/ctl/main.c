@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bulkheadctl: for the person who runs VMs. Today it has one command, doctor; the
- * others speak to a VM's API socket, which there is not yet.
+ * bulkheadctl: for the person who runs VMs. Today it has two commands, doctor and audit;
+ * the others speak to a VM's API socket, which there is not yet.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "build_id.h"
+#include "controller/ctl/audit.h"
 #include "controller/ctl/doctor.h"
 
 #define EXIT_USAGE 2
 
 static const char usage[] =
     "usage: bulkheadctl doctor [--stock-guests]\n"
+    "       bulkheadctl audit VM | --diff A B | --policy KIND\n"
     "\n"
     "  doctor            what of this host Bulkhead can use, a line an item:\n"
     "                      ok       it is there\n"
@@ -21,6 +23,10 @@ static const char usage[] =
     "                    Exit status 0 if a VM with a stock kernel can run, else 1\n"
     "  --stock-guests    say nothing; exit status 0 if this host's KVM runs\n"
     "                    stock guests, else 1\n"
+    "\n"
+    "  audit             what each process of a running VM can do, looked at from\n"
+    "                    outside and compared with what is declared; see\n"
+    "                    bulkheadctl audit --help\n"
     "\n"
     "  --help, --version\n";
 
@@ -78,6 +84,8 @@ main(int argc, char **argv)
 	}
 	if (strcmp(command, "doctor") == 0)
 		return doctor(argc - 2, argv + 2);
+	if (strcmp(command, "audit") == 0)
+		return audit_main(argc - 2, argv + 2);
 	for (unsigned int i = 0; i < sizeof(later) / sizeof(later[0]); i++)
 		if (strcmp(command, later[i]) == 0)
 			return fail_usage("not supported yet", command);

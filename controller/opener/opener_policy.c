@@ -71,6 +71,7 @@ const struct sb_policy sb_policy = {
 	.kind = "opener",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.jail = SB_JAIL_OPENER,
 	.rlimit_nofile = 128,
 	.rlimit_fsize = 0,
 };

@@ -59,5 +59,6 @@ const struct sb_policy sb_policy = {
 	.kind = "spawner",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.jail = SB_JAIL_SPAWNER,
 	.denylist = true,
 };

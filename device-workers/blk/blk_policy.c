@@ -27,10 +27,19 @@ static const struct sb_rule rules[] = {
 	    SB_EQ32(2, O_CLOEXEC), "a further file of an image to its place"),
 };
 
+static const struct sb_fd fds[] = {
+	WORKER_FDS,
+	SB_SLOTS(FD_BACKEND, FD_BACKEND_COUNT, SB_IS_FILE | SB_IS_BLOCK,
+	    "the disk: its image and what that is backed by"),
+};
+
 const struct sb_policy sb_policy = {
 	.kind = "blk",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.fds = fds,
+	.nfds = sizeof(fds) / sizeof(fds[0]),
+	.ram = SB_RAM_WRITE,
 	.rlimit_nofile = WORKER_NOFILE,
 	.rlimit_fsize = UINT64_MAX,	/* disks are as large as they are */
 };

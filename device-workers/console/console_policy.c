@@ -35,10 +35,23 @@ static const struct sb_rule rules[] = {
 	    "the client to its slot"),
 };
 
+static const struct sb_fd fds[] = {
+	WORKER_FDS,
+	SB_SLOT(FD_RINGS_TO_FAR, SB_IS_EVENT, "bytes for the far end"),
+	SB_SLOT(FD_RINGS_TO_GUEST, SB_IS_EVENT, "bytes for the guest"),
+	SB_SLOT(FD_RINGS, SB_IS_MEMFD, "byte rings of the serial port"),
+	SB_SLOTS(FD_BACKEND, FD_BACKEND_COUNT, SB_IS_NULL | SB_IS_FILE |
+	    SB_IS_BLOCK | SB_IS_CHAR | SB_IS_PIPE | SB_IS_STREAM,
+	    "far ends: file, terminal, socket and its client"),
+};
+
 const struct sb_policy sb_policy = {
 	.kind = "console",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.fds = fds,
+	.nfds = sizeof(fds) / sizeof(fds[0]),
+	.ram = SB_RAM_WRITE,
 	.rlimit_nofile = WORKER_NOFILE,
 	.rlimit_fsize = UINT64_MAX,	/* console and serial to a file */
 };

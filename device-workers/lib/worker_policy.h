@@ -26,6 +26,17 @@
 #define WORKER_UNMAP_FLAGS						\
 	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED)
 
+/* Slots that every worker has, or may have: its own come after. */
+#define WORKER_FDS							\
+	SB_SLOTS(0, 3, SB_IS_NULL, "standard input, output and error"),	\
+	SB_SLOT(FD_CTL, SB_IS_CHANNEL, "channel to the controller"),	\
+	SB_SLOT(FD_BUS, SB_IS_CHANNEL | SB_IS_NULL,			\
+	    "channel to the vcpu-worker"),				\
+	SB_SLOT(FD_EPOLL, SB_IS_EPOLL, "what to wake up for"),		\
+	SB_SLOT(FD_TIMER, SB_IS_TIMER | SB_IS_NULL, "timer"),		\
+	SB_SLOTS(FD_KICK, FD_QUEUE_COUNT, SB_IS_EVENT, "kicks of the queues"), \
+	SB_SLOTS(FD_CALL, FD_QUEUE_COUNT, SB_IS_EVENT, "interrupts of the queues")
+
 /* With device_limit_start(): after WORKER_RULES. */
 #define WORKER_TIMER_RULES						\
 	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_TIMER),			\

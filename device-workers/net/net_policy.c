@@ -22,9 +22,17 @@ static const struct sb_rule rules[] = {
 	    "the driver sets how many queue pairs get frames"),
 };
 
+static const struct sb_fd fds[] = {
+	WORKER_FDS,
+	SB_SLOTS(FD_BACKEND, FD_BACKEND_COUNT, SB_IS_TAP, "queues of the tap"),
+};
+
 const struct sb_policy sb_policy = {
 	.kind = "net",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.fds = fds,
+	.nfds = sizeof(fds) / sizeof(fds[0]),
+	.ram = SB_RAM_WRITE,
 	.rlimit_nofile = WORKER_NOFILE,
 };

@@ -10,9 +10,18 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW1(read, SB_FD(0, FD_TIMER), "the time has come"),
 };
 
+static const struct sb_fd fds[] = {
+	WORKER_FDS,
+	SB_SLOT(FD_BACKEND, SB_IS_CHAR | SB_IS_FILE | SB_IS_PIPE | SB_IS_STREAM,
+	    "source of entropy"),
+};
+
 const struct sb_policy sb_policy = {
 	.kind = "rng",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.fds = fds,
+	.nfds = sizeof(fds) / sizeof(fds[0]),
+	.ram = SB_RAM_WRITE,
 	.rlimit_nofile = WORKER_NOFILE,
 };

@@ -14,6 +14,23 @@
 #include "device-workers/lib/worker_policy.h"
 #include "device-workers/vhost-user/slots.h"
 
+#undef WORKER_FDS
+#define WORKER_FDS							\
+	SB_SLOTS(0, 2, SB_IS_NULL, "standard input and output"),	\
+	SB_SLOT(2, SB_IS_NULL | SB_IS_FILE | SB_IS_CHAR | SB_IS_PIPE |	\
+	    SB_IS_STREAM, "log"),					\
+	SB_SLOT(FD_VHU_LISTEN, SB_IS_STREAM | SB_IS_NULL,		\
+	    "socket that front ends connect to"),			\
+	SB_SLOT(FD_VHU_CONN, SB_IS_STREAM | SB_IS_NULL, "the front end"), \
+	SB_SLOT(FD_EPOLL, SB_IS_EPOLL, "what to wake up for"),		\
+	SB_SLOT(FD_TIMER, SB_IS_TIMER | SB_IS_NULL, "timer"),		\
+	SB_SLOT(FD_VHU_SIGNAL, SB_IS_SIGNAL, "SIGTERM and SIGINT"),	\
+	SB_SLOT(FD_VHU_BACKEND_REQ, SB_IS_STREAM, "requests of the back end's"), \
+	SB_SLOTS(FD_KICK, FD_QUEUE_COUNT, SB_IS_EVENT, "kicks of the queues"), \
+	SB_SLOTS(FD_CALL, FD_QUEUE_COUNT, SB_IS_EVENT,			\
+	    "interrupts of the queues"),				\
+	SB_SLOTS(FD_ERR, FD_QUEUE_COUNT, SB_IS_EVENT, "errors of the queues")
+
 #undef WORKER_RULES
 #define WORKER_RULES							\
 	SB_ALLOW2(accept4, SB_FD(0, FD_VHU_LISTEN),			\

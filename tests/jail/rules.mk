@@ -23,6 +23,13 @@ $(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c $(JAIL_SRCS) $(plain_POLICY) \
 	$(Q)$(C_COMPILE) -DBULKHEAD_TEST_HOOKS=1 $(LINK) -o $@ $(filter %.c %.o,$^) \
 		$(LDLIBS)
 
+# A worker that is not what is declared, for the audit's tests.
+$(TWIN_DIR)/loose/bulkhead-rng: $(call objs,$(bulkhead-rng_SRCS) tests/jail/loose.c) \
+    $(PB_OBJ) $(BUILD)/obj/gen/loose_filter.o $(call objs,$(loose_POLICY))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+all: $(TWIN_DIR)/loose/bulkhead-rng
+
 DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c starts.c look.c ends.c vm.c)
 $(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/notify.c \
     $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS)
@@ -47,7 +54,7 @@ $(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
 $(TWIN_DIR).tar: $(JAIL_TEST_FILES) tests/jail/start
 	$(Q)rm -rf $@.d && mkdir -p $@.d && cp -r $(TWIN_DIR)/* tests/jail/start $@.d/
 	$(Q)echo $(twin_kinds) > $@.d/kinds
-	$(Q)strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
+	$(Q)rm -rf $@.d/loose && strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
 all: $(TWIN_DIR).tar
 
 # What each process may do, for people.
