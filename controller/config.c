@@ -179,6 +179,8 @@ fill_net(struct vm *vm, const struct plan_device *dev, Bh__NetConfig *net,
 	net->mtu = spec->mtu;
 	net->queue_pairs = spec->num_queues / 2;
 	net->queue_size = spec->queue_size;
+	if (spec->user)
+		net->backend = BH__NET_BACKEND__NET_BACKEND_STREAM;
 	net->tap_offloads = vm->nets[dev->index].tap_offloads &
 	    wanted_offloads(spec);
 	net->rate_limit = fill_limit(&spec->limit, limit);

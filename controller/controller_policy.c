@@ -4,6 +4,7 @@
 // process, connects to nothing, and maps nothing: guest memory above all.
 #include <asm/termbits.h>
 #include <linux/if_tun.h>
+#include <fcntl.h>
 #include <sys/fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -32,9 +33,13 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW3(socketpair, SB_EQ32(0, AF_UNIX),
 	    SB_EQ32(1, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC),
 	    SB_EQ32(2, 0), "channels and buses"),
+	SB_ALLOW3(socketpair, SB_EQ32(0, AF_UNIX),
+	    SB_EQ32(1, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC),
+	    SB_EQ32(2, 0), "between passt and a net worker"),
+	SB_ALLOW1(pipe2, SB_EQ32(1, O_CLOEXEC | O_NONBLOCK), "what passt says"),
 	SB_ALLOW(eventfd2, "kicks and interrupts of a device"),
 	SB_ALLOW(memfd_create, "guest memory and byte rings"),
-	SB_ALLOW(fchmod, "mode 0600 of these"),
+	SB_ALLOW(fchmod, "mode 0600 of these; passt writes to a pipe as another user"),
 	SB_ALLOW(ftruncate, "size of these"),
 	SB_ALLOW(fallocate, "prefault; give all memory back at a reset"),
 	SB_ALLOW(newfstatat, "how large guest memory is"),

@@ -222,6 +222,14 @@ host_libexec(char *dir, size_t size)
 	return copy_path(dir, size, child);
 }
 
+const char *
+host_passt(void)
+{
+	const char *given = secure_getenv("BULKHEAD_PASST");
+
+	return given != NULL && geteuid() != 0 ? given : "/usr/bin/passt";
+}
+
 bool
 host_is_root(void)
 {

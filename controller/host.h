@@ -33,6 +33,12 @@ void host_raise_limits(void);
 int host_libexec(char *dir, size_t size);
 
 /*
+ * Where passt is: Debian's, or, for users other than root, what BULKHEAD_PASST
+ * in the environment names.
+ */
+const char *host_passt(void);
+
+/*
  * Is this root who may hand out uids of VMs? Root of a container without such
  * uids is treated as an ordinary user.
  */

@@ -12,6 +12,7 @@
 
 #include "controller/broker.h"
 #include "controller/output.h"
+#include "controller/passt.h"
 #include "controller/paths.h"
 #include "controller/report.h"
 #include "controller/start.h"
@@ -87,8 +88,8 @@ stop_progress(struct vm *vm)
 		vm->loop.stop = true;
 }
 
-static void
-arm_timer(struct vm *vm)
+void
+life_arm_timer(struct vm *vm)
 {
 	static const struct itimerspec tick = {
 		.it_interval = { .tv_nsec = SECOND / 10 },
@@ -110,7 +111,7 @@ life_stop(struct vm *vm, enum stop_cause cause)
 		vm->exit_status = 1;
 	vm->devices_first = cause == STOP_GUEST;
 	vm->stop_deadline = now_ns() + STOP_SECONDS * SECOND;
-	arm_timer(vm);
+	life_arm_timer(vm);
 	/* Before the guest ran there is nothing to flush. The opener answers
 	 * first what it was asked: it may have made something. */
 	for (uint32_t i = 0; early && i < vm->nchildren; i++)
@@ -349,6 +350,9 @@ life_tick(struct vm *vm)
 	bool waiting = vm->stop_deadline != 0;
 
 	supervise_deadlines(vm);
+	if (vm->state != VM_STOPPING && vm->state != VM_OVER &&
+	    passt_tick(vm))
+		waiting = true;
 	if (vm->stop_deadline != 0 && now_ns() >= vm->stop_deadline) {
 		kill_all(vm);
 		/* A worker in a stuck system call cannot even die: the pid

@@ -34,6 +34,9 @@ void life_exited(struct child *child);
 
 /* A tick, and each signal. */
 void life_tick(struct vm *vm);
+
+/* Have life_tick() called, until nothing waits for time. */
+void life_arm_timer(struct vm *vm);
 void life_signal(struct vm *vm, int signal);
 
 #endif

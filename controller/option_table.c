@@ -146,6 +146,26 @@ static const struct sub_option net_subs[] = {
 	TOGGLE("offload_tso", net_spec, offload_tso, "on"),
 	TOGGLE("offload_ufo", net_spec, offload_ufo, "on"),
 	TOGGLE("offload_csum", net_spec, offload_csum, "on"),
+	TOGGLE("user", net_spec, user,
+	    "without a tap, as an ordinary user, by passt; off"),
+	{ .name = "publish", .type = SUB_PUBLISH,
+	  .meta = "[tcp:<host>:<guest>,..]",
+	  .help = "with user: ports of the host that lead to the guest, tcp "
+		  "or udp, an address before them or not" },
+	TOGGLE("user_host", net_spec, user_net.host,
+	    "with user: the gateway's address leads to the host; on"),
+	{ .name = "user_address", .type = SUB_ADDRESS,
+	  .offset = AT(net_spec, user_net.address), .meta = "<address>",
+	  .help = "with user: of the guest; the host's" },
+	{ .name = "user_mask", .type = SUB_ADDRESS,
+	  .offset = AT(net_spec, user_net.mask), .meta = "<mask>",
+	  .help = "with user_address" },
+	{ .name = "user_gateway", .type = SUB_ADDRESS,
+	  .offset = AT(net_spec, user_net.gateway), .meta = "<address>",
+	  .help = "with user: the host's" },
+	{ .name = "user_dns", .type = SUB_ADDRESS,
+	  .offset = AT(net_spec, user_net.dns), .meta = "<address>",
+	  .help = "with user: the host's" },
 	PCI(net_spec), LIMITER(net_spec),
 	LATER("vhost_user"), LATER("socket"), LATER("vhost_mode"),
 };
@@ -213,6 +233,7 @@ const struct disk_spec disk_default = {
 const struct net_spec net_default = {
 	.num_queues = 2, .queue_size = 256,
 	.offload_tso = true, .offload_ufo = true, .offload_csum = true,
+	.user_net = { .host = true },
 };
 
 static const struct limit_group_spec limit_group_default = { .id = NULL };

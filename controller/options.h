@@ -30,6 +30,7 @@ enum sub_type {
 	SUB_MAC,		/* struct mac_spec */
 	SUB_ADDRESS,		/* struct address_spec */
 	SUB_TAP_FDS,		/* struct net_spec: nfds and fds */
+	SUB_PUBLISH,		/* struct net_spec: user_net.ports */
 	SUB_TOPOLOGY,		/* struct topology_spec */
 	SUB_AFFINITY,		/* struct cpus_spec: naffinity and affinity */
 	SUB_OEM_STRINGS,	/* struct platform_spec: oem_strings */

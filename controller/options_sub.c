@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controller/options.h"
+#include "controller/publish.h"
 #include "controller/usage.h"
 #include "controller/values.h"
 
@@ -148,6 +149,29 @@ store_tap_fds(struct place *p)
 			if (net->fds[i] == (int)n)
 				return bad(p, "an fd twice");
 		net->fds[net->nfds++] = (int)n;
+	}
+	return 0;
+}
+
+static int
+store_publish(struct place *p)
+{
+	struct user_net_spec *user = &((struct net_spec *)p->object)->user_net;
+	struct span rest = p->value, item;
+	struct published_port port;
+
+	(void)value_list(p->value, &rest);
+	while (value_next(&rest, ',', &item) == 1) {
+		if (publish_parse(item, &port) != 0)
+			return bad(p, "not a list of ports; write "
+			    "[tcp:8080:80,udp:127.0.0.1:5353:53]");
+		if (user->nports == USER_NET_LIMIT_PORTS)
+			return bad(p, "too many; at most 32 ports");
+		for (uint32_t i = 0; i < user->nports; i++)
+			if (memcmp(&user->ports[i], &port,
+			    offsetof(struct published_port, guest)) == 0)
+				return bad(p, "a port of the host twice");
+		user->ports[user->nports++] = port;
 	}
 	return 0;
 }
@@ -322,6 +346,8 @@ store(struct place *p, uint32_t *mode_given)
 		return store_address(p);
 	case SUB_TAP_FDS:
 		return store_tap_fds(p);
+	case SUB_PUBLISH:
+		return store_publish(p);
 	case SUB_TOPOLOGY:
 		return store_topology(p);
 	case SUB_AFFINITY:

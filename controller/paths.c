@@ -59,7 +59,7 @@ paths_list(struct vm *vm)
 		    port_of(vm, i)->mode == PORT_SOCKET)
 			add(vm, PATH_PORT, i);
 	for (uint32_t i = 0; i < spec->nnets; i++)
-		if (spec->nets[i].nfds == 0)
+		if (spec->nets[i].nfds == 0 && !spec->nets[i].user)
 			add(vm, PATH_TAP, i);
 }
 
@@ -106,7 +106,9 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		    port->path != NULL ? port->path : "");
 		return;
 	case PATH_TAP:
-		if (s->nets[index].nfds != 0)
+		if (s->nets[index].user)
+			(void)snprintf(buf, size, "--net user=on");
+		else if (s->nets[index].nfds != 0)
 			(void)snprintf(buf, size, "--net fd=%d",
 			    s->nets[index].fds[0]);
 		else
@@ -139,6 +141,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_OPENER:
 	case PROC_VCPU:
+	case PROC_PASST:
 	case PROC_KIND_COUNT:
 		break;
 	}

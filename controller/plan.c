@@ -68,6 +68,7 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 	case PROC_LOADER:
 	case PROC_VCPU:
 	case PROC_CONSOLE:
+	case PROC_PASST:
 	case PROC_KIND_COUNT:
 		break;
 	}

@@ -21,6 +21,7 @@ const struct process_kind_info process_kinds[] = {
 	    .peer = PEER_DEVICE },
 	[PROC_CONSOLE] = { .name = "console", .binary = "bulkhead-console",
 	    .peer = PEER_DEVICE },
+	[PROC_PASST] = { .name = "passt", .binary = "passt", .foreign = true },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

@@ -20,6 +20,7 @@ enum process_kind {
 	PROC_NET,
 	PROC_RNG,
 	PROC_CONSOLE,
+	PROC_PASST,
 	PROC_KIND_COUNT,
 };
 
@@ -30,6 +31,8 @@ struct process_kind_info {
 	bool as_user;		/* opener: host root, namespaces and ids of the
 				 * user who started the VM; all others: jailed */
 	bool config_page;	/* its driver may write to the configuration space */
+	bool foreign;		/* not ours: confined as spawner/passt.h says, no
+				 * channel, may be missing */
 };
 
 extern const struct process_kind_info process_kinds[PROC_KIND_COUNT];

@@ -87,6 +87,19 @@ signal_name(int signal, char *buf, size_t size)
 }
 
 void
+report_end(const struct child *child, char *buf, size_t size)
+{
+	if (child->signal != 0) {
+		char name[64];
+
+		(void)snprintf(buf, size, "killed by %s",
+		    signal_name(child->signal, name, sizeof(name)));
+	} else {
+		(void)snprintf(buf, size, "exit status %d", child->status);
+	}
+}
+
+void
 report_exit(struct child *child)
 {
 	struct vm *vm = child->vm;

@@ -15,6 +15,9 @@ void report_child_log(struct child *child, enum log_level level,
 /* Failed: the VM fails with the option that the child is about. */
 void report_failed(struct child *child, const Bh__Failed *failed);
 
+/* How it ended: "exit status 1", "killed by signal 9 (SIGKILL)". */
+void report_end(const struct child *child, char *buf, size_t size);
+
 /* The child is gone. One that was not to go yet is the VM's failure. */
 void report_exit(struct child *child);
 

@@ -248,6 +248,47 @@ check_disk(const struct vm_spec *spec, const struct disk_spec *d,
 	return check_disk_limit(spec, d, err);
 }
 
+/* What belongs to user=on without it, and with it what does not. */
+static int
+check_user_net(const struct net_spec *n, struct span tap, struct spec_error *err)
+{
+	const struct user_net_spec *u = &n->user_net;
+
+	if (!n->user) {
+		if (u->nports != 0 || !u->host || u->address.len != 0 ||
+		    u->mask.len != 0 || u->gateway.len != 0 || u->dns.len != 0)
+			return usage(err, "--net %s: only for rootless "
+			    "networking; add user=on", u->nports != 0 ?
+			    "publish" : !u->host ? "user_host=off" :
+			    u->address.len != 0 ? "user_address" :
+			    u->mask.len != 0 ? "user_mask" :
+			    u->gateway.len != 0 ? "user_gateway" : "user_dns");
+		return 0;
+	}
+	if (n->tap != NULL)
+		return usage(err, "--net user=on,tap=%S: passt takes the tap's "
+		    "place; leave one out", &tap);
+	if (n->nfds != 0)
+		return usage(err, "--net user=on,fd=%u: passt takes the tap's "
+		    "place; leave one out", (unsigned)n->fds[0]);
+	if (n->ip.len != 0 || n->mask.len != 0)
+		return usage(err, "--net user=on,ip: there is no tap to have an "
+		    "address; for the guest's write user_address");
+	if (n->num_queues != 2)
+		return usage(err, "--net user=on,num_queues=%u: passt has one "
+		    "pair of queues; leave num_queues out", n->num_queues);
+	if (n->mtu > 65520)
+		return usage(err, "--net user=on,mtu=%u: passt can have at most "
+		    "65520; lower it", n->mtu);
+	if (u->mask.len != 0 && u->mask.len != u->address.len)
+		return usage(err, "--net user_mask: belongs to a user_address "
+		    "of its kind; give both or none");
+	if (u->mask.len == 16)
+		return usage(err, "--net user_mask: IPv6 addresses have none "
+		    "here; leave it out");
+	return 0;
+}
+
 static int
 check_net_host(const struct net_spec *n, struct span tap, struct spec_error *err)
 {
@@ -291,6 +332,9 @@ check_net(const struct net_spec *n, struct spec_error *err)
 	if (!n->offload_csum && (n->offload_tso || n->offload_ufo))
 		return usage(err, "--net offload_csum=off: tso and ufo need it; "
 		    "add offload_tso=off,offload_ufo=off");
+	bad = check_user_net(n, tap, err);
+	if (bad != 0)
+		return bad;
 	bad = check_limit("net", &n->limit, err);
 	return bad != 0 ? bad : check_net_host(n, tap, err);
 }

@@ -124,8 +124,24 @@ struct mac_spec {
 	uint8_t bytes[6];
 };
 
+struct published_port {
+	bool udp;
+	struct address_spec address;	/* on the host; len 0: all */
+	uint16_t host, guest;
+};
+
+/* What --net user=on is given: addresses are passt's choice unless given. */
+struct user_net_spec {
+	bool host;		/* the gateway's address leads to the host */
+	struct address_spec address, mask, gateway, dns;
+	uint32_t nports;
+	struct published_port ports[USER_NET_LIMIT_PORTS];
+};
+
 struct net_spec {
 	struct pci_spec pci;
+	bool user;		/* rootless, by passt */
+	struct user_net_spec user_net;
 	const char *tap;	/* NULL: a new one, named by the kernel */
 	struct address_spec ip, mask;
 	struct mac_spec mac, host_mac;

@@ -11,6 +11,7 @@
 
 #include "controller/config.h"
 #include "controller/life.h"
+#include "controller/passt.h"
 #include "controller/paths.h"
 #include "controller/resources.h"
 #include "controller/supervise.h"
@@ -144,6 +145,9 @@ spawn(struct child *child)
 	case PROC_CONSOLE:
 		pack_device(child, &b);
 		break;
+	case PROC_PASST:
+		passt_spawn(child);
+		return;
 	case PROC_OPENER:
 	case PROC_KIND_COUNT:
 		return;
@@ -154,6 +158,8 @@ spawn(struct child *child)
 	if (child->bus[1] >= 0)
 		close(child->bus[1]);
 	child->bus[1] = -1;
+	if (child->kind == PROC_NET)
+		passt_worker_has_it(vm, child->dev->index);
 	config_send(child);
 }
 
@@ -195,7 +201,8 @@ void
 start_build(struct vm *vm)
 {
 	if (resources_memory(vm) != 0 || resources_rings(vm) != 0 ||
-	    resources_limits(vm) != 0 || paths_adopt_taps(vm) != 0)
+	    resources_limits(vm) != 0 || paths_adopt_taps(vm) != 0 ||
+	    passt_make(vm) != 0)
 		return;
 	set_ports(vm);
 	/* The slowest first. */
@@ -353,6 +360,8 @@ start_progress(struct vm *vm)
 		return;
 	spawn_children(vm);
 	if (vm->vcpu->phase == CHILD_NONE)
+		return;
+	if (vm->state == VM_STARTING && !passt_ready(vm))
 		return;
 	if (!tell_devices(vm) || !vm->loaded || vm->start_sent ||
 	    vm->vcpu->phase != CHILD_UP ||

@@ -17,6 +17,7 @@
 #include "controller/host.h"
 #include "controller/life.h"
 #include "controller/output.h"
+#include "controller/passt.h"
 #include "controller/report.h"
 #include "controller/requests.h"
 #include "controller/spawner/spawner.h"
@@ -79,6 +80,10 @@ child_quit(struct child *child)
 	Bh__Quit quit = BH__QUIT__INIT;
 	CHAN_PACKET(p, QUIT, quit, &quit);
 
+	if (child_alive(child) && process_kinds[child->kind].foreign) {
+		child_kill(child);
+		return;
+	}
 	if (!child_alive(child) || child->told_quit)
 		return;
 	child->told_quit = true;
@@ -280,7 +285,10 @@ child_gone(struct child *child)
 	if (child->pidfd >= 0)
 		close(child->pidfd);
 	child->pidfd = -1;
-	report_exit(child);
+	if (child->kind == PROC_PASST)
+		passt_exited(child);
+	else
+		report_exit(child);
 	life_exited(child);
 }
 
@@ -290,7 +298,9 @@ take_spawned(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg,
 {
 	if (p->body_case == BH__PACKET__BODY_FAILED) {
 		/* Killed by us while it was being made: no news. */
-		if (!child->told_quit)
+		if (child->kind == PROC_PASST)
+			passt_failed(child, p->failed->text);
+		else if (!child->told_quit)
 			life_fail(vm, "%s", p->failed->text);
 		child_gone(child);
 		return;
@@ -406,6 +416,7 @@ supervise_start(struct vm *vm)
 		return rc;
 	}
 	config.libexec = libexec;
+	config.passt = host_passt();
 	vm->uid_base = config.uid_base;
 	rc = spawner_start(&config, &fd, &vm->spawner_pidfd, why, sizeof(why));
 	if (rc != 0) {
@@ -424,18 +435,12 @@ supervise_start(struct vm *vm)
 
 /* ---- making children --------------------------------------------------------------------- */
 
-struct child *
-child_new(struct vm *vm, enum process_kind kind, const struct plan_device *dev)
+static void
+child_init(struct child *child, struct vm *vm, enum process_kind kind,
+    const struct plan_device *dev)
 {
-	struct child *child = &vm->children[0];
 	const char *name = process_kinds[kind].name;
 
-	/* The plan bounds devices, and of the others there is one at a time. */
-	while (child < &vm->children[vm->nchildren] &&
-	    (child->phase != CHILD_GONE || child->dev != NULL))
-		child++;
-	if (child == &vm->children[vm->nchildren])
-		vm->nchildren++;
 	*child = (struct child){
 		.vm = vm, .kind = kind, .dev = dev, .pidfd = -1,
 		.instance = ++vm->next_instance,
@@ -446,7 +451,29 @@ child_new(struct vm *vm, enum process_kind kind, const struct plan_device *dev)
 		child->index = (uint32_t)(dev - vm->plan.devices);
 	(void)snprintf(child->name, sizeof(child->name), "%s%s%s", name,
 	    dev != NULL ? " " : "", dev != NULL ? dev->id : "");
+}
+
+struct child *
+child_new(struct vm *vm, enum process_kind kind, const struct plan_device *dev)
+{
+	struct child *child = &vm->children[0];
+
+	/* The plan bounds devices, and of the others there is one at a time. A
+	 * passt that has gone keeps its place. */
+	while (child < &vm->children[vm->nchildren] &&
+	    (child->phase != CHILD_GONE || child->dev != NULL ||
+	    child->kind == PROC_PASST))
+		child++;
+	if (child == &vm->children[vm->nchildren])
+		vm->nchildren++;
+	child_init(child, vm, kind, dev);
 	return child;
+}
+
+void
+child_renew(struct child *child)
+{
+	child_init(child, child->vm, child->kind, child->dev);
 }
 
 /* Both ends of the control channel; the far one is passed and closed here. */
@@ -468,16 +495,45 @@ make_channel(struct child *child, int *far)
 	return rc;
 }
 
-int
-child_spawn(struct child *child, const int *fds, const uint32_t *slots,
-    uint32_t n)
+/* @fds go to @slots; those of a foreign kind with @user_net. */
+static void
+ask_spawn(struct child *child, const int *fds, uint32_t *slots, uint32_t n,
+    Bh__UserNet *user_net)
 {
 	Bh__Spawn spawn = BH__SPAWN__INIT;
 	CHAN_PACKET(p, SPAWN, spawn, &spawn);
 	struct vm *vm = child->vm;
+	struct request *r = request_new(child, &vm->spawner,
+	    BH__PACKET__BODY_SPAWN, 0, SPAWN_SECONDS);
+
+	spawn.kind = (uint32_t)child->kind;
+	spawn.instance = child->instance;
+	/* 0 is the controller's; no two living children have one. */
+	spawn.uid_index = 1 + (uint32_t)(child - vm->children);
+	spawn.n_slots = n;
+	spawn.slots = slots;
+	spawn.user_net = user_net;
+	p.seq = r != NULL ? r->seq : 0;
+	child->phase = CHILD_SPAWNING;
+	spawner_send(vm, &p, fds, n);
+}
+
+void
+child_spawn_foreign(struct child *child, const int *fds,
+    const uint32_t *slots, uint32_t n, Bh__UserNet *user_net)
+{
+	union { const uint32_t *in; uint32_t *out; } u = { .in = slots };
+
+	ask_spawn(child, fds, u.out, n, user_net);
+}
+
+int
+child_spawn(struct child *child, const int *fds, const uint32_t *slots,
+    uint32_t n)
+{
+	struct vm *vm = child->vm;
 	uint32_t all_slots[CHAN_MAX_FDS] = { FD_CTL };
 	int all_fds[CHAN_MAX_FDS] = { -1 };
-	struct request *r;
 	int rc;
 
 	if (n + 1 > CHAN_MAX_FDS)
@@ -492,17 +548,7 @@ child_spawn(struct child *child, const int *fds, const uint32_t *slots,
 		memcpy(all_fds + 1, fds, n * sizeof(fds[0]));
 		memcpy(all_slots + 1, slots, n * sizeof(slots[0]));
 	}
-	r = request_new(child, &vm->spawner, BH__PACKET__BODY_SPAWN, 0,
-	    SPAWN_SECONDS);
-	spawn.kind = (uint32_t)child->kind;
-	spawn.instance = child->instance;
-	/* 0 is the controller's; no two living children have one. */
-	spawn.uid_index = 1 + (uint32_t)(child - vm->children);
-	spawn.n_slots = n + 1;
-	spawn.slots = all_slots;
-	p.seq = r != NULL ? r->seq : 0;
-	child->phase = CHILD_SPAWNING;
-	spawner_send(vm, &p, all_fds, n + 1);
+	ask_spawn(child, all_fds, all_slots, n + 1, NULL);
 	close(all_fds[0]);
 	return 0;
 }

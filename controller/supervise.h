@@ -30,6 +30,13 @@ struct child *child_new(struct vm *vm, enum process_kind kind,
 int child_spawn(struct child *child, const int *fds, const uint32_t *slots,
     uint32_t n);
 
+/* The same child once more, after it has gone, not yet spawned. */
+void child_renew(struct child *child);
+
+/* Spawn one that is not ours and has no channel: @slots[0] is FD_CTL all the same. */
+void child_spawn_foreign(struct child *child, const int *fds,
+    const uint32_t *slots, uint32_t n, Bh__UserNet *user_net);
+
 /*
  * Send a request (or with @seconds 0 post), @subject to be found again in the
  * answer. A full queue or a broken channel is the child's death, and handled

@@ -20,7 +20,7 @@
 #include "proto/limits.h"
 #include "sandbox/notify.h"
 
-#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + 5u)
+#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 5u)
 #define VM_MAX_REQUESTS 2048u
 
 enum vm_state {
@@ -76,7 +76,7 @@ struct child {
 
 	/* device workers */
 	const struct plan_device *dev;
-	uint32_t index;		/* of the VM's devices */
+	uint32_t index;		/* of the VM's devices; of a passt: in spec->nets */
 	int bus[2];		/* vcpu-worker's end, worker's end; -1: passed */
 	int events[2 * DEVICE_LIMIT_QUEUES + 1];
 	int config_page;	/* what the driver wrote there; -1: none */
@@ -111,6 +111,21 @@ struct backend {
 };
 
 _Static_assert(SPEC_MAX_QUEUE_PAIRS == FD_BACKEND_COUNT, "ipc/slots.h");
+
+/* Of a --net user=on, passt.c's. */
+struct passt {
+	struct child *child;	/* once it has died: to be started again */
+	int near, far;		/* ends of the socket: the worker's, passt's */
+	int said;		/* what it speaks into, and output hears */
+	struct loop_source output;
+	bool ready;		/* it has said that it runs */
+	bool again;		/* it is not the first */
+	uint64_t since, deadline, again_at, delay;	/* ns; 0: none */
+	uint64_t second;	/* ... of which it said so many lines: */
+	unsigned int lines;
+	uint32_t len;
+	char line[200], last[200];
+};
 
 /* A path of the configuration, by what it is for. */
 enum path_use {
@@ -171,6 +186,9 @@ struct vm {
 	struct backend nets[SPEC_MAX_NETS];
 	struct backend rng;
 	int port_in[VM_PORTS], port_out[VM_PORTS];
+
+	/* passt.c */
+	struct passt passts[SPEC_MAX_NETS];
 
 	/* memory.c */
 	int ram;		/* memfd of all regions */

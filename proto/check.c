@@ -206,6 +206,31 @@ check_machine(uint32_t boot, uint32_t max, const Bh__Topology *t,
 	return NULL;
 }
 
+static bool
+address_length(size_t len)
+{
+	return len == 0 || len == 4 || len == 16;
+}
+
+static const char *
+check_user_net(const Bh__UserNet *m)
+{
+	REQUIRE(m->n_ports <= USER_NET_LIMIT_PORTS, "too many published ports");
+	for (size_t i = 0; i < m->n_ports; i++) {
+		const Bh__PublishedPort *port = m->ports[i];
+
+		REQUIRE(port->host >= 1 && port->host <= 65535 &&
+		    port->guest >= 1 && port->guest <= 65535, "port");
+		REQUIRE(address_length(port->address.len), "address of a port");
+	}
+	REQUIRE(m->mtu <= 65520, "mtu");
+	REQUIRE(m->host_mac.len == 0 || m->host_mac.len == 6, "host_mac");
+	REQUIRE(address_length(m->address.len) && address_length(m->mask.len) &&
+	    address_length(m->gateway.len) && address_length(m->dns.len),
+	    "address");
+	return NULL;
+}
+
 static const char *
 check_spawn(const Bh__Spawn *m)
 {
@@ -217,6 +242,8 @@ check_spawn(const Bh__Spawn *m)
 	}
 	REQUIRE(m->n_slots >= 1 && m->slots[0] == FD_CTL,
 	    "the control channel is not first");
+	if (m->user_net != NULL)
+		return check_user_net(m->user_net);
 	return NULL;
 }
 
@@ -501,6 +528,7 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_QUIT:
 	case BH__PACKET__BODY_POWER_BUTTON:
 	case BH__PACKET__BODY_ATTACH_BUS:
+	case BH__PACKET__BODY_ATTACH_BACKEND:
 	case BH__PACKET__BODY_DRAIN:
 	case BH__PACKET__BODY_SAVE_STATE:
 	case BH__PACKET__BODY_STOP_REQUESTED:

@@ -14,5 +14,6 @@
 #define FILE_NAME_LIMIT 1023u		/* bytes of a name in a disk image */
 #define BUCKET_LIMIT_SIZE (1ull << 46)	/* tokens of a rate limit */
 #define BUCKET_LIMIT_REFILL_MS 86400000u	/* a day */
+#define USER_NET_LIMIT_PORTS 32u	/* that one passt publishes */
 
 #endif

@@ -73,6 +73,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(DEVICE_CONFIG,    device_config,    C, DEV, NEW,                0, 0),
 	MSG(DEVICE_READY,     device_ready,     DEV, C, CONF,               0, 0),
 	MSG(ATTACH_BUS,       attach_bus,       C, DEV, RUN,                1, 1),
+	MSG(ATTACH_BACKEND,   attach_backend,   C, DEV, RUN,                1, 1),
 	MSG(DRAIN,            drain,            C, DEV, RUN,                0, 0),
 	MSG(SAVE_STATE,       save_state,       C, DEV, RUN,                0, 0),
 	MSG(DEVICE_STATE,     device_state,     DEV, C, RUN | CLOSE,        0, 0),

@@ -37,5 +37,11 @@ struct compat_landlock_ruleset_attr {
 #define COMPAT_LANDLOCK_FS_ABI5 ((UINT64_C(1) << 16) - 1)
 #define COMPAT_LANDLOCK_NET_ABI4 UINT64_C(3)	/* bind and connect TCP */
 #define COMPAT_LANDLOCK_SCOPE_ABI6 UINT64_C(3)	/* abstract sockets, signals */
+#define COMPAT_LANDLOCK_BIND_TCP UINT64_C(1)
+#define COMPAT_LANDLOCK_RULE_NET_PORT 2
+struct compat_landlock_net_port_attr {
+	uint64_t allowed_access;
+	uint64_t port;
+};
 
 #endif

@@ -29,6 +29,7 @@ static const char *const step_text[] = {
 	[STEP_SESSION] = "making a session",
 	[STEP_ROOT] = "making an empty root",
 	[STEP_FDS] = "placing file descriptors",
+	[STEP_CONFINE] = "confining it",
 	[STEP_EXEC] = "executing it",
 };
 
@@ -255,11 +256,19 @@ child_run(struct child_plan *plan)
 	umask(077);
 	if (setsid() < 0)
 		fail(plan->status, STEP_SESSION, errno);
-	if (!plan->as_user)
+	if (!plan->as_user && plan->passt == NULL)
 		enter_jail(plan);
 	rc = place_fds(plan);
 	if (rc != 0)
 		fail(plan->status, STEP_FDS, rc);
+	if (plan->passt != NULL) {
+		rc = passt_confine(plan->passt);
+		if (rc != 0)
+			fail(plan->status, STEP_CONFINE, rc);
+		execveat(plan->binary, "", plan->passt->argv, envp,
+		    AT_EMPTY_PATH);
+		fail(plan->status, STEP_EXEC, errno);
+	}
 	(void)snprintf(name, sizeof(name), "%s:%u", plan->name, plan->instance);
 	execveat(plan->binary, "", argv, envp, AT_EMPTY_PATH);
 	fail(plan->status, STEP_EXEC, errno);

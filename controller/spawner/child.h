@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/spawner/passt.h"
 #include "ipc/chan.h"
 
 /* The steps that can fail, for the report. */
@@ -24,6 +25,7 @@ enum child_step {
 	STEP_SESSION,
 	STEP_ROOT,
 	STEP_FDS,
+	STEP_CONFINE,
 	STEP_EXEC,
 	STEP_COUNT,
 };
@@ -38,6 +40,7 @@ struct child_plan {
 	const char *name;	/* binary, for argv[0] */
 	uint32_t instance;
 	bool as_user;		/* none of the jail's namespaces and ids */
+	struct passt_start *passt;	/* NULL, or how to start that */
 	int binary;		/* O_PATH fd of what to execute */
 	int netns;		/* the VM's network namespace */
 	int null;		/* /dev/null, for 0, 1, 2 */

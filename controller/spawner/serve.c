@@ -313,12 +313,18 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 		.null = sp->start->null,
 		.nfds = msg->nfds,
 	};
+	static struct passt_start passt;	/* the child has a copy of its own */
 	int pair[2], pidfd = -1, rc;
 	pid_t pid;
 
 	for (unsigned int i = 0; i < msg->nfds; i++) {
 		plan.fds[i] = msg->fds[i];
 		plan.slots[i] = spawn->slots[i];
+	}
+	if (c->kind == PROC_PASST) {
+		passt_prepare(&passt, spawn->user_net, sp->start->rootless ? 0 :
+		    sp->start->uid_base + c->uid_index);
+		plan.passt = &passt;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -errno;
@@ -369,7 +375,17 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 	request.kind = (enum process_kind)spawn->kind;
 	request.instance = spawn->instance;
 	request.uid_index = spawn->uid_index;
-	if (!process_kinds[request.kind].as_user && sp->netns < 0) {
+	if (process_kinds[request.kind].foreign != (spawn->user_net != NULL)) {
+		send_failed(sp, request.seq, EINVAL, "no such process to start");
+		return;
+	}
+	if (sp->start->binaries[request.kind] < 0) {
+		send_failed(sp, request.seq, ENOENT, "passt is not there; "
+		    "install the package passt");
+		return;
+	}
+	if (!process_kinds[request.kind].as_user &&
+	    !process_kinds[request.kind].foreign && sp->netns < 0) {
 		send_child_failed(sp, &request, -sp->netns,
 		    "making the network namespace");
 		return;

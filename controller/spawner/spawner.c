@@ -45,8 +45,10 @@ complain(char *why, size_t size, const char *what, const char *name, int error)
 
 /* Open every kind's binary, executable by whoever we are. */
 static int
-open_binaries(const char *libexec, int *binaries, char *why, size_t size)
+open_binaries(const struct spawner_config *config, int *binaries, char *why,
+    size_t size)
 {
+	const char *libexec = config->libexec;
 	char path[4096];
 	int dir, rc = 0;
 
@@ -59,6 +61,11 @@ open_binaries(const char *libexec, int *binaries, char *why, size_t size)
 	for (int i = 0; rc == 0 && i < PROC_KIND_COUNT; i++) {
 		const char *name = process_kinds[i].binary;
 
+		/* What is not ours is missed when it is asked for. */
+		if (process_kinds[i].foreign) {
+			binaries[i] = open(config->passt, O_PATH | O_CLOEXEC);
+			continue;
+		}
 		binaries[i] = openat(dir, name, O_PATH | O_CLOEXEC);
 		if (binaries[i] < 0 || faccessat(dir, name, X_OK, 0) != 0) {
 			rc = errno;
@@ -151,7 +158,8 @@ keep_fds(struct spawner_start *st, int *report)
 	if (st->tty >= 0)
 		keep[n++] = &st->tty;
 	for (int i = 0; i < PROC_KIND_COUNT; i++)
-		keep[n++] = &st->binaries[i];
+		if (st->binaries[i] >= 0)
+			keep[n++] = &st->binaries[i];
 	/* Lift all above where they will be, close what lies there, pack. */
 	for (unsigned int i = 0; i < n; i++) {
 		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, (int)(3 + n));
@@ -280,7 +288,7 @@ prepare(const struct spawner_config *config, struct spawner_start *st, int *chan
 		return complain(why, size, "cannot make", "a socket", errno);
 	*chan = pair[0];
 	st->chan = pair[1];
-	return open_binaries(config->libexec, st->binaries, why, size);
+	return open_binaries(config, st->binaries, why, size);
 }
 
 static int

@@ -66,6 +66,13 @@ struct device_ops {
 	void (*backend_ready)(struct device *dev, int fd, uint32_t events);
 
 	/*
+	 * The back end was replaced: the new fd is at FD_BACKEND and, as the old
+	 * one is closed, watched for nothing. -errno: this device cannot. NULL:
+	 * no back end of this device is ever replaced.
+	 */
+	int (*backend_attached)(struct device *dev);
+
+	/*
 	 * Forget the driver. All requests that were in flight have been
 	 * finished or dropped when it returns. NULL: nothing to forget.
 	 */

@@ -201,6 +201,23 @@ on_attach_bus(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_attach_backend(struct worker *w, struct chan_msg *msg)
+{
+	struct device *dev = &w->dev;
+	int fd = chan_take_fd(msg, 0);
+	int rc = -ENOTSUP;
+
+	if (dev->ops->backend_attached != NULL) {
+		device_unwatch(dev, FD_BACKEND);
+		rc = dup3(fd, FD_BACKEND, O_CLOEXEC) < 0 ? -errno :
+		    dev->ops->backend_attached(dev);
+	}
+	close(fd);
+	worker_answer_ctl(w, msg->packet->seq, rc, "cannot attach a back end");
+	worker_look_after_queues(w);
+}
+
+static void
 on_drain(struct worker *w, struct chan_msg *msg)
 {
 	worker_ask_quiet(w, QUIET_DRAIN, msg->packet->seq, 0);
@@ -322,6 +339,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_REMOVE_MEMORY, on_remove_memory },
 	{ BH__PACKET__BODY_SET_DIRTY_LOG, on_set_dirty_log },
 	{ BH__PACKET__BODY_ATTACH_BUS, on_attach_bus },
+	{ BH__PACKET__BODY_ATTACH_BACKEND, on_attach_backend },
 	{ BH__PACKET__BODY_DRAIN, on_drain },
 	{ BH__PACKET__BODY_SAVE_STATE, on_save_state },
 	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },

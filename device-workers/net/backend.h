@@ -33,7 +33,10 @@ struct net_backend {
 	/* Does this queue get frames? -errno; -EINVAL: it already was so. */
 	int (*set_attached)(struct net_pair *p, bool attached);
 
-	/* Send one frame, or drop it whole. Its length or -errno. */
+	/*
+	 * Send one frame, or drop it whole. Its length or -errno; -ENOBUFS: it
+	 * is not dropped, send it again when ready() says so.
+	 */
 	ssize_t (*send)(struct net_pair *p, const struct iovec *iov,
 	    unsigned int niov);
 
@@ -47,8 +50,22 @@ struct net_backend {
 	/* Is a frame here already that p->fd does not show? NULL: never. */
 	bool (*pending)(const struct net_pair *p);
 
+	/*
+	 * What to wait for besides EPOLLIN, and what is to be done when it has
+	 * come: 1: what had to wait may be sent. -errno. NULL: nothing, ever.
+	 */
+	uint32_t (*events)(const struct net_pair *p);
+	int (*ready)(struct net_pair *p, uint32_t events);
+
 	/* Does -@err of one of these say that the back end is gone for good? */
 	bool (*is_gone)(int err);
+
+	/*
+	 * It is gone: hang up. And: another is at p->fd now. NULL: one that is
+	 * gone stays so, and the driver is not told.
+	 */
+	void (*end)(struct net_pair *p);
+	void (*restart)(struct net_pair *p);
 };
 
 /* The back end for @kind. NULL: there is none in this program. */

@@ -3,7 +3,7 @@ NET_SRCS := $(addprefix device-workers/net/,net.c net_hdr.c net_rx.c net_filter.
 	net_ctrl.c net_state.c)
 
 # The back ends of the shipped programs.
-NET_BACKEND_SRCS := $(addprefix device-workers/net/,backends.c tap.c)
+NET_BACKEND_SRCS := $(addprefix device-workers/net/,backends.c stream.c tap.c)
 
 PROGRAMS += bulkhead-net
 bulkhead-net_SRCS := device-workers/net/main.c $(NET_BACKEND_SRCS) \

@@ -229,8 +229,11 @@ frame_iov(struct net *n)
 	return used;
 }
 
-/* Send n->chain, or drop it: 5.1.6.2 has no way to tell the driver. */
-static void
+/*
+ * Send n->chain, or drop it: 5.1.6.2 has no way to tell the driver. False: it
+ * has to wait.
+ */
+static bool
 transmit(struct device *dev, unsigned int i)
 {
 	struct net *n = dev->priv;
@@ -242,14 +245,19 @@ transmit(struct device *dev, unsigned int i)
 	    virtq_copy_out_of(&n->chain, 0, &hdr, sizeof(hdr)) != sizeof(hdr) ||
 	    !net_check_tx(&hdr, n->chain.read_len - sizeof(hdr),
 	    dev->driver_features))
-		return;
+		return true;
 	/* The checked copy goes out, not what the driver has there by now. */
 	n->iov[0].iov_base = &hdr;
 	n->iov[0].iov_len = sizeof(hdr);
 	len = n->backend->send(p, n->iov, frame_iov(n));
+	if (n->backend->events != NULL)
+		net_watch(dev, i, (p->watched & EPOLLIN) != 0);
+	if (len == -ENOBUFS)
+		return false;
 	if (len < 0 && len != -EAGAIN && !net_backend_gone(dev, i, (int)-len))
 		log_guest("net: sending to the %s: %s", n->backend->name,
 		    log_errname((int)-len));
+	return true;
 }
 
 /* 5.1.2: without MQ the control queue is the third one. */
@@ -263,14 +271,14 @@ ctrl_queue(const struct device *dev)
 	return net_has(dev, VIRTIO_NET_F_MQ) ? 2 * n->npairs : 2;
 }
 
-/* May n->chain, of transmit queue @q, go now? */
+/* Send n->chain, of transmit queue @q, if it may go now. */
 static bool
-may_transmit(struct device *dev, unsigned int q)
+transmit_now(struct device *dev, unsigned int q)
 {
 	struct net *n = dev->priv;
 	uint64_t len = n->chain.read_len;
 
-	if (!device_limit_open(dev, &n->tx_rate, q))
+	if (!device_limit_open(dev, &n->tx_rate, q) || !transmit(dev, q / 2))
 		return false;
 	len = len > NET_HDR_SIZE ? len - NET_HDR_SIZE : 0;
 	device_limit_spend(&n->tx_rate, len < NET_FRAME_MAX ? len : NET_FRAME_MAX);
@@ -303,14 +311,12 @@ net_queue_ready(struct device *dev, unsigned int q)
 			virtq_no_kicks(vq);
 			continue;
 		}
-		if (!ctrl && !may_transmit(dev, q)) {
+		if (!ctrl && !transmit_now(dev, q)) {
 			virtq_unpop(vq, &n->chain);
 			break;
 		}
 		if (ctrl)
 			written = net_control(dev);
-		else
-			transmit(dev, q / 2);
 		virtq_push(vq, &n->chain, written);
 		if (++taken == TX_BATCH) {
 			device_again(dev, q);
@@ -323,8 +329,17 @@ net_queue_ready(struct device *dev, unsigned int q)
 static void
 net_backend_ready(struct device *dev, int fd, uint32_t events)
 {
-	(void)events;		/* what is wrong, reading says */
-	net_receive(dev, (unsigned int)(fd - FD_BACKEND));
+	struct net *n = dev->priv;
+	unsigned int i = (unsigned int)(fd - FD_BACKEND);
+	int rc = 0;
+
+	if (n->backend->ready != NULL)
+		rc = n->backend->ready(&n->pair[i], events);
+	if (rc > 0)
+		device_again(dev, 2 * i + 1);
+	else if (rc < 0)
+		(void)net_backend_gone(dev, i, -rc);
+	net_receive(dev, i);	/* what is wrong, reading says */
 }
 
 static void
@@ -345,6 +360,23 @@ net_reset(struct device *dev)
 	n->loaded = false;
 }
 
+/* Another peer is at FD_BACKEND. */
+static int
+net_backend_attached(struct device *dev)
+{
+	struct net *n = dev->priv;
+
+	if (n->backend->restart == NULL)
+		return -EINVAL;
+	n->backend->restart(&n->pair[0]);
+	n->pair[0].gone = false;
+	n->pair[0].watched = 0;
+	net_set_status(dev, NET_S_LINK_UP, 0);
+	net_receive(dev, 0);
+	device_again(dev, 1);
+	return 0;
+}
+
 static unsigned int
 net_drain(struct device *dev)
 {
@@ -362,6 +394,7 @@ const struct device_ops net_ops = {
 	.activate = net_activate,
 	.queue_ready = net_queue_ready,
 	.backend_ready = net_backend_ready,
+	.backend_attached = net_backend_attached,
 	.reset = net_reset,
 	.drain = net_drain,
 	.save = net_save,

@@ -22,7 +22,8 @@
 
 struct net_pair {
 	int fd;			/* tap queue, or socket */
-	bool watched;
+	void *priv;		/* the back end's own */
+	uint32_t watched;	/* events */
 	bool gone;		/* the back end is: nothing comes, nothing goes */
 	uint32_t held;		/* bytes of frame, read and not yet delivered */
 	/* What a receive buffer had no room for, at its place in the frame. */
@@ -90,10 +91,13 @@ int net_load(struct device *dev, uint32_t version, const uint8_t *buf,
  * or others should have their turn. */
 void net_receive(struct device *dev, unsigned int i);
 
+/* Wait for what the back end of pair @i has to send, and for frames if @frames. */
+void net_watch(struct device *dev, unsigned int i, bool frames);
+
 /* Stop waiting for frames of pair @i. */
 void net_rx_quiet(struct device *dev, unsigned int i);
 
-/* The back end answered -@err. True: it is gone, said once. */
+/* The back end answered -@err. True: it is gone, said once, the link is down. */
 bool net_backend_gone(struct device *dev, unsigned int i, int err);
 
 #endif

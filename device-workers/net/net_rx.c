@@ -23,27 +23,28 @@ enum rx_result { RX_AGAIN, RX_EMPTY, RX_STARVED, RX_STOP };
 void
 net_rx_quiet(struct device *dev, unsigned int i)
 {
-	struct net *n = dev->priv;
-	struct net_pair *p = &n->pair[i];
-
-	/* Not only "no events": errors of the fd would still wake the loop. */
-	if (p->watched)
-		device_unwatch(dev, p->fd);
-	p->watched = false;
+	net_watch(dev, i, false);
 }
 
-static void
-rx_watch(struct device *dev, unsigned int i)
+void
+net_watch(struct device *dev, unsigned int i, bool frames)
 {
 	struct net *n = dev->priv;
 	struct net_pair *p = &n->pair[i];
+	uint32_t events = frames ? EPOLLIN : 0;
 
-	if (p->watched || p->gone)
+	if (n->backend->events != NULL)
+		events |= n->backend->events(p);
+	if (p->gone)
+		events = 0;
+	if (events == p->watched)
 		return;
-	if (device_watch(dev, p->fd, EPOLLIN) == 0)
-		p->watched = true;
-	else
-		log_guest("net: cannot wait for frames of queue pair %u", i);
+	/* Not only "no events": errors of the fd would still wake the loop. */
+	if (events == 0)
+		device_unwatch(dev, p->fd);
+	else if (device_watch(dev, p->fd, events) != 0)
+		log_guest("net: cannot wait for queue pair %u", i);
+	p->watched = events;
 }
 
 bool
@@ -58,10 +59,13 @@ net_backend_gone(struct device *dev, unsigned int i, int err)
 		p->gone = true;
 		/* A tap has one life with all its queues. */
 		net_set_status(dev, 0, NET_S_LINK_UP);
+		p->held = 0;
 		log_error("net: %s queue %u is gone: %s", n->backend->name, i,
 		    log_errname(err));
+		net_rx_quiet(dev, i);
+		if (n->backend->end != NULL)
+			n->backend->end(p);
 	}
-	net_rx_quiet(dev, i);
 	return true;
 }
 
@@ -293,8 +297,5 @@ net_receive(struct device *dev, unsigned int i)
 	    n->backend->pending(p))
 		device_again(dev, 2 * i);
 	/* Level triggered: what the batch left wakes the loop at once. */
-	if (result == RX_AGAIN || result == RX_EMPTY)
-		rx_watch(dev, i);
-	else
-		net_rx_quiet(dev, i);
+	net_watch(dev, i, result == RX_AGAIN || result == RX_EMPTY);
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rootless networking: a passt for each --net user=on, a child like any other
+ * but not of our making. Owns the socket between it and the net worker, hears
+ * what it says on its standard error, starts it again when it has died. It must
+ * not believe it anything: its lines are words for the user, and one of digits
+ * alone says that it runs.
+ */
+#ifndef BULKHEAD_CONTROLLER_PASST_H
+#define BULKHEAD_CONTROLLER_PASST_H
+
+#include "controller/vm.h"
+
+/* A child and a socket for each --net user=on. -errno, with the line said. */
+int passt_make(struct vm *vm);
+
+/* Spawn @child, of kind PROC_PASST. */
+void passt_spawn(struct child *child);
+
+/* The worker of --net number @net was started, and has its end. */
+void passt_worker_has_it(struct vm *vm, uint32_t net);
+
+/* Do all run? */
+bool passt_ready(const struct vm *vm);
+
+/* @child could not be started, for @text; or is gone. */
+void passt_failed(struct child *child, const char *text);
+void passt_exited(struct child *child);
+
+/* Start again what has waited for it. True: some wait still. */
+bool passt_tick(struct vm *vm);
+
+#endif
