@@ -154,14 +154,14 @@ hear(struct child *child)
 	ssize_t n = read(p->output.fd, text, sizeof(text));
 
 	for (ssize_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
+		char c = text[i];
 
 		if (c == '\n') {
 			p->line[p->len] = '\0';
 			p->len = 0;
 			take_line(child);
 		} else if (p->len + 1 < sizeof(p->line)) {
-			p->line[p->len++] = c >= ' ' && c < 0x7f ? (char)c : '?';
+			p->line[p->len++] = c >= ' ' && c <= '~' ? c : '?';
 		}
 	}
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
