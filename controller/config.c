@@ -5,7 +5,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "build_id.h"
 #include "controller/supervise.h"
 
 #define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
@@ -334,6 +336,23 @@ send_vm_config(struct child *child)
 	send_memory(child);
 }
 
+static void
+send_api_start(struct child *child)
+{
+	struct vm *vm = child->vm;
+	Bh__ApiStart start = BH__API_START__INIT;
+	CHAN_PACKET(p, API_START, api_start, &start);
+
+	start.seccomp = seccomp(vm);
+	start.version = text(BULKHEAD_VERSION[0] != '\0' ? BULKHEAD_VERSION :
+	    "0.0.0");
+	start.build = text(BULKHEAD_BUILD_ID);
+	start.pid = (uint32_t)getpid();
+	start.listens = vm->api_listen >= 0;
+	start.events = vm->api_events >= 0;
+	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
+}
+
 void
 config_send(struct child *child)
 {
@@ -343,4 +362,6 @@ config_send(struct child *child)
 		send_load_config(child);
 	else if (child->kind == PROC_VCPU)
 		send_vm_config(child);
+	else if (child->kind == PROC_API)
+		send_api_start(child);
 }

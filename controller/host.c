@@ -35,23 +35,6 @@
 static const char *const uid_locks[] = { "/run/bulkhead.uids",
 					 "/dev/bulkhead.uids" };
 
-void
-host_probe(struct plan_host *host)
-{
-	host->phys_bits = 36;
-#ifdef __x86_64__
-	{
-		unsigned int a, b, c, d;
-
-		if (__get_cpuid(0x80000008, &a, &b, &c, &d) != 0)
-			host->phys_bits = a & 0xff;
-	}
-#endif
-	if (getrandom(&host->random, sizeof(host->random), 0) !=
-	    sizeof(host->random))
-		host->random = (uint64_t)getpid() << 16;
-}
-
 /* Bytes that a line of /proc/meminfo says, 0 if it is not there. */
 static uint64_t
 meminfo(const char *text, const char *name)
@@ -72,6 +55,29 @@ slurp(const char *path, char *text, size_t size)
 	text[n > 0 ? n : 0] = '\0';
 	if (fd >= 0)
 		close(fd);
+}
+
+void
+host_probe(struct plan_host *host)
+{
+	static char text[8192];
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+	host->phys_bits = 36;
+#ifdef __x86_64__
+	{
+		unsigned int a, b, c, d;
+
+		if (__get_cpuid(0x80000008, &a, &b, &c, &d) != 0)
+			host->phys_bits = a & 0xff;
+	}
+#endif
+	slurp("/proc/meminfo", text, sizeof(text));
+	host->memory = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
+	host->cpus = cpus > 0 ? (uint32_t)cpus : 0;
+	if (getrandom(&host->random, sizeof(host->random), 0) !=
+	    sizeof(host->random))
+		host->random = (uint64_t)getpid() << 16;
 }
 
 /* A count of the pool of pages of @page bytes. */
@@ -115,15 +121,14 @@ check_hugepages(const struct memory_spec *m, uint64_t standard,
 
 /* What may run where is the kernel's to say; here, what there can never be. */
 static int
-check_affinity(const struct cpus_spec *cpus, struct spec_error *err)
+check_affinity(const struct cpus_spec *cpus, uint32_t have,
+    struct spec_error *err)
 {
-	long have = sysconf(_SC_NPROCESSORS_CONF);
-
 	for (uint32_t i = 0; i < cpus->naffinity; i++)
 		for (size_t k = 0; k < cpus->affinity[i].ncpus; k++) {
 			uint64_t cpu = cpus->affinity[i].cpus[k];
 
-			if (have <= 0 || cpu < (uint64_t)have)
+			if (have == 0 || cpu < have)
 				continue;
 			(void)usage(err, "--cpus affinity=[%l@[%l]]: this host "
 			    "has no such CPU; give CPUs from 0 to %l",
@@ -145,11 +150,26 @@ warn_of_size(uint64_t size, uint64_t available)
 }
 
 int
-host_check(const struct vm_spec *spec, struct spec_error *err)
+host_check_kept(const struct vm_spec *spec, const struct plan_host *host,
+    struct spec_error *err)
+{
+	int rc = check_affinity(&spec->cpus, host->cpus, err);
+
+	if (rc != 0 || spec->memory.hugepages || host->memory == 0 ||
+	    spec->memory.size <= host->memory)
+		return rc;
+	(void)usage(err, "--memory size=%z: the host has %lM of memory and swap; "
+	    "lower it", spec->memory.size, host->memory >> 20);
+	return -ENOMEM;
+}
+
+int
+host_check(const struct vm_spec *spec, const struct plan_host *host,
+    struct spec_error *err)
 {
 	static char text[8192];
-	uint64_t total, free_now, size = spec->memory.size;
-	int rc = check_affinity(&spec->cpus, err);
+	uint64_t free_now, size = spec->memory.size;
+	int rc = host_check_kept(spec, host, err);
 
 	if (rc != 0)
 		return rc;
@@ -157,13 +177,7 @@ host_check(const struct vm_spec *spec, struct spec_error *err)
 	if (spec->memory.hugepages)
 		return check_hugepages(&spec->memory,
 		    meminfo(text, "Hugepagesize:"), err);
-	total = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
 	free_now = meminfo(text, "MemAvailable:");
-	if (total != 0 && size > total) {
-		(void)usage(err, "--memory size=%z: the host has %lM of memory "
-		    "and swap; lower it", size, total >> 20);
-		return -ENOMEM;
-	}
 	if (free_now != 0 && size > free_now)
 		warn_of_size(size, free_now);
 	return 0;

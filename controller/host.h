@@ -19,7 +19,15 @@ void host_probe(struct plan_host *host);
  * Compare the VM with the host: more memory than the host has at all is an
  * error, more than is free a warning. 0, or -ENOMEM with the line.
  */
-int host_check(const struct vm_spec *spec, struct spec_error *err);
+int host_check(const struct vm_spec *spec, const struct plan_host *host,
+    struct spec_error *err);
+
+/*
+ * What of it can be said later, without looking at the host again: by what
+ * host_probe() found. 0 or -errno with the line.
+ */
+int host_check_kept(const struct vm_spec *spec, const struct plan_host *host,
+    struct spec_error *err);
 
 /* Raise the limit of open files as far as it goes. */
 void host_raise_limits(void);

@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "controller/broker.h"
+#include "controller/manage.h"
 #include "controller/output.h"
 #include "controller/passt.h"
 #include "controller/paths.h"
@@ -23,6 +25,7 @@
 #define DRAIN_SECONDS 30u
 
 static const char *const state_names[] = {
+	[VM_NONE] = "none", [VM_CREATED] = "created",
 	[VM_STARTING] = "starting", [VM_RUNNING] = "running",
 	[VM_RESETTING] = "resetting", [VM_STOPPING] = "stopping",
 	[VM_OVER] = "over",
@@ -30,10 +33,12 @@ static const char *const state_names[] = {
 
 /* Where one may go from each state: a bit a state. */
 static const unsigned int next_states[] = {
+	[VM_NONE] = 1u << VM_CREATED | 1u << VM_STOPPING,
+	[VM_CREATED] = 1u << VM_NONE | 1u << VM_STARTING | 1u << VM_STOPPING,
 	[VM_STARTING] = 1u << VM_RUNNING | 1u << VM_STOPPING,
 	[VM_RUNNING] = 1u << VM_RESETTING | 1u << VM_STOPPING,
 	[VM_RESETTING] = 1u << VM_RUNNING | 1u << VM_STOPPING,
-	[VM_STOPPING] = 1u << VM_OVER,
+	[VM_STOPPING] = 1u << VM_NONE | 1u << VM_CREATED | 1u << VM_OVER,
 	[VM_OVER] = 0,
 };
 
@@ -53,7 +58,8 @@ static void
 kill_all(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->nchildren; i++)
-		child_kill(&vm->children[i]);
+		if (&vm->children[i] != vm->api || vm->after == AFTER_EXIT)
+			child_kill(&vm->children[i]);
 }
 
 /* Ask those with (@devices) or without a device to quit; how many are there? */
@@ -65,7 +71,8 @@ quit_some(struct vm *vm, bool devices)
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		struct child *c = &vm->children[i];
 
-		if (!child_alive(c) || (c->dev != NULL) != devices)
+		if (!child_alive(c) || (c->dev != NULL) != devices ||
+		    c->kind == PROC_API)
 			continue;
 		alive++;
 		if (c->kind == PROC_LOADER)
@@ -76,7 +83,26 @@ quit_some(struct vm *vm, bool devices)
 	return alive;
 }
 
-/* The vCPUs first, so that nothing new comes, then those who have to flush. */
+/* All of its processes are gone, and the VMM stays. */
+static void
+stopped(struct vm *vm)
+{
+	enum vm_state next = vm->after == AFTER_KEEP ? VM_CREATED : VM_NONE;
+
+	terminal_restore(&vm->terminal);
+	start_release(vm);
+	vm->stop_deadline = 0;
+	vm->said_why = false;
+	if (vm->after == AFTER_DELETE)
+		manage_forget(vm);
+	(void)life_enter(vm, next);
+	manage_progress(vm);
+}
+
+/*
+ * The vCPUs first, so that nothing new comes, then those who have to flush; the
+ * api-worker, which has answers to bring out, last.
+ */
 static void
 stop_progress(struct vm *vm)
 {
@@ -84,8 +110,37 @@ stop_progress(struct vm *vm)
 
 	if (quit_some(vm, first) != 0 || quit_some(vm, !first) != 0)
 		return;
+	if (vm->after != AFTER_EXIT) {
+		stopped(vm);
+		return;
+	}
+	manage_progress(vm);
+	if (child_alive(vm->api)) {
+		child_quit(vm->api);
+		return;
+	}
 	if (life_enter(vm, VM_OVER))
 		vm->loop.stop = true;
+}
+
+static enum vm_after
+what_after(const struct vm *vm, enum stop_cause cause)
+{
+	switch (cause) {
+	case STOP_GUEST:
+		return vm->spec.no_shutdown ? AFTER_KEEP : AFTER_EXIT;
+	case STOP_FAILED:
+		/* Who asked for the boot gets the answer, and may try again. */
+		return vm->spec.no_shutdown || (vm->pending.any &&
+		    vm->state == VM_STARTING) ? AFTER_KEEP : AFTER_EXIT;
+	case STOP_SHUTDOWN:
+		return AFTER_KEEP;
+	case STOP_DELETE:
+		return AFTER_DELETE;
+	case STOP_ASKED:
+		break;
+	}
+	return AFTER_EXIT;
 }
 
 void
@@ -104,10 +159,16 @@ void
 life_stop(struct vm *vm, enum stop_cause cause)
 {
 	bool early = vm->state == VM_STARTING;
+	enum vm_after after = what_after(vm, cause);
 
+	if (vm->state == VM_NONE || vm->state == VM_CREATED)
+		after = AFTER_EXIT;	/* there is nothing else to stop */
+	if (vm->state == VM_STOPPING && after == AFTER_EXIT)
+		vm->after = after;
 	if (!life_enter(vm, VM_STOPPING))
 		return;
-	if (cause == STOP_FAILED)
+	vm->after = after;
+	if (cause == STOP_FAILED && after == AFTER_EXIT)
 		vm->exit_status = 1;
 	vm->devices_first = cause == STOP_GUEST;
 	vm->stop_deadline = now_ns() + STOP_SECONDS * SECOND;
@@ -115,7 +176,9 @@ life_stop(struct vm *vm, enum stop_cause cause)
 	/* Before the guest ran there is nothing to flush. The opener answers
 	 * first what it was asked: it may have made something. */
 	for (uint32_t i = 0; early && i < vm->nchildren; i++)
-		if (vm->children[i].kind == PROC_OPENER)
+		if (vm->children[i].kind == PROC_API)
+			continue;
+		else if (vm->children[i].kind == PROC_OPENER)
 			child_quit(&vm->children[i]);
 		else
 			child_kill(&vm->children[i]);
@@ -136,11 +199,28 @@ life_fail(struct vm *vm, const char *fmt, ...)
 		log_info("%s", line);
 	} else {
 		vm->said_why = true;
+		memcpy(vm->failure, line, sizeof(line));
 		terminal_restore(&vm->terminal);
 		output_user("%s", line);
 	}
-	vm->exit_status = 1;
 	life_stop(vm, STOP_FAILED);
+	if (vm->after == AFTER_EXIT)
+		vm->exit_status = 1;
+}
+
+void
+life_child_failed(struct child *child, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (child->kind == PROC_API && child->vm->api_ready)
+		log_error("%s", line);
+	else
+		life_fail(child->vm, "%s", line);
 }
 
 /* ---- reset ------------------------------------------------------------------------------ */
@@ -162,11 +242,12 @@ reset_progress(struct vm *vm)
 	start_again(vm);
 }
 
-static void
-reset_begin(struct vm *vm)
+void
+life_reset(struct vm *vm)
 {
 	if (!life_enter(vm, VM_RESETTING))
 		return;
+	manage_event(vm, "vm", "rebooting");
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		Bh__Drain drain = BH__DRAIN__INIT;
 		CHAN_PACKET(p, DRAIN, drain, &drain);
@@ -193,7 +274,7 @@ guest_stopped(struct vm *vm, const Bh__GuestStopped *stopped)
 		return;
 	case BH__STOP_REASON__STOP_REASON_RESET:
 	case BH__STOP_REASON__STOP_REASON_TRIPLE_FAULT:
-		reset_begin(vm);
+		life_reset(vm);
 		return;
 	case BH__STOP_REASON__STOP_REASON_ERROR:
 	case _BH__STOP_REASON_IS_INT_SIZE:
@@ -201,6 +282,28 @@ guest_stopped(struct vm *vm, const Bh__GuestStopped *stopped)
 		life_fail(vm, "the guest cannot go on: %s", stopped->text);
 		return;
 	}
+}
+
+static void
+running(struct vm *vm)
+{
+	bool again = vm->state == VM_RESETTING;
+
+	if (!life_enter(vm, VM_RUNNING))
+		return;
+	manage_event(vm, "vm", again ? "rebooted" : "booted");
+	manage_progress(vm);
+}
+
+void
+life_boot(struct vm *vm)
+{
+	if (!life_enter(vm, VM_STARTING))
+		return;
+	vm->failure[0] = '\0';
+	vm->devices_first = false;
+	manage_event(vm, "vm", "booting");
+	start_begin(vm);
 }
 
 static void
@@ -220,7 +323,12 @@ acknowledged(struct child *child, const struct request *req)
 		return;
 	case BH__PACKET__BODY_START_VM:
 		child->chan.states = PROTO_RUNNING;
-		(void)life_enter(vm, VM_RUNNING);
+		running(vm);
+		return;
+	case BH__PACKET__BODY_API_START:
+		child->chan.states = PROTO_RUNNING |
+		    (child->told_quit ? PROTO_CLOSING : 0u);
+		manage_up(vm);
 		return;
 	default:
 		return;
@@ -285,7 +393,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 
 	/* Whoever is being stopped has nothing to say that changes it; but a
 	 * socket that was just made is to be removed. */
-	if (vm->state == VM_STOPPING || vm->state == VM_OVER) {
+	if ((vm->state == VM_STOPPING || vm->state == VM_OVER) &&
+	    child->kind != PROC_API) {
 		if (packet->body_case == BH__PACKET__BODY_OPENED &&
 		    req != NULL && child != vm->broker)
 			(void)paths_opened(vm, req->subject, packet->opened,
@@ -306,11 +415,13 @@ life_message(struct child *child, const Bh__Packet *packet,
 		rc = -EPROTO;
 	}
 	if (rc != 0) {
-		life_fail(vm, "%s (pid %u) broke the protocol by %s; it was "
-		    "killed", child->name, child->host_pid,
+		life_child_failed(child, "%s (pid %u) broke the protocol by %s; "
+		    "it was killed", child->name, child->host_pid,
 		    proto_name_of(packet->body_case));
 		child_kill(child);
 	}
+	if (vm->state == VM_STOPPING || vm->state == VM_OVER)
+		return;
 	if (vm->state == VM_RESETTING)
 		reset_progress(vm);
 	else
@@ -338,6 +449,8 @@ life_spawned(struct child *child)
 void
 life_exited(struct child *child)
 {
+	if (child == child->vm->api)
+		manage_down(child->vm);
 	go_on(child->vm);
 }
 
@@ -347,17 +460,23 @@ void
 life_tick(struct vm *vm)
 {
 	static const struct itimerspec never;
-	bool waiting = vm->stop_deadline != 0;
+	bool waiting = vm->stop_deadline != 0 || vm->api_again != 0;
 
 	supervise_deadlines(vm);
-	if (vm->state != VM_STOPPING && vm->state != VM_OVER &&
-	    passt_tick(vm))
+	if ((vm->state == VM_STARTING || vm->state == VM_RUNNING ||
+	    vm->state == VM_RESETTING) && passt_tick(vm))
 		waiting = true;
+	if (vm->api_again != 0 && now_ns() >= vm->api_again)
+		manage_start(vm);
 	if (vm->stop_deadline != 0 && now_ns() >= vm->stop_deadline) {
 		kill_all(vm);
 		/* A worker in a stuck system call cannot even die: the pid
 		 * namespace is left to the spawner's end. */
-		if (now_ns() >= vm->stop_deadline + SECOND / 2) {
+		if (now_ns() < vm->stop_deadline + SECOND / 2) {
+			;
+		} else if (vm->after != AFTER_EXIT) {
+			manage_stuck(vm);
+		} else {
 			(void)life_enter(vm, VM_OVER);
 			vm->loop.stop = true;
 		}
@@ -383,9 +502,9 @@ tell_size(struct vm *vm)
 			child_send(&vm->children[i], &p, NULL, 0, 0, 0);
 }
 
-/* Until there is an API: the host's power fails, the guest's button is pressed. */
-static void
-press_power_button(struct vm *vm)
+/* Of the API, and of SIGPWR: the host's power fails. */
+void
+life_power_button(struct vm *vm)
 {
 	Bh__PowerButton button = BH__POWER_BUTTON__INIT;
 	CHAN_PACKET(p, POWER_BUTTON, power_button, &button);
@@ -398,7 +517,7 @@ void
 life_signal(struct vm *vm, int signal)
 {
 	if (signal == SIGPWR) {
-		press_power_button(vm);
+		life_power_button(vm);
 		return;
 	}
 	if (signal == SIGWINCH) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a VM: STARTING, RUNNING, RESETTING, STOPPING, OVER. Takes what
- * supervise.c hears and decides; every transition is in life.c's table.
+ * The life of a VM: NONE, CREATED, STARTING, RUNNING, RESETTING, STOPPING, and
+ * again, or OVER. Takes what supervise.c hears and decides; every transition is
+ * in life.c's table.
  */
 #ifndef BULKHEAD_CONTROLLER_LIFE_H
 #define BULKHEAD_CONTROLLER_LIFE_H
@@ -10,9 +11,11 @@
 
 /* Why the VM is to stop. */
 enum stop_cause {
-	STOP_ASKED,		/* SIGINT, SIGTERM, Ctrl-] x */
+	STOP_ASKED,		/* SIGINT, SIGTERM, Ctrl-] x, vmm.shutdown */
 	STOP_GUEST,		/* the guest powered off */
 	STOP_FAILED,		/* a part of the VM is broken */
+	STOP_SHUTDOWN,		/* vm.shutdown: it may be booted again */
+	STOP_DELETE,		/* vm.delete */
 };
 
 /* Go to @next; a transition that the table does not have is refused. */
@@ -20,8 +23,24 @@ bool life_enter(struct vm *vm, enum vm_state next);
 
 void life_stop(struct vm *vm, enum stop_cause cause);
 
+/* Boot the VM that was created; what comes of it, manage_progress() hears. */
+void life_boot(struct vm *vm);
+
+/* Reset a running VM, as its guest may. */
+void life_reset(struct vm *vm);
+
+/* Press the power button of a running VM. */
+void life_power_button(struct vm *vm);
+
 /* Say why (once a VM), stop, exit status 1. Without "bulkhead: " and newline. */
 void life_fail(struct vm *vm, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * As life_fail() where @child is a part of the VM; where it is not, but the
+ * api-worker, that is said, and the VM goes on.
+ */
+void life_child_failed(struct child *child, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* From supervise.c: a checked message that is not the supervisor's own. @req is

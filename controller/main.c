@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "controller/confine.h"
 #include "controller/host.h"
 #include "controller/life.h"
+#include "controller/manage.h"
 #include "controller/options.h"
 #include "controller/output.h"
 #include "controller/start.h"
@@ -26,6 +28,9 @@
 #define EXIT_USAGE 2
 
 static struct vm the_vm;
+
+/* Texts of VMs that the API made. */
+static uint8_t arena[2u << 20];
 
 static unsigned int
 terminal_width(void)
@@ -63,7 +68,7 @@ read_options(struct vm_spec *spec, int argc, char **argv, int *status)
 	else if (result == OPTIONS_SHOW_VERSION)
 		show_version(spec);
 	else if (result == OPTIONS_RUN)
-		result = spec_check(spec, &err);
+		result = spec_has_vm(spec) ? spec_check(spec, &err) : 0;
 	if (result > 0)
 		return false;
 	if (result == 0 && spec->log.format != NULL)
@@ -84,11 +89,13 @@ static bool
 make_plan(struct vm *vm)
 {
 	struct spec_error err = { .line = "" };
-	struct plan_host host;
 
-	host_probe(&host);
-	if (plan_make(&vm->plan, &vm->spec, &host, &err) == 0 &&
-	    host_check(&vm->spec, &err) == 0)
+	host_probe(&vm->host);
+	if (!spec_has_vm(&vm->spec))
+		return true;
+	vm->state = VM_CREATED;
+	if (plan_make(&vm->plan, &vm->spec, &vm->host, &err) == 0 &&
+	    host_check(&vm->spec, &vm->host, &err) == 0)
 		return true;
 	output_user("%s", err.line);
 	return false;
@@ -159,8 +166,44 @@ make_timer(struct vm *vm)
 static bool
 uses_terminal(const struct vm *vm)
 {
-	return vm->terminal.tty >= 0 && (vm->spec.console.mode == PORT_TTY ||
+	return vm->terminal.tty >= 0 && vm->state != VM_NONE && (vm->spec.console.mode == PORT_TTY ||
 	    vm->spec.serial.mode == PORT_TTY);
+}
+
+/* The VMM's own fds, of the command line. */
+static bool
+adopt_fds(struct vm *vm)
+{
+	const struct vm_spec *spec = &vm->spec;
+	int listening = 0, flags;
+	socklen_t len = sizeof(listening);
+
+	if (spec->api.fd != 0) {
+		vm->api_listen = (int)spec->api.fd;
+		if (getsockopt(vm->api_listen, SOL_SOCKET, SO_ACCEPTCONN,
+		    &listening, &len) != 0 || listening == 0) {
+			life_fail(vm, "--api-socket fd=%u: not a listening "
+			    "socket; pass one", spec->api.fd);
+			return false;
+		}
+	}
+	if (spec->events.fd != 0)
+		vm->api_events = (int)spec->events.fd;
+	/* Who is slow to accept or to read shall not stop the api-worker. */
+	for (int i = 0; i < 2; i++) {
+		int fd = i == 0 ? vm->api_listen : vm->api_events;
+
+		if (fd < 0)
+			continue;
+		flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+		    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+			life_fail(vm, "--event-monitor fd=%d: %s", fd,
+			    log_errtext(errno));
+			return false;
+		}
+	}
+	return true;
 }
 
 /* Everything that the loop stands on. */
@@ -170,6 +213,8 @@ make_ready(struct vm *vm, const sigset_t *signals)
 	int rc;
 
 	vm->by_root = host_is_root();
+	vm->started_ns = now_ns();
+	vm->api_listen = vm->api_lock = vm->api_events = -1;
 	vm->spawner_pidfd = vm->kvm = vm->kernel = vm->initramfs = -1;
 	for (uint32_t i = 0; i < SPEC_MAX_LIMIT_GROUPS; i++)
 		vm->limits[i] = -1;
@@ -186,6 +231,8 @@ make_ready(struct vm *vm, const sigset_t *signals)
 		rc = catch_signals(vm, signals);
 	if (rc == 0)
 		rc = make_timer(vm);
+	if (rc == 0 && !adopt_fds(vm))
+		return false;
 	if (rc != 0)
 		life_fail(vm, "cannot start: %s%s", log_errtext(rc),
 		    rc == -EMFILE ? "; raise the limit of open files "
@@ -231,8 +278,14 @@ main(int argc, char **argv)
 		output_user("Ctrl-] x stops the VM");
 	/* Root's rights end here: processes are the spawner's, paths the
 	 * opener's. */
-	if (confine(vm) == 0)
-		start_begin(vm);
+	if (confine(vm) == 0) {
+		spec_use_arena(&vm->spec, arena, sizeof(arena));
+		manage_event(vm, "vmm", "starting");
+		if (vm->state == VM_CREATED)
+			life_boot(vm);
+		else
+			start_begin(vm);
+	}
 	if (!vm->loop.stop)
 		(void)loop_run(&vm->loop);
 	terminal_restore(&vm->terminal);

@@ -175,6 +175,13 @@ static const struct sub_option limit_group_subs[] = {
 	LIMITER(limit_group_spec),
 };
 
+static const struct sub_option place_subs[] = {
+	PATH("path", place_spec, path, ""),
+	{ .name = "fd", .type = SUB_FD, .offset = AT(place_spec, fd),
+	  .min = 3, .max = 1048575, .meta = "<n>",
+	  .help = "an inherited fd" },
+};
+
 static const struct sub_option rng_subs[] = {
 	PATH("src", rng_spec, src, "source of entropy; /dev/urandom"),
 	PCI(rng_spec),
@@ -241,6 +248,10 @@ static const struct limit_group_spec limit_group_default = { .id = NULL };
 #define STRING(n, f, m, h)						\
 	{ .name = n, .kind = OPTION_STRING, .offset = AT(vm_spec, f),	\
 	  .meta = m, .help = h }
+#define PLACE(n, f, h)							\
+	{ .name = n, .kind = OPTION_PLACE, .offset = AT(vm_spec, f),	\
+	  .subs = place_subs, .nsubs = COUNT(place_subs), .meta = "<path>",	\
+	  .help = h, .vmm = true }
 #define SUBS(n, f, t, h)						\
 	{ .name = n, .kind = OPTION_SUBS, .offset = AT(vm_spec, f),	\
 	  .subs = t, .nsubs = COUNT(t), .help = h }
@@ -285,28 +296,38 @@ const struct option_row option_rows[] = {
 	SUBS("platform", platform, platform_subs, "SMBIOS strings"),
 	{ .name = "seccomp", .kind = OPTION_WORD,
 	  .offset = AT(vm_spec, seccomp), .words = seccomp_words,
-	  .meta = "true|log|errno|false",
+	  .vmm = true, .meta = "true|log|errno|false",
 	  .help = "a denied system call kills its process, is logged, fails, "
 		  "or is let through; true" },
-	STRING("log-file", log.file, "<path>", "appended to; standard error"),
-	STRING("log-format", log.format, "<template>",
-	    "with {boottime} {level} {thread} {location} {msg} {pid} and more"),
-	{ .name = "verbose", .letter = 'v', .kind = OPTION_COUNT,
+	PLACE("api-socket", api, "the HTTP API, on a unix socket; without a "
+	    "kernel the VMM waits there for one"),
+	PLACE("event-monitor", events, "what happens to the VM, in JSON"),
+	{ .name = "no-shutdown", .kind = OPTION_FLAG, .vmm = true,
+	  .offset = AT(vm_spec, no_shutdown),
+	  .help = "when the guest powers off, go on without it" },
+	{ .name = "log-file", .kind = OPTION_STRING, .vmm = true,
+	  .offset = AT(vm_spec, log.file), .meta = "<path>",
+	  .help = "appended to; standard error" },
+	{ .name = "log-format", .kind = OPTION_STRING, .vmm = true,
+	  .offset = AT(vm_spec, log.format), .meta = "<template>",
+	  .help = "with {boottime} {level} {thread} {location} {msg} {pid} and "
+		  "more" },
+	{ .name = "verbose", .letter = 'v', .kind = OPTION_COUNT, .vmm = true,
 	  .offset = AT(vm_spec, log.verbosity),
 	  .help = "log more; twice: still more" },
 	{ .name = "version", .letter = 'V', .kind = OPTION_VERSION,
 	  .help = "print the version" },
 	{ .name = "help", .letter = 'h', .kind = OPTION_HELP,
 	  .help = "print this" },
-	OPTION_IS_LATER("api-socket"), OPTION_IS_LATER("balloon"),
+	OPTION_IS_LATER("balloon"),
 	OPTION_IS_LATER("dbus-object-path"), OPTION_IS_LATER("dbus-service-name"),
 	FLAG_IS_LATER("dbus-system-bus"), OPTION_IS_LATER("device"),
-	OPTION_IS_LATER("event-monitor"), OPTION_IS_LATER("fs"),
+	OPTION_IS_LATER("fs"),
 	OPTION_IS_LATER("fw-cfg-config"), OPTION_IS_LATER("gdb"),
 	OPTION_IS_LATER("generic-vhost-user"), OPTION_IS_LATER("host-data"),
 	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
 	FLAG_IS_LATER("landlock"), OPTION_IS_LATER("landlock-rules"),
-	OPTION_IS_LATER("memory-zone"), FLAG_IS_LATER("no-shutdown"),
+	OPTION_IS_LATER("memory-zone"),
 	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
 	OPTION_IS_LATER("pmem"), FLAG_IS_LATER("pvmemcontrol"),
 	FLAG_IS_LATER("pvpanic"),

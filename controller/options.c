@@ -74,8 +74,9 @@ value_follows(const struct walk *w)
 	return w->at + 1 < w->argc && w->argv[w->at + 1][0] != '-';
 }
 
-static int
-take_string(struct walk *w, const struct option_row *row, const char *value)
+int
+options_string(struct vm_spec *spec, const struct option_row *row,
+    const char *value, struct spec_error *err)
 {
 	struct span s = span_of(value);
 	bool cmdline = row->offset ==
@@ -85,18 +86,18 @@ take_string(struct walk *w, const struct option_row *row, const char *value)
 	char *text;
 
 	if (s.len == 0 && !cmdline)
-		return usage(w->err, "--%s: value missing; write --%s %s",
+		return usage(err, "--%s: value missing; write --%s %s",
 		    row->name, row->name, row->meta);
 	if (!value_printable(s))
-		return usage(w->err, "--%s %S: not printable UTF-8; use other "
+		return usage(err, "--%s %S: not printable UTF-8; use other "
 		    "characters", row->name, &s);
 	if (s.len > most)
-		return usage(w->err, "--%s %S: too long; at most %l bytes",
+		return usage(err, "--%s %S: too long; at most %l bytes",
 		    row->name, &s, (uint64_t)most);
-	text = spec_text(w->spec, value, s.len);
+	text = spec_text(spec, value, s.len);
 	if (text == NULL)
 		return -ENOMEM;
-	*(const char **)(void *)((uint8_t *)w->spec + row->offset) = text;
+	*(const char **)(void *)((uint8_t *)spec + row->offset) = text;
 	return 0;
 }
 
@@ -115,20 +116,54 @@ take_word(struct walk *w, const struct option_row *row, const char *value)
 	    &s, row->meta);
 }
 
-static int
-take_element(struct walk *w, const struct option_row *row, const char *value)
+void *
+options_element(struct vm_spec *spec, const struct option_row *row,
+    struct spec_error *err)
 {
-	uint32_t *count = (void *)((uint8_t *)w->spec + row->count_offset);
-	uint8_t *array = (uint8_t *)w->spec + row->offset;
+	uint32_t *count = (void *)((uint8_t *)spec + row->count_offset);
+	uint8_t *array = (uint8_t *)spec + row->offset;
 	void *element;
 
-	if (*count == row->max_elements)
-		return usage(w->err, "--%s: too many; at most %u", row->name,
+	if (*count == row->max_elements) {
+		(void)usage(err, "--%s: too many; at most %u", row->name,
 		    row->max_elements);
+		return NULL;
+	}
 	element = array + (size_t)*count * row->element_size;
 	memcpy(element, row->element_default, row->element_size);
 	(*count)++;
-	return options_subs(w->spec, row, element, value, w->err);
+	return element;
+}
+
+static int
+take_element(struct walk *w, const struct option_row *row, const char *value)
+{
+	void *element = options_element(w->spec, row, w->err);
+
+	return element == NULL ? -EINVAL :
+	    options_subs(w->spec, row, element, value, w->err);
+}
+
+/* "path", "path=path" or "fd=n". */
+static int
+take_place(struct walk *w, const struct option_row *row, const char *value)
+{
+	struct place_spec *place = (void *)((uint8_t *)w->spec + row->offset);
+	struct span s = span_of(value);
+
+	if (strncmp(value, "path=", 5) == 0 || strncmp(value, "fd=", 3) == 0) {
+		int err = options_subs(w->spec, row, place, value, w->err);
+
+		if (err == 0 && place->path != NULL && place->fd != 0)
+			return usage(w->err, "--%s %S: path and fd; leave one "
+			    "out", row->name, &s);
+		return err;
+	}
+	if (s.len == 0 || s.len > 4095 || !value_printable(s))
+		return usage(w->err, "--%s %S: not a path; write --%s <path> "
+		    "or fd=<n>", row->name, &s, row->name);
+	place->path = spec_text(w->spec, value, s.len);
+	return place->path == NULL ? -ENOMEM : 0;
 }
 
 static int
@@ -136,7 +171,7 @@ take_value(struct walk *w, const struct option_row *row, const char *value)
 {
 	switch (row->kind) {
 	case OPTION_STRING:
-		return take_string(w, row, value);
+		return options_string(w->spec, row, value, w->err);
 	case OPTION_WORD:
 		return take_word(w, row, value);
 	case OPTION_SUBS:
@@ -144,6 +179,9 @@ take_value(struct walk *w, const struct option_row *row, const char *value)
 		    (uint8_t *)w->spec + row->offset, value, w->err);
 	case OPTION_SUBS_LIST:
 		return take_element(w, row, value);
+	case OPTION_PLACE:
+		return take_place(w, row, value);
+	case OPTION_FLAG:
 	case OPTION_LATER:
 	case OPTION_LATER_FLAG:
 	case OPTION_COUNT:
@@ -157,7 +195,9 @@ take_value(struct walk *w, const struct option_row *row, const char *value)
 static int
 take_flag(struct walk *w, const struct option_row *row)
 {
-	if (row->kind == OPTION_COUNT)
+	if (row->kind == OPTION_FLAG)
+		*(bool *)((uint8_t *)w->spec + row->offset) = true;
+	else if (row->kind == OPTION_COUNT)
 		(*(uint32_t *)(void *)((uint8_t *)w->spec + row->offset))++;
 	else if (row->kind == OPTION_HELP)
 		w->result = OPTIONS_SHOW_HELP;
@@ -186,7 +226,7 @@ take_long(struct walk *w, const char *text)
 		return usage(w->err, "--%s: not supported yet; leave it out",
 		    row->name);
 	flag = row->kind == OPTION_COUNT || row->kind == OPTION_HELP ||
-	    row->kind == OPTION_VERSION;
+	    row->kind == OPTION_VERSION || row->kind == OPTION_FLAG;
 	if (flag && equals != NULL)
 		return usage(w->err, "--%s: takes no value; write --%s alone",
 		    row->name, row->name);

@@ -10,10 +10,12 @@
 #ifndef BULKHEAD_CONTROLLER_OPTIONS_H
 #define BULKHEAD_CONTROLLER_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "controller/spec.h"
+#include "controller/values.h"
 
 /* How the value of a sub-option is read, and what it is stored as. */
 enum sub_type {
@@ -21,6 +23,7 @@ enum sub_type {
 	SUB_TEXT,		/* const char *, 1 to max bytes */
 	SUB_PATH,		/* const char * */
 	SUB_U32,		/* uint32_t, min to max */
+	SUB_FD,			/* uint32_t, an inherited fd */
 	SUB_HEX,		/* uint32_t, min to max, 0x.. or decimal */
 	SUB_SIZE,		/* uint64_t, bytes, min to max */
 	SUB_TOGGLE,		/* bool */
@@ -53,6 +56,8 @@ enum option_kind {
 	OPTION_WORD,		/* one of words: uint32_t at offset */
 	OPTION_SUBS,		/* sub-options into the struct at offset */
 	OPTION_SUBS_LIST,	/* as that, appended to an array: several values */
+	OPTION_PLACE,		/* struct place_spec: a path, path= or fd= */
+	OPTION_FLAG,		/* no value: bool at offset */
 	OPTION_COUNT,		/* no value: uint32_t at offset is raised */
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -73,6 +78,7 @@ struct option_row {
 	const char *const *words;
 	const char *meta;
 	const char *help;
+	bool vmm;		/* not of the VM: of the VMM */
 };
 
 extern const struct option_row option_rows[];
@@ -102,6 +108,21 @@ int options_parse(struct vm_spec *spec, int argc, char *const *argv,
  */
 int options_subs(struct vm_spec *spec, const struct option_row *row,
     void *object, const char *value, struct spec_error *err);
+
+/*
+ * Single steps of that, for values that come from elsewhere (describe.c), where
+ * texts are not quoted. *@modes counts how often a port was told where to go; 0
+ * before the first value of an object.
+ */
+int options_value(struct vm_spec *spec, const struct option_row *row,
+    const struct sub_option *sub, void *object, struct span value,
+    uint32_t *modes, struct spec_error *err);
+/* The value of an OPTION_STRING. */
+int options_string(struct vm_spec *spec, const struct option_row *row,
+    const char *value, struct spec_error *err);
+/* One more element of an OPTION_SUBS_LIST, the default; NULL: too many. */
+void *options_element(struct vm_spec *spec, const struct option_row *row,
+    struct spec_error *err);
 
 /* The help text, @width columns wide, to standard output. */
 void options_help(unsigned int width);

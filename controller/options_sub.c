@@ -21,6 +21,7 @@ struct place {
 	const struct sub_option *sub;
 	void *object;
 	struct span value;
+	bool plain;		/* no quotes */
 	struct spec_error *err;
 };
 
@@ -58,7 +59,14 @@ store_text(struct place *p)
 
 	if (!value_printable(p->value))
 		return bad(p, "not printable UTF-8; use other characters");
-	err = value_unquote(p->value, text, sizeof(text));
+	if (p->plain && p->value.len < sizeof(text)) {
+		memcpy(text, p->value.at, p->value.len);
+		text[p->value.len] = '\0';
+		err = 0;
+	} else {
+		err = p->plain ? -E2BIG :
+		    value_unquote(p->value, text, sizeof(text));
+	}
 	if (err != 0 || strlen(text) > p->sub->max)
 		return bad_range(p);
 	if (text[0] == '\0')
@@ -265,32 +273,46 @@ store_affinity(struct place *p)
 }
 
 static int
-store_oem_strings(struct place *p)
+add_oem_string(struct place *p, const char *text)
 {
 	struct platform_spec *platform = p->object;
+	const char **slot = &platform->oem_strings[platform->noem_strings];
+
+	if (platform->noem_strings == SPEC_MAX_OEM_STRINGS)
+		return bad(p, "too many; at most 32 strings");
+	if (text[0] == '\0')
+		return bad(p, "an empty string; leave it out");
+	*slot = spec_text(p->spec, text, strlen(text));
+	if (*slot == NULL)
+		return -ENOMEM;
+	platform->noem_strings++;
+	return 0;
+}
+
+static int
+store_oem_strings(struct place *p)
+{
 	struct span rest, item;
 	char text[256];
+	int rc = 0;
 
 	if (!value_printable(p->value))
 		return bad(p, "not printable UTF-8; use other characters");
+	if (p->plain) {		/* one of them */
+		if (p->value.len >= sizeof(text))
+			return bad(p, "too long; at most 255 bytes each");
+		memcpy(text, p->value.at, p->value.len);
+		text[p->value.len] = '\0';
+		return add_oem_string(p, text);
+	}
 	if (!value_list(p->value, &rest))
 		return bad(p, "not a list; write [one,two]");
-	while (value_next(&rest, ',', &item) == 1) {
-		const char **slot =
-		    &platform->oem_strings[platform->noem_strings];
-
-		if (platform->noem_strings == SPEC_MAX_OEM_STRINGS)
-			return bad(p, "too many; at most 32 strings");
+	while (rc == 0 && value_next(&rest, ',', &item) == 1) {
 		if (value_unquote(item, text, sizeof(text)) != 0)
 			return bad(p, "too long; at most 255 bytes each");
-		if (text[0] == '\0')
-			return bad(p, "an empty string; leave it out");
-		*slot = spec_text(p->spec, text, strlen(text));
-		if (*slot == NULL)
-			return -ENOMEM;
-		platform->noem_strings++;
+		rc = add_oem_string(p, text);
 	}
-	return 0;
+	return rc;
 }
 
 /* Bare words and file=, socket=: only one of them says where a port goes. */
@@ -329,6 +351,7 @@ store(struct place *p, uint32_t *mode_given)
 	case SUB_TEXT:
 	case SUB_PATH:
 		return store_text(p);
+	case SUB_FD:
 	case SUB_U32:
 	case SUB_HEX:
 	case SUB_SIZE:
@@ -356,6 +379,17 @@ store(struct place *p, uint32_t *mode_given)
 		return store_oem_strings(p);
 	}
 	return -EINVAL;
+}
+
+int
+options_value(struct vm_spec *spec, const struct option_row *row,
+    const struct sub_option *sub, void *object, struct span value,
+    uint32_t *modes, struct spec_error *err)
+{
+	struct place p = { .spec = spec, .row = row, .sub = sub,
+	    .object = object, .value = value, .plain = true, .err = err };
+
+	return store(&p, modes);
 }
 
 /* ---- the walk ---------------------------------------------------------------- */

@@ -256,6 +256,25 @@ passt_make(struct vm *vm)
 }
 
 void
+passt_release(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
+		struct passt *p = &vm->passts[i];
+
+		/* A VM that failed early has made none: all is 0. */
+		if (!vm->spec.nets[i].user || p->near == 0)
+			continue;
+		if (p->output.added)
+			loop_remove(&vm->loop, &p->output);
+		drop(&p->output.fd);
+		drop(&p->near);
+		drop(&p->far);
+		drop(&p->said);
+		vm->nets[i].nfds = 0;
+	}
+}
+
+void
 passt_worker_has_it(struct vm *vm, uint32_t net)
 {
 	if (!vm->spec.nets[net].user)

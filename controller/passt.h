@@ -14,6 +14,9 @@
 /* A child and a socket for each --net user=on. -errno, with the line said. */
 int passt_make(struct vm *vm);
 
+/* The VM is over: let go of what was made and not spawned. */
+void passt_release(struct vm *vm);
+
 /* Spawn @child, of kind PROC_PASST. */
 void passt_spawn(struct child *child);
 

@@ -43,9 +43,15 @@ paths_list(struct vm *vm)
 {
 	const struct vm_spec *spec = &vm->spec;
 
-	vm->npaths = 0;
-	if (spec->log.file != NULL)
+	vm->npaths = vm->npaths_asked = vm->npaths_done = 0;
+	if (!vm->vmm_opened && spec->log.file != NULL)
 		add(vm, PATH_LOG, 0);
+	if (!vm->vmm_opened && spec->events.path != NULL)
+		add(vm, PATH_EVENTS, 0);
+	if (!vm->vmm_opened && spec->api.path != NULL)
+		add(vm, PATH_API, 0);
+	if (vm->state != VM_STARTING)
+		return;
 	add(vm, PATH_KVM, 0);
 	add(vm, PATH_KERNEL, 0);
 	if (spec->payload.initramfs != NULL)
@@ -80,6 +86,13 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 	switch (use) {
 	case PATH_LOG:
 		(void)snprintf(buf, size, "--log-file %s", s->log.file);
+		return;
+	case PATH_API:
+		(void)snprintf(buf, size, "--api-socket %s", s->api.path);
+		return;
+	case PATH_EVENTS:
+		(void)snprintf(buf, size, "--event-monitor %s",
+		    s->events.path);
 		return;
 	case PATH_KVM:
 		(void)snprintf(buf, size, "/dev/kvm");
@@ -142,6 +155,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	case PROC_OPENER:
 	case PROC_VCPU:
 	case PROC_PASST:
+	case PROC_API:
 	case PROC_KIND_COUNT:
 		break;
 	}
@@ -200,6 +214,14 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		open.kind = BH__OPEN_KIND__OPEN_KIND_APPEND;
 		open.path = constless(s->log.file);
 		break;
+	case PATH_API:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_API;
+		open.path = constless(s->api.path);
+		break;
+	case PATH_EVENTS:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_APPEND;
+		open.path = constless(s->events.path);
+		break;
 	case PATH_KVM:
 		open.kind = BH__OPEN_KIND__OPEN_KIND_KVM;
 		break;
@@ -256,7 +278,8 @@ remedy(const struct vm *vm, const struct path_item *item, int error)
 
 	switch (error) {
 	case ENOENT:
-		return item->use == PATH_KVM ? "; load kvm-intel or kvm-amd, and "
+		return item->use == PATH_API ? "; make the directory first" :
+		    item->use == PATH_KVM ? "; load kvm-intel or kvm-amd, and "
 		    "enable virtualization in the firmware" :
 		    item->use == PATH_PORT ? "; make the directory first" :
 		    item->use == PATH_TAP ? "" : "; check the path";
@@ -271,7 +294,7 @@ remedy(const struct vm *vm, const struct path_item *item, int error)
 	case EISDIR:
 		return "; give a file";
 	case EADDRINUSE:
-		return "; another VM listens there, choose another path";
+		return "; another listens there, choose another path";
 	case EMFILE:
 		return "; raise the limit of open files (ulimit -n)";
 	default:
@@ -367,6 +390,26 @@ remember(struct vm *vm, const Bh__Opened *opened, int dir)
 		    log_errtext(rc));
 }
 
+/* The socket goes to each api-worker that there will be; its lock stays here. */
+static int
+api_opened(struct vm *vm, const Bh__Opened *opened, struct chan_msg *msg)
+{
+	Bh__Opened lock = *opened;
+	char name[300];
+
+	if (msg->nfds != 3)
+		return -EPROTO;
+	vm->api_listen = chan_take_fd(msg, 0);
+	vm->api_lock = chan_take_fd(msg, 2);
+	remember(vm, opened, msg->fds[1]);
+	(void)snprintf(name, sizeof(name), "%.128s.lock", opened->name);
+	lock.name = name;
+	lock.device = opened->lock_device;
+	lock.inode = opened->lock_inode;
+	remember(vm, &lock, msg->fds[1]);
+	return 0;
+}
+
 static int
 port_opened(struct vm *vm, const struct path_item *item,
     const Bh__Opened *opened, struct chan_msg *msg)
@@ -415,6 +458,11 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 	case PATH_LOG:
 		output_to(chan_take_fd(msg, 0));
 		return 0;
+	case PATH_API:
+		return api_opened(vm, opened, msg);
+	case PATH_EVENTS:
+		vm->api_events = chan_take_fd(msg, 0);
+		return 0;
 	case PATH_KVM:
 		vm->kvm = chan_take_fd(msg, 0);
 		return 0;
@@ -456,6 +504,7 @@ paths_adopt_taps(struct vm *vm)
 				    log_errtext(rc));
 			(void)fcntl(net->fds[k], F_SETFD, FD_CLOEXEC);
 			b->fds[b->nfds++] = net->fds[k];
+			b->borrowed = true;
 		}
 	}
 	return 0;

@@ -69,6 +69,7 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 	case PROC_VCPU:
 	case PROC_CONSOLE:
 	case PROC_PASST:
+	case PROC_API:
 	case PROC_KIND_COUNT:
 		break;
 	}
@@ -172,6 +173,14 @@ plan_mac(struct plan_device *dev, const struct net_spec *net, uint64_t random)
 	for (size_t i = 0; i < sizeof(dev->mac); i++)
 		dev->mac[i] = (uint8_t)(random >> (40 - 8 * i));
 	dev->mac[0] = (uint8_t)((dev->mac[0] & 0xfc) | 0x02);
+}
+
+/* A step of a generator that comes by every number. */
+void
+plan_next_random(struct plan_host *host)
+{
+	host->random = host->random * 6364136223846793005u +
+	    1442695040888963407u;
 }
 
 int

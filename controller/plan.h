@@ -48,7 +48,12 @@ struct vm_plan {
 struct plan_host {
 	uint32_t phys_bits;		/* of the CPU */
 	uint64_t random;		/* seed of MAC addresses */
+	uint64_t memory;		/* bytes, and swap; 0: not known */
+	uint32_t cpus;			/* configured; 0: not known */
 };
+
+/* Another seed, for another VM. */
+void plan_next_random(struct plan_host *host);
 
 /*
  * @spec has passed spec_check(). 0, or -EINVAL with the line for the user (RAM

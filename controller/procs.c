@@ -22,6 +22,8 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_CONSOLE] = { .name = "console", .binary = "bulkhead-console",
 	    .peer = PEER_DEVICE },
 	[PROC_PASST] = { .name = "passt", .binary = "passt", .foreign = true },
+	[PROC_API] = { .name = "api", .binary = "bulkhead-api",
+	    .peer = PEER_API },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

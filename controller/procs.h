@@ -21,6 +21,7 @@ enum process_kind {
 	PROC_RNG,
 	PROC_CONSOLE,
 	PROC_PASST,
+	PROC_API,
 	PROC_KIND_COUNT,
 };
 

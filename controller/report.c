@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/life.h"
+#include "controller/manage.h"
 #include "controller/output.h"
 #include "controller/paths.h"
 #include "controller/values.h"
@@ -73,7 +74,7 @@ report_failed(struct child *child, const Bh__Failed *failed)
 		return;
 	}
 	paths_option_of(vm, child, option, sizeof(option));
-	life_fail(vm, "%s: %s", option, text);
+	life_child_failed(child, "%s: %s", option, text);
 }
 
 static const char *
@@ -114,13 +115,15 @@ report_exit(struct child *child)
 	else
 		(void)snprintf(end, sizeof(end), "exit status %d", child->status);
 	log_info("%s (pid %u) is gone: %s", child->name, child->host_pid, end);
+	if (!orderly)
+		manage_event_id(vm, "worker", "died", child->name);
 	if (orderly || child->failed || vm->said_why || child->host_pid == 0)
 		return;
 	/* Killed by us because the time was over. */
 	if (child->told_quit && child->signal != 0)
 		return;
 	paths_option_of(vm, child, option, sizeof(option));
-	life_fail(vm, "%s (%s, pid %u) died: %s%s",
+	life_child_failed(child, "%s (%s, pid %u) died: %s%s",
 	    process_kinds[child->kind].binary, option, child->host_pid,
 	    child->signal != 0 ? "killed by " : "", end);
 }

@@ -101,7 +101,7 @@ supervise_deadlines(struct vm *vm)
 
 		if (child == NULL || now < r->deadline)
 			continue;
-		life_fail(vm, "%s did not answer %s in time; it was killed",
+		life_child_failed(child, "%s did not answer %s in time; it was killed",
 		    child->name, proto_name_of(r->type));
 		requests_drop(child);
 		child_kill(child);

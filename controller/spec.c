@@ -28,8 +28,46 @@ spec_init(struct vm_spec *spec)
 }
 
 void
+spec_use_arena(struct vm_spec *spec, void *arena, size_t size)
+{
+	spec->arena = arena;
+	spec->arena_size = size;
+	spec->arena_used = 0;
+}
+
+void
+spec_init_vm(struct vm_spec *spec)
+{
+	static struct vm_spec fresh;
+
+	spec_init(&fresh);
+	fresh.seccomp = spec->seccomp;
+	fresh.log = spec->log;
+	fresh.api = spec->api;
+	fresh.events = spec->events;
+	fresh.no_shutdown = spec->no_shutdown;
+	/* The VMM's own texts are in the list: it stays. */
+	fresh.texts = spec->texts;
+	fresh.arena = spec->arena;
+	fresh.arena_size = spec->arena_size;
+	*spec = fresh;
+}
+
+bool
+spec_has_vm(const struct vm_spec *spec)
+{
+	if (spec->payload.kernel != NULL || spec->payload.firmware != NULL)
+		return true;
+	for (unsigned int i = 0; i < option_nrows; i++)
+		if ((spec->given & 1ull << i) != 0 && !option_rows[i].vmm)
+			return true;
+	return spec->api.path == NULL && spec->api.fd == 0;
+}
+
+void
 spec_free(struct vm_spec *spec)
 {
+	spec->arena_used = 0;
 	while (spec->texts != NULL) {
 		struct spec_text *next = spec->texts->next;
 
@@ -47,6 +85,15 @@ spec_array(struct vm_spec *spec, size_t n, size_t size)
 	if (__builtin_mul_overflow(n, size, &bytes) ||
 	    __builtin_add_overflow(bytes, sizeof(*t), &all))
 		return NULL;
+	if (spec->arena != NULL) {
+		size_t at = (spec->arena_used + 15) & ~(size_t)15;
+
+		if (at > spec->arena_size || bytes > spec->arena_size - at)
+			return NULL;
+		spec->arena_used = at + bytes;
+		memset(spec->arena + at, 0, bytes);
+		return spec->arena + at;
+	}
 	t = calloc(1, all);
 	if (t == NULL)
 		return NULL;

@@ -195,6 +195,12 @@ struct log_spec {
 	uint32_t verbosity;	/* how many -v */
 };
 
+/* A file or socket: by path, or by an fd that was inherited (0: by path). */
+struct place_spec {
+	const char *path;	/* NULL, and fd 0: not given */
+	uint32_t fd;
+};
+
 struct spec_text {
 	struct spec_text *next;
 	char text[];
@@ -213,10 +219,18 @@ struct vm_spec {
 	struct rng_spec rng;
 	struct port_spec console, serial, debug_console;
 	struct platform_spec platform;
+	/* The VMM's own; the same whatever VM it has. */
 	uint32_t seccomp;	/* enum seccomp_mode */
 	struct log_spec log;
+	struct place_spec api, events;
+	bool no_shutdown;
+
 	uint64_t given;		/* bit n: row n of the option table was used */
 	struct spec_text *texts;
+	/* Where there is an arena, texts and arrays are taken from it: who is
+	 * jailed gets no memory. A copy of the spec shares what is below used. */
+	uint8_t *arena;
+	size_t arena_size, arena_used;
 };
 
 /* One line for the user, without the program's name and newline. */
@@ -239,6 +253,18 @@ void *spec_array(struct vm_spec *spec, size_t n, size_t size);
 
 /* Which of spec->limit_groups a disk is in, or -1: in none. */
 int spec_limit_group(const struct vm_spec *spec, const struct disk_spec *disk);
+
+/*
+ * Take memory from @arena of @size bytes from now on. Of the same lifetime as the
+ * spec; spec_free() empties it.
+ */
+void spec_use_arena(struct vm_spec *spec, void *arena, size_t size);
+
+/* Make @spec the defaults, but for what is the VMM's own, its memory included. */
+void spec_init_vm(struct vm_spec *spec);
+
+/* Does the command line describe a VM, or a VMM that is to wait for one? */
+bool spec_has_vm(const struct vm_spec *spec);
 
 /*
  * Everything that can be said of a spec without looking at the host: ranges that

@@ -11,6 +11,7 @@
 
 #include "controller/config.h"
 #include "controller/life.h"
+#include "controller/manage.h"
 #include "controller/passt.h"
 #include "controller/paths.h"
 #include "controller/resources.h"
@@ -28,14 +29,18 @@
 
 #define START_SECONDS 60u	/* the lab is a hundred times slower than a host */
 
-void
-start_begin(struct vm *vm)
+/* Everything is open. */
+static void
+paths_done(struct vm *vm)
 {
-	paths_list(vm);
-	vm->opening = true;
-	vm->opener = child_new(vm, PROC_OPENER, NULL);
-	if (child_spawn(vm->opener, NULL, NULL, 0) == 0)
-		start_progress(vm);
+	child_quit(vm->opener);
+	vm->opening = false;
+	if (!vm->vmm_opened) {
+		vm->vmm_opened = true;
+		manage_start(vm);
+	}
+	if (vm->state == VM_STARTING)
+		start_build(vm);
 }
 
 static void
@@ -49,11 +54,22 @@ ask_paths(struct vm *vm)
 			break;
 		paths_ask(vm, vm->opener, vm->npaths_asked++);
 	}
-	if (vm->npaths_done < vm->npaths || vm->state != VM_STARTING)
+	if (vm->npaths_done == vm->npaths)
+		paths_done(vm);
+}
+
+void
+start_begin(struct vm *vm)
+{
+	paths_list(vm);
+	vm->opening = true;
+	if (vm->npaths == 0) {
+		paths_done(vm);
 		return;
-	child_quit(vm->opener);
-	vm->opening = false;
-	start_build(vm);
+	}
+	vm->opener = child_new(vm, PROC_OPENER, NULL);
+	if (child_spawn(vm->opener, NULL, NULL, 0) == 0)
+		start_progress(vm);
 }
 
 /* ---- spawning ---------------------------------------------------------------------- */
@@ -124,8 +140,8 @@ pack_device(struct child *child, struct baggage *b)
 	pack(b, child->config_page, FD_CONFIG_PAGE);
 }
 
-static void
-spawn(struct child *child)
+void
+start_spawn(struct child *child)
 {
 	struct vm *vm = child->vm;
 	struct baggage b = { .n = 0 };
@@ -148,6 +164,10 @@ spawn(struct child *child)
 	case PROC_PASST:
 		passt_spawn(child);
 		return;
+	case PROC_API:
+		pack(&b, vm->api_listen, FD_API);
+		pack(&b, vm->api_events, FD_API_EVENTS);
+		break;
 	case PROC_OPENER:
 	case PROC_KIND_COUNT:
 		return;
@@ -181,7 +201,7 @@ spawn_children(struct vm *vm)
 	    i++)
 		if (vm->children[i].phase == CHILD_NONE &&
 		    !vm->children[i].configured && !vm->said_why)
-			spawn(&vm->children[i]);
+			start_spawn(&vm->children[i]);
 }
 
 static void
@@ -215,6 +235,75 @@ start_build(struct vm *vm)
 			return;
 	}
 	start_progress(vm);
+}
+
+static void
+let_go(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void
+release_backend(struct backend *b)
+{
+	if (b->nfds == 0)
+		return;
+	for (uint32_t i = 0; i < b->nfds && !b->borrowed; i++)
+		let_go(&b->fds[i]);
+	if (b->folder > 0)
+		let_go(&b->folder);
+	*b = (struct backend){ .folder = -1 };
+}
+
+static void
+release_child(struct child *child)
+{
+	for (uint32_t i = 0; child->dev != NULL && i < plan_nevents(child->dev);
+	    i++)
+		let_go(&child->events[i]);
+	let_go(&child->bus[0]);
+	let_go(&child->bus[1]);
+	let_go(&child->config_page);
+	/* Its place is free for any kind. */
+	child->phase = CHILD_GONE;
+	child->kind = PROC_OPENER;
+	child->dev = NULL;
+}
+
+void
+start_release(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (&vm->children[i] != vm->api)
+			release_child(&vm->children[i]);
+	passt_release(vm);
+	vm->opener = vm->broker = vm->loader = vm->vcpu = NULL;
+	for (uint32_t i = 0; i < SPEC_MAX_DISKS; i++)
+		release_backend(&vm->disks[i]);
+	for (uint32_t i = 0; i < SPEC_MAX_NETS; i++)
+		release_backend(&vm->nets[i]);
+	release_backend(&vm->rng);
+	for (uint32_t i = 0; i < VM_PORTS; i++) {
+		if (vm->port_in[i] == vm->terminal.in)
+			vm->port_in[i] = -1;
+		if (vm->port_out[i] == vm->terminal.out)
+			vm->port_out[i] = -1;
+		let_go(&vm->port_in[i]);
+		let_go(&vm->port_out[i]);
+	}
+	for (uint32_t i = 0; i < SPEC_MAX_LIMIT_GROUPS; i++)
+		let_go(&vm->limits[i]);
+	let_go(&vm->kvm);
+	let_go(&vm->kernel);
+	let_go(&vm->initramfs);
+	let_go(&vm->ram);
+	let_go(&vm->rings);
+	let_go(&vm->rings_to_far);
+	let_go(&vm->rings_to_guest);
+	vm->loaded = vm->start_sent = false;
+	vm->resets = 0;
 }
 
 void
@@ -348,14 +437,14 @@ start_guest(struct vm *vm)
 void
 start_progress(struct vm *vm)
 {
-	if (vm->state != VM_STARTING && vm->state != VM_RESETTING)
-		return;
 	if (vm->said_why)
 		return;
-	if (vm->opening) {
+	if (vm->opening && vm->state != VM_STOPPING && vm->state != VM_OVER) {
 		ask_paths(vm);
 		return;
 	}
+	if (vm->state != VM_STARTING && vm->state != VM_RESETTING)
+		return;
 	if (vm->vcpu == NULL || vm->vcpu->phase == CHILD_GONE)
 		return;
 	spawn_children(vm);

@@ -9,7 +9,7 @@
 
 #include "controller/vm.h"
 
-/* Begin: spawn the opener and ask for every path. */
+/* Begin: spawn the opener and ask for every path that is not open yet. */
 void start_begin(struct vm *vm);
 
 /* After the paths: make memory and fds, spawn everybody. */
@@ -17,6 +17,12 @@ void start_build(struct vm *vm);
 
 /* After a reset: new vcpu-worker and loader over the same memory and workers. */
 void start_again(struct vm *vm);
+
+/* Spawn @child with the fds of its kind, and send its configuration. */
+void start_spawn(struct child *child);
+
+/* The VM is over: let go of all that it was made of. */
+void start_release(struct vm *vm);
 
 /* Something happened: send what can be sent now. */
 void start_progress(struct vm *vm);

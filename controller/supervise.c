@@ -16,6 +16,7 @@
 #include "build_id.h"
 #include "controller/host.h"
 #include "controller/life.h"
+#include "controller/manage.h"
 #include "controller/output.h"
 #include "controller/passt.h"
 #include "controller/report.h"
@@ -69,7 +70,7 @@ child_send(struct child *child, Bh__Packet *packet, const int *fds,
 	/* A hang-up is followed by its exit, which says more. */
 	if (rc == 0 || rc == -EPIPE)
 		return;
-	life_fail(child->vm, "%s: cannot send %s: %s; it was killed",
+	life_child_failed(child, "%s: cannot send %s: %s; it was killed",
 	    child->name, proto_name_of(packet->body_case), log_errname(rc));
 	child_kill(child);
 }
@@ -109,7 +110,7 @@ child_kill(struct child *child)
 static void
 broken(struct child *child, const char *what)
 {
-	life_fail(child->vm, "%s (pid %u) broke the protocol: %s; it was "
+	life_child_failed(child, "%s (pid %u) broke the protocol: %s; it was "
 	    "killed", child->name, child->host_pid, what);
 	loop_remove(&child->vm->loop, &child->control);
 	child->hung_up = true;
@@ -121,7 +122,7 @@ take_hello(struct child *child, const Bh__Hello *hello)
 {
 	if (hello->protocol != PROTO_VERSION ||
 	    strcmp(hello->build_id, BULKHEAD_BUILD_ID) != 0) {
-		life_fail(child->vm, "%s is of another build (%s; this is %s); "
+		life_child_failed(child, "%s is of another build (%s; this is %s); "
 		    "install them together", process_kinds[child->kind].binary,
 		    hello->build_id, BULKHEAD_BUILD_ID);
 		child_kill(child);
@@ -141,7 +142,7 @@ denied_ready(struct loop_source *src, uint32_t events)
 
 	if (notify_receive(src->fd, &call) == 1) {
 		notify_describe(&call, text, sizeof(text));
-		life_fail(child->vm, "%s (pid %u) was killed for a denied "
+		life_child_failed(child, "%s (pid %u) was killed for a denied "
 		    "system call: %s", child->name, child->host_pid, text);
 		child->failed = true;
 		child_kill(child);
@@ -195,6 +196,9 @@ take_packet(struct child *child, struct chan_msg *msg)
 		return;
 	case BH__PACKET__BODY_SECCOMP_LISTENER:
 		take_listener(child, msg);
+		return;
+	case BH__PACKET__BODY_API_REQUEST:
+		manage_request(child, p->seq, p->api_request, msg);
 		return;
 	case BH__PACKET__BODY_FAILED:
 		if (p->seq == 0) {
@@ -293,7 +297,7 @@ child_gone(struct child *child)
 }
 
 static void
-take_spawned(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg,
+take_spawned(const Bh__Packet *p, struct chan_msg *msg,
     struct child *child)
 {
 	if (p->body_case == BH__PACKET__BODY_FAILED) {
@@ -301,7 +305,8 @@ take_spawned(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg,
 		if (child->kind == PROC_PASST)
 			passt_failed(child, p->failed->text);
 		else if (!child->told_quit)
-			life_fail(vm, "%s", p->failed->text);
+			life_child_failed(child, "%s",
+			    p->failed->text);
 		child_gone(child);
 		return;
 	}
@@ -330,7 +335,7 @@ take_from_spawner(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg)
 		}
 		child = r->child;
 		r->child = NULL;
-		take_spawned(vm, p, msg, child);
+		take_spawned(p, msg, child);
 		return;
 	case BH__PACKET__BODY_CHILD_EXITED:
 		child = child_by_instance(vm, p->child_exited->instance);
@@ -447,6 +452,9 @@ child_init(struct child *child, struct vm *vm, enum process_kind kind,
 		.control = { .fd = -1 }, .denied = { .fd = -1 },
 		.bus = { -1, -1 }, .config_page = -1,
 	};
+	for (uint32_t i = 0; i < sizeof(child->events) / sizeof(child->events[0]);
+	    i++)
+		child->events[i] = -1;
 	if (dev != NULL)
 		child->index = (uint32_t)(dev - vm->plan.devices);
 	(void)snprintf(child->name, sizeof(child->name), "%s%s%s", name,

@@ -20,15 +20,24 @@
 #include "proto/limits.h"
 #include "sandbox/notify.h"
 
-#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 5u)
+#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 6u)
 #define VM_MAX_REQUESTS 2048u
 
 enum vm_state {
+	VM_NONE,		/* there is a VMM, and no VM */
+	VM_CREATED,		/* there is a spec, and nothing of it is made */
 	VM_STARTING,
 	VM_RUNNING,
 	VM_RESETTING,
 	VM_STOPPING,
-	VM_OVER,
+	VM_OVER,		/* ... and the VMM with it */
+};
+
+/* What becomes of the VM when it has stopped. */
+enum vm_after {
+	AFTER_EXIT,		/* nothing: the VMM ends */
+	AFTER_KEEP,		/* it can be booted again */
+	AFTER_DELETE,
 };
 
 /* An unanswered request to a child. */
@@ -95,6 +104,7 @@ struct image_part {
 struct backend {
 	int fds[SPEC_MAX_QUEUE_PAIRS];
 	uint32_t nfds;
+	bool borrowed;		/* the fds are the spec's */
 	uint64_t size;
 	uint32_t block_size;
 	uint64_t device, inode;
@@ -130,6 +140,8 @@ struct passt {
 /* A path of the configuration, by what it is for. */
 enum path_use {
 	PATH_LOG,
+	PATH_API,
+	PATH_EVENTS,
 	PATH_KVM,
 	PATH_KERNEL,		/* or firmware */
 	PATH_INITRAMFS,
@@ -144,14 +156,16 @@ struct path_item {
 	uint32_t index;		/* disk, net or enum vm_port */
 };
 
-#define VM_MAX_PATHS (SPEC_MAX_DISKS + SPEC_MAX_NETS + 8u)
+#define VM_MAX_PATHS (SPEC_MAX_DISKS + SPEC_MAX_NETS + 10u)
 
 enum vm_port { VM_CONSOLE, VM_SERIAL, VM_DEBUG, VM_PORTS };
 
 struct vm {
 	struct vm_spec spec;
 	struct vm_plan plan;
+	struct plan_host host;
 	enum vm_state state;
+	enum vm_after after;
 	int exit_status;
 	bool said_why;		/* the user has his line */
 	bool by_root;
@@ -163,6 +177,7 @@ struct vm {
 	bool timer_armed;
 	uint64_t stop_deadline;	/* ns; 0: none */
 	bool devices_first;	/* in stopping: the vCPUs stand still already */
+	bool vmm_opened;	/* the VMM's own paths are open */
 
 	/* supervise.c */
 	struct chan spawner;
@@ -173,13 +188,12 @@ struct vm {
 	uint32_t nchildren;
 	uint32_t next_instance;
 	struct request requests[VM_MAX_REQUESTS];
-	struct child *opener, *loader, *vcpu;
+	struct child *opener, *loader, *vcpu, *api;
 	struct child *broker;	/* an opener for files that images name */
 
 	/* paths.c */
 	struct path_item paths[VM_MAX_PATHS];
 	uint32_t npaths, npaths_asked, npaths_done;
-	int log_fd;
 	int kvm, kernel, initramfs;
 	uint64_t kernel_size, initramfs_size;
 	struct backend disks[SPEC_MAX_DISKS];
@@ -194,6 +208,20 @@ struct vm {
 	int ram;		/* memfd of all regions */
 	int rings, rings_to_far, rings_to_guest;
 	int limits[SPEC_MAX_LIMIT_GROUPS];	/* state of each group, a memfd */
+
+	/* manage.c */
+	int api_listen, api_lock, api_events;	/* -1: there is none */
+	bool api_ready;		/* has been up once */
+	unsigned int api_deaths;
+	uint64_t api_again;	/* ns: when to start the next; 0: not now */
+	struct {
+		bool any;
+		uint32_t seq;
+		Bh__ApiVerb verb;
+	} pending;		/* the request that a transition answers */
+	uint32_t refused;	/* the request whose further parts are ignored */
+	char failure[1024];	/* why the last one failed */
+	uint64_t started_ns;
 
 	/* start.c */
 	bool opening;		/* not all paths are open yet */

@@ -40,6 +40,9 @@ enum fd_slot {
 
 	/* Device worker whose driver may write to its configuration space */
 	FD_CONFIG_PAGE = 36,	/* memfd of what it wrote; closed once mapped */
+	/* api-worker */
+	FD_API = 30,		/* the listening socket of the API */
+	FD_API_EVENTS = 31,	/* where the event monitor's events go */
 
 	FD_KICK = 64,		/* 64..127: kick eventfd of queue 0..63 */
 	FD_CALL = 128,		/* 128..191: call eventfd of queue 0..63 */

@@ -454,6 +454,38 @@ check_failed(const Bh__Failed *m)
 	return check_string(m->text, 480);
 }
 
+static const char *
+check_api_options(size_t n, Bh__ApiOption *const *m)
+{
+	for (size_t i = 0; i < n; i++) {
+		REQUIRE(m[i]->option[0] != '\0', "option without a name");
+		for (size_t k = 0; k < m[i]->n_values; k++)
+			REQUIRE(m[i]->values[k]->name[0] != '\0' &&
+			    m[i]->values[k]->value_case !=
+			    BH__API_VALUE__VALUE__NOT_SET, "empty value");
+	}
+	return NULL;
+}
+
+static const char *
+check_api_answer(const Bh__ApiAnswer *m)
+{
+	REQUIRE(m->status >= 200 && m->status <= 599, "status");
+	REQUIRE(m->status >= 300 || m->n_errors == 0, "success with errors");
+	return check_api_options(m->n_options, m->options);
+}
+
+static const char *
+check_api_event(const Bh__ApiEvent *m)
+{
+	REQUIRE(m->nanoseconds < 1000000000u, "nanoseconds");
+	REQUIRE(m->source[0] != '\0' && m->event[0] != '\0', "event");
+	for (size_t i = 0; i < m->n_properties; i++)
+		REQUIRE(m->properties[i]->value_case !=
+		    BH__API_VALUE__VALUE__NOT_SET, "empty value");
+	return NULL;
+}
+
 const char *
 proto_check(const Bh__Packet *p)
 {
@@ -519,6 +551,14 @@ proto_check(const Bh__Packet *p)
 		return check_want_file(p->want_file);
 	case BH__PACKET__BODY_GIVE_FILE:
 		return check_give_file(p->give_file);
+	case BH__PACKET__BODY_API_REQUEST:
+		return check_api_options(p->api_request->n_options,
+		    p->api_request->options);
+	case BH__PACKET__BODY_API_ANSWER:
+		return check_api_answer(p->api_answer);
+	case BH__PACKET__BODY_API_EVENT:
+		return check_api_event(p->api_event);
+	case BH__PACKET__BODY_API_START:
 	case BH__PACKET__BODY_SPAWNED:
 	case BH__PACKET__BODY_KILL_CHILD:
 	case BH__PACKET__BODY_CHILD_EXITED:

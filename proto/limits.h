@@ -12,6 +12,7 @@
 #define DEVICE_LIMIT_CONFIG 256u	/* DEVICE_MAX_CONFIG */
 #define VIRTQ_LIMIT_SIZE 1024u		/* VIRTQ_MAX_SIZE */
 #define FILE_NAME_LIMIT 1023u		/* bytes of a name in a disk image */
+#define API_LIMIT_FDS 16u		/* of one request */
 #define BUCKET_LIMIT_SIZE (1ull << 46)	/* tokens of a rate limit */
 #define BUCKET_LIMIT_REFILL_MS 86400000u	/* a day */
 #define USER_NET_LIMIT_PORTS 32u	/* that one passt publishes */

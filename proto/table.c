@@ -8,14 +8,17 @@
 
 #include <stddef.h>
 
+#include "proto/limits.h"
+
 #define C (1u << PEER_CONTROLLER)
 #define SPAWNER (1u << PEER_SPAWNER)
 #define OPENER (1u << PEER_OPENER)
 #define LOADER (1u << PEER_LOADER)
 #define VCPU (1u << PEER_VCPU)
 #define DEV (1u << PEER_DEVICE)
+#define API (1u << PEER_API)
 #define JAILED (LOADER | VCPU | DEV)
-#define CHILD (OPENER | JAILED)
+#define CHILD (OPENER | JAILED | API)
 
 /* States: of the receiving end of that channel. */
 #define NEW PROTO_NEW
@@ -38,7 +41,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(FAILED,           failed,           CHILD | SPAWNER, C, ANY,    0, 0),
 	/* on the bus: the answer to Activate */
 	MSG(FAILED,           failed,           DEV, VCPU, RUN,             0, 0),
-	MSG(ACK,              ack,              JAILED, C, CONF | RUN | CLOSE, 0, 0),
+	MSG(ACK,              ack,              JAILED | API, C,
+	    CONF | RUN | CLOSE, 0, 0),
 	MSG(ACK,              ack,              DEV, VCPU, RUN,             0, 0),
 	MSG(QUIT,             quit,             C, CHILD | SPAWNER, ANY,    0, 0),
 
@@ -90,6 +94,13 @@ const struct proto_rule proto_rules[] = {
 	MSG(WRITE_CONFIG,     write_config,     VCPU, DEV, RUN,             0, 0),
 	MSG(CONFIG_CHANGED,   config_changed,   DEV, VCPU, RUN,             0, 0),
 	MSG(NEEDS_RESET,      needs_reset,      DEV, VCPU, RUN,             0, 0),
+
+	/* api-worker */
+	MSG(API_START,        api_start,        C, API, NEW,                0, 0),
+	MSG(API_REQUEST,      api_request,      API, C, RUN,
+	    0, API_LIMIT_FDS),
+	MSG(API_ANSWER,       api_answer,       C, API, RUN,                0, 0),
+	MSG(API_EVENT,        api_event,        C, API, RUN,                0, 0),
 };
 
 const unsigned int proto_nrules = sizeof(proto_rules) / sizeof(proto_rules[0]);

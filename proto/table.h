@@ -21,6 +21,7 @@ enum proto_peer {
 	PEER_LOADER,
 	PEER_VCPU,
 	PEER_DEVICE,
+	PEER_API,
 	PEER_COUNT,
 };
 

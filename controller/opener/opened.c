@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
+
+#define API_BACKLOG 128
 
 #define REGULAR (1u << 0)
 #define BLOCK (1u << 1)
@@ -179,7 +182,7 @@ is_stale(const struct sockaddr_un *addr)
 }
 
 static int
-bind_socket(struct opened *o, int fd, int dir, const char *name)
+bind_socket(struct opened *o, int fd, int dir, const char *name, int backlog)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct stat st;
@@ -199,7 +202,7 @@ bind_socket(struct opened *o, int fd, int dir, const char *name)
 		rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	if (rc < 0)
 		return -errno;
-	if (listen(fd, 1) < 0 ||
+	if (listen(fd, backlog) < 0 ||
 	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		rc = -errno;
 		(void)unlinkat(dir, name, 0);
@@ -210,9 +213,49 @@ bind_socket(struct opened *o, int fd, int dir, const char *name)
 	return 0;
 }
 
+/*
+ * The lock of an API socket: a file beside it, as Cloud Hypervisor's, locked as
+ * long as anybody has it open. Who ends removes it, so that it may be gone from
+ * its place by the time that it is locked: then again.
+ */
+static int
+lock_socket(struct opened *o, int dir, const char *name)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st, at;
+	char path[sizeof(o->name) + 8];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s.lock", name);
+	for (int i = 0; i < 10; i++) {
+		fd = openat(dir, path, O_WRONLY | O_CREAT | O_CLOEXEC |
+		    O_NOFOLLOW | O_NONBLOCK, 0600);
+		if (fd < 0)
+			return -errno;
+		if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+			int rc = errno == EACCES || errno == EAGAIN ?
+			    -EADDRINUSE : -errno;
+
+			close(fd);
+			return rc;
+		}
+		if (fstat(fd, &st) == 0 && fstatat(dir, path, &at,
+		    AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == at.st_ino &&
+		    st.st_dev == at.st_dev) {
+			o->fds[2] = fd;
+			o->msg.lock_device = st.st_dev;
+			o->msg.lock_inode = st.st_ino;
+			return 0;
+		}
+		close(fd);
+	}
+	return -EADDRINUSE;
+}
+
 int
 open_listen(struct opened *o, const Bh__Open *req)
 {
+	bool api = req->kind == BH__OPEN_KIND__OPEN_KIND_API;
 	char path[4096];
 	const char *name = path, *slash;
 	int dir, fd, rc;
@@ -231,9 +274,13 @@ open_listen(struct opened *o, const Bh__Open *req)
 		return dir;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mask = umask(077);
-	rc = fd < 0 ? -errno : bind_socket(o, fd, dir, name);
+	rc = fd < 0 ? -errno : api ? lock_socket(o, dir, name) : 0;
+	if (rc == 0)
+		rc = bind_socket(o, fd, dir, name, api ? API_BACKLOG : 1);
 	umask(mask);
 	if (rc != 0) {
+		if (api && o->fds[2] > 0)
+			close(o->fds[2]);
 		close(dir);
 		if (fd >= 0)
 			close(fd);
@@ -242,6 +289,7 @@ open_listen(struct opened *o, const Bh__Open *req)
 	memcpy(o->name, name, strlen(name) + 1);
 	o->fds[o->nfds++] = fd;
 	o->fds[o->nfds++] = dir;
+	o->nfds += api;
 	return 0;
 }
 
@@ -259,6 +307,7 @@ opened_make(struct opened *o, const Bh__Open *req)
 		[BH__OPEN_KIND__OPEN_KIND_RANDOM] = open_file,
 		[BH__OPEN_KIND__OPEN_KIND_PTY] = open_pty,
 		[BH__OPEN_KIND__OPEN_KIND_LISTEN] = open_listen,
+		[BH__OPEN_KIND__OPEN_KIND_API] = open_listen,
 		[BH__OPEN_KIND__OPEN_KIND_TAP] = open_tap,
 		[BH__OPEN_KIND__OPEN_KIND_KVM] = open_kvm,
 	};

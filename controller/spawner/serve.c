@@ -401,18 +401,35 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 		send_child_failed(sp, &request, -rc, "making a process");
 }
 
+static bool
+same_directory(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 &&
+	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A VM that is booted again makes its sockets again: the latest counts. */
 static void
 handle_remember(struct spawner *sp, struct chan_msg *msg)
 {
 	const Bh__Remember *m = msg->packet->remember;
-	struct remembered *r;
+	struct remembered *r = sp->remembered;
 
-	if (sp->nremembered == MAX_REMEMBERED ||
+	while (r < sp->remembered + sp->nremembered &&
+	    (strcmp(r->name, m->name) != 0 ||
+	    !same_directory(r->dir, msg->fds[0])))
+		r++;
+	if (r == sp->remembered + MAX_REMEMBERED ||
 	    strlen(m->name) >= sizeof(r->name)) {
 		send_failed(sp, 0, ENOSPC, "too much to remember");
 		return;
 	}
-	r = &sp->remembered[sp->nremembered++];
+	if (r == sp->remembered + sp->nremembered)
+		sp->nremembered++;
+	else
+		close(r->dir);
 	r->dir = chan_take_fd(msg, 0);
 	r->device = (dev_t)m->device;
 	r->inode = (ino_t)m->inode;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm.create and vm.add-*: a spec that is built beside the one that counts, from
+ * the parts of one request, and takes its place only when all of it is valid.
+ * Called by manage.c alone.
+ */
+#ifndef BULKHEAD_CONTROLLER_CHANGE_H
+#define BULKHEAD_CONTROLLER_CHANGE_H
+
+#include "controller/vm.h"
+
+/*
+ * One part of request @seq. 0: more is to come; else the HTTP status, and from 300
+ * on the line. Fds are taken from @msg where they become the VM's.
+ */
+uint32_t change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg, struct spec_error *err);
+
+#endif

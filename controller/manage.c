@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The api-worker's place in the controller, and what a request comes to; see
+// manage.h. Where a request is answered later, it is the one that is pending:
+// who comes meanwhile with another change is told to try again.
+#include "controller/manage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/change.h"
+#include "controller/describe.h"
+#include "controller/life.h"
+#include "controller/start.h"
+#include "controller/supervise.h"
+#include "ipc/log.h"
+
+#define AGAIN_NS (SECOND / 10)	/* between two api-workers */
+#define AGAIN_MOST 100u		/* ... of which the second died at once: 10 s */
+#define MAX_EVENTS 64u		/* kept for an api-worker that is to come */
+
+/* ---- verbs ----------------------------------------------------------------------- */
+
+enum {
+	IN_NONE = 1u << 0, IN_CREATED = 1u << 1, IN_RUNNING = 1u << 2,
+	CHANGES = 1u << 3,	/* one at a time */
+};
+
+static const struct verb {
+	const char *name;	/* for who has to wait */
+	const char *failed;	/* as Cloud Hypervisor's ApiError says it */
+	unsigned int where;	/* states where it can be done, and CHANGES */
+	bool later;		/* not supported yet, where it could be done */
+} verbs[] = {
+	[BH__API_VERB__API_VERB_PING] = { "vmm.ping", "", 7, false },
+	[BH__API_VERB__API_VERB_VMM_SHUTDOWN] = { "vmm.shutdown",
+	    "The VMM could not shutdown", 7, false },
+	[BH__API_VERB__API_VERB_CREATE] = { "vm.create",
+	    "The VM could not be created", 7 | CHANGES, false },
+	[BH__API_VERB__API_VERB_BOOT] = { "vm.boot", "The VM could not boot",
+	    IN_CREATED | IN_RUNNING | CHANGES, false },
+	[BH__API_VERB__API_VERB_DELETE] = { "vm.delete",
+	    "The VM could not be deleted", 7 | CHANGES, false },
+	[BH__API_VERB__API_VERB_INFO] = { "vm.info",
+	    "The VM info is not available", IN_CREATED | IN_RUNNING, false },
+	[BH__API_VERB__API_VERB_COUNTERS] = { "vm.counters",
+	    "The VM counters are not available", IN_RUNNING, true },
+	[BH__API_VERB__API_VERB_PAUSE] = { "vm.pause",
+	    "The VM could not be paused", IN_RUNNING | CHANGES, true },
+	[BH__API_VERB__API_VERB_RESUME] = { "vm.resume",
+	    "The VM could not resume", 0, true },
+	[BH__API_VERB__API_VERB_SHUTDOWN] = { "vm.shutdown",
+	    "The VM could not shutdown", IN_RUNNING | CHANGES, false },
+	[BH__API_VERB__API_VERB_REBOOT] = { "vm.reboot",
+	    "The VM could not reboot", IN_RUNNING | CHANGES, false },
+	[BH__API_VERB__API_VERB_POWER_BUTTON] = { "vm.power-button",
+	    "Error triggering power button", IN_RUNNING, false },
+	[BH__API_VERB__API_VERB_NMI] = { "vm.nmi", "Error triggering NMI",
+	    IN_RUNNING, true },
+	[BH__API_VERB__API_VERB_ADD] = { "vm.add",
+	    "The device could not be added to the VM",
+	    IN_CREATED | IN_RUNNING | CHANGES, false },
+	[BH__API_VERB__API_VERB_REMOVE] = { "vm.remove-device",
+	    "The device could not be removed from the VM",
+	    IN_CREATED | IN_RUNNING | CHANGES, true },
+	[BH__API_VERB__API_VERB_RESIZE] = { "vm.resize",
+	    "The VM could not be resized", IN_CREATED | IN_RUNNING | CHANGES,
+	    true },
+	[BH__API_VERB__API_VERB_RESIZE_DISK] = { "vm.resize-disk",
+	    "The disk could not be resized", IN_CREATED | IN_RUNNING | CHANGES,
+	    true },
+	[BH__API_VERB__API_VERB_RESIZE_ZONE] = { "vm.resize-zone",
+	    "The memory zone could not be resized",
+	    IN_CREATED | IN_RUNNING | CHANGES, true },
+	[BH__API_VERB__API_VERB_SNAPSHOT] = { "vm.snapshot",
+	    "The VM could not be snapshotted", IN_RUNNING, true },
+	[BH__API_VERB__API_VERB_RESTORE] = { "vm.restore",
+	    "The VM could not be restored", 7 | CHANGES, true },
+	[BH__API_VERB__API_VERB_COREDUMP] = { "vm.coredump",
+	    "The VM could not be coredumped", IN_RUNNING, true },
+	[BH__API_VERB__API_VERB_SEND_MIGRATION] = { "vm.send-migration",
+	    "Error starting migration sender", 7 | CHANGES, true },
+	[BH__API_VERB__API_VERB_RECEIVE_MIGRATION] = { "vm.receive-migration",
+	    "Error starting migration receiver", 7 | CHANGES, true },
+};
+
+/* ---- answers ------------------------------------------------------------------------ */
+
+static char *
+constless(const char *text)
+{
+	union { const char *in; char *out; } u = { .in = text };
+
+	return u.out;
+}
+
+static void
+send_answer(struct vm *vm, uint32_t seq, Bh__ApiAnswer *answer)
+{
+	CHAN_PACKET(p, API_ANSWER, api_answer, answer);
+
+	p.seq = seq;
+	if (vm->api != NULL)
+		child_send(vm->api, &p, NULL, 0, 0, 0);
+}
+
+static void
+done(struct vm *vm, uint32_t seq, uint32_t status)
+{
+	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
+
+	answer.status = status;
+	send_answer(vm, seq, &answer);
+}
+
+/* The chain of errors, as Cloud Hypervisor prints one. */
+static void
+refuse(struct vm *vm, uint32_t seq, Bh__ApiVerb verb, uint32_t status,
+    const char *why)
+{
+	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
+	char *errors[] = { constless("Error from API"),
+	    constless(verbs[verb].failed), constless(why) };
+
+	log_info("%s: %s", verbs[verb].name, why);
+	answer.status = status;
+	answer.n_errors = 3;
+	answer.errors = errors;
+	send_answer(vm, seq, &answer);
+}
+
+static void
+settle(struct vm *vm, uint32_t status, const char *why)
+{
+	if (!vm->pending.any)
+		return;
+	vm->pending.any = false;
+	if (status < 300)
+		done(vm, vm->pending.seq, status);
+	else
+		refuse(vm, vm->pending.seq, vm->pending.verb, status, why);
+}
+
+/* ---- vm.info -------------------------------------------------------------------------- */
+
+struct info {
+	struct vm *vm;
+	uint32_t seq;
+};
+
+static void
+info_part(void *arg, size_t n, Bh__ApiOption **options)
+{
+	struct info *info = arg;
+	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
+
+	answer.status = 200;
+	answer.more = true;
+	answer.n_options = n;
+	answer.options = options;
+	send_answer(info->vm, info->seq, &answer);
+}
+
+static void
+answer_info(struct vm *vm, uint32_t seq)
+{
+	static Bh__ApiDevice devices[PLAN_MAX_DEVICES + 1];
+	static Bh__ApiDevice *list[PLAN_MAX_DEVICES + 1];
+	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
+	struct info info = { vm, seq };
+
+	describe_spec(&vm->spec, &vm->plan, info_part, &info);
+	answer.status = 200;
+	answer.state = vm->state == VM_RUNNING || vm->state == VM_RESETTING ||
+	    vm->state == VM_STOPPING ? BH__API_STATE__API_STATE_RUNNING :
+	    BH__API_STATE__API_STATE_CREATED;
+	answer.memory_size = vm->spec.memory.size;
+	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
+		const struct plan_device *dev = &vm->plan.devices[i];
+
+		if (!dev->on_pci)
+			continue;
+		bh__api_device__init(&devices[i]);
+		devices[i].id = constless(dev->id);
+		devices[i].bdf = dev->bdf;
+		list[answer.n_devices++] = &devices[i];
+	}
+	answer.devices = list;
+	send_answer(vm, seq, &answer);
+}
+
+/* ---- requests ------------------------------------------------------------------------- */
+
+static unsigned int
+where(const struct vm *vm)
+{
+	switch (vm->state) {
+	case VM_NONE:
+		return IN_NONE;
+	case VM_CREATED:
+		return IN_CREATED;
+	case VM_STARTING:
+	case VM_RUNNING:
+	case VM_RESETTING:
+	case VM_STOPPING:
+	case VM_OVER:
+		break;
+	}
+	return IN_RUNNING;
+}
+
+/* Nothing is under way: what can be done at once is, the rest is pending. */
+static void
+transition(struct vm *vm, uint32_t seq, Bh__ApiVerb verb)
+{
+	vm->pending.any = true;
+	vm->pending.seq = seq;
+	vm->pending.verb = verb;
+	switch ((int)verb) {
+	case BH__API_VERB__API_VERB_BOOT:
+		if (vm->state == VM_CREATED)
+			life_boot(vm);
+		else
+			settle(vm, 500, "VM is already running");
+		return;
+	case BH__API_VERB__API_VERB_SHUTDOWN:
+		life_stop(vm, STOP_SHUTDOWN);
+		return;
+	case BH__API_VERB__API_VERB_REBOOT:
+		life_reset(vm);
+		return;
+	case BH__API_VERB__API_VERB_DELETE:
+		if (vm->state == VM_CREATED) {
+			manage_forget(vm);
+			(void)life_enter(vm, VM_NONE);
+			manage_event(vm, "vm", "deleted");
+		}
+		if (vm->state == VM_NONE)
+			settle(vm, 204, "");
+		else
+			life_stop(vm, STOP_DELETE);
+		return;
+	default:
+		settle(vm, 500, "not supported yet");
+		return;
+	}
+}
+
+static void
+shut_down(struct vm *vm, uint32_t seq)
+{
+	settle(vm, 500, "the VMM is shut down");
+	vm->pending.any = true;
+	vm->pending.seq = seq;
+	vm->pending.verb = BH__API_VERB__API_VERB_VMM_SHUTDOWN;
+	life_stop(vm, STOP_ASKED);
+}
+
+/* One that changes what there is, without the guest: create, add. */
+static void
+change(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg)
+{
+	struct spec_error err = { .line = "" };
+	uint32_t status = change_take(vm, seq, req, msg, &err);
+
+	if (status == 0)
+		return;		/* a part; the rest follows */
+	if (status < 300)
+		done(vm, seq, status);
+	else
+		refuse(vm, seq, req->verb, status, err.line);
+}
+
+/* Whether it cannot be now; then it is answered. */
+static bool
+out_of_place(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
+{
+	const struct verb *v = &verbs[req->verb];
+	char why[160];
+
+	if ((v->where & CHANGES) != 0 && (vm->pending.any ||
+	    vm->state == VM_STARTING || vm->state == VM_RESETTING ||
+	    vm->state == VM_STOPPING) && !(vm->state == VM_STARTING &&
+	    !vm->pending.any && req->verb == BH__API_VERB__API_VERB_SHUTDOWN)) {
+		(void)snprintf(why, sizeof(why), "%s is under way; try again",
+		    vm->pending.any ? verbs[vm->pending.verb].name :
+		    "another change");
+		refuse(vm, seq, req->verb, 429, why);
+		return true;
+	}
+	if (vm->state == VM_NONE && (v->where & IN_NONE) == 0) {
+		refuse(vm, seq, req->verb, 404, "VM is not created");
+		return true;
+	}
+	if (vm->state == VM_CREATED && (v->where & IN_CREATED) == 0) {
+		refuse(vm, seq, req->verb, 405, "VM is not running");
+		return true;
+	}
+	if (req->verb == BH__API_VERB__API_VERB_RESUME) {
+		refuse(vm, seq, req->verb, 405, "VM is not paused");
+		return true;
+	}
+	if (v->later || (where(vm) == IN_RUNNING &&
+	    req->verb == BH__API_VERB__API_VERB_ADD)) {
+		(void)snprintf(why, sizeof(why), "not supported yet: %s%s",
+		    v->name, v->later ? "" : " to a running VM");
+		refuse(vm, seq, req->verb, 500, why);
+		return true;
+	}
+	return false;
+}
+
+void
+manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg)
+{
+	struct vm *vm = api->vm;
+
+	if (api != vm->api || vm->state == VM_OVER)
+		return;
+	/* The parts that follow a refused one. */
+	if (vm->refused != 0 && vm->refused == seq) {
+		vm->refused = req->more ? seq : 0;
+		return;
+	}
+	vm->refused = 0;
+	if (out_of_place(vm, seq, req)) {
+		vm->refused = req->more ? seq : 0;
+		return;
+	}
+	switch (req->verb) {
+	case BH__API_VERB__API_VERB_PING:
+		done(vm, seq, 200);
+		return;
+	case BH__API_VERB__API_VERB_VMM_SHUTDOWN:
+		shut_down(vm, seq);
+		return;
+	case BH__API_VERB__API_VERB_INFO:
+		answer_info(vm, seq);
+		return;
+	case BH__API_VERB__API_VERB_POWER_BUTTON:
+		life_power_button(vm);
+		done(vm, seq, 204);
+		return;
+	case BH__API_VERB__API_VERB_CREATE:
+	case BH__API_VERB__API_VERB_ADD:
+		change(vm, seq, req, msg);
+		return;
+	case BH__API_VERB__API_VERB_BOOT:
+	case BH__API_VERB__API_VERB_DELETE:
+	case BH__API_VERB__API_VERB_SHUTDOWN:
+	case BH__API_VERB__API_VERB_REBOOT:
+	case BH__API_VERB__API_VERB_COUNTERS:
+	case BH__API_VERB__API_VERB_PAUSE:
+	case BH__API_VERB__API_VERB_RESUME:
+	case BH__API_VERB__API_VERB_NMI:
+	case BH__API_VERB__API_VERB_REMOVE:
+	case BH__API_VERB__API_VERB_RESIZE:
+	case BH__API_VERB__API_VERB_RESIZE_DISK:
+	case BH__API_VERB__API_VERB_RESIZE_ZONE:
+	case BH__API_VERB__API_VERB_SNAPSHOT:
+	case BH__API_VERB__API_VERB_RESTORE:
+	case BH__API_VERB__API_VERB_COREDUMP:
+	case BH__API_VERB__API_VERB_SEND_MIGRATION:
+	case BH__API_VERB__API_VERB_RECEIVE_MIGRATION:
+	case _BH__API_VERB_IS_INT_SIZE:
+	default:
+		transition(vm, seq, req->verb);
+		return;
+	}
+}
+
+void
+manage_progress(struct vm *vm)
+{
+	Bh__ApiVerb verb = vm->pending.verb;
+	const char *why = vm->failure[0] != '\0' ? vm->failure :
+	    "the VM was stopped";
+
+	switch (vm->state) {
+	case VM_RUNNING:
+		settle(vm, 204, "");
+		return;
+	case VM_NONE:
+	case VM_CREATED:
+		manage_event(vm, "vm", "shutdown");
+		if (vm->state == VM_NONE)
+			manage_event(vm, "vm", "deleted");
+		if (verb == BH__API_VERB__API_VERB_BOOT ||
+		    verb == BH__API_VERB__API_VERB_REBOOT)
+			settle(vm, 500, why);
+		else
+			settle(vm, 204, "");
+		return;
+	case VM_STOPPING:	/* for good */
+		manage_event(vm, "vmm", "shutdown");
+		if (verb == BH__API_VERB__API_VERB_BOOT ||
+		    verb == BH__API_VERB__API_VERB_REBOOT)
+			settle(vm, 500, why);
+		else
+			settle(vm, 204, "");
+		return;
+	case VM_STARTING:
+	case VM_RESETTING:
+	case VM_OVER:
+		return;
+	}
+}
+
+void
+manage_stuck(struct vm *vm)
+{
+	settle(vm, 500, "a worker waits for the host's I/O and cannot be ended");
+}
+
+void
+manage_forget(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->spec.nnets; i++)
+		for (uint32_t k = 0; k < vm->spec.nets[i].nfds; k++)
+			close(vm->spec.nets[i].fds[k]);
+	spec_init_vm(&vm->spec);
+}
+
+/* ---- the worker ----------------------------------------------------------------------- */
+
+void
+manage_start(struct vm *vm)
+{
+	vm->api_again = 0;
+	if (vm->api_listen < 0 && vm->api_events < 0)
+		return;
+	vm->api = child_new(vm, PROC_API, NULL);
+	start_spawn(vm->api);
+}
+
+void
+manage_down(struct vm *vm)
+{
+	uint64_t wait = AGAIN_NS;
+
+	vm->api = NULL;
+	vm->pending.any = false;
+	if (vm->state == VM_OVER || (vm->state == VM_STOPPING &&
+	    vm->after == AFTER_EXIT) || !vm->api_ready)
+		return;
+	/* One that dies again and again is started again less and less often. */
+	if (vm->api_deaths < AGAIN_MOST)
+		vm->api_deaths++;
+	wait *= vm->api_deaths;
+	vm->api_again = now_ns() + wait;
+	life_arm_timer(vm);
+}
+
+/* ---- events ---------------------------------------------------------------------------- */
+
+struct event {
+	uint64_t ns;
+	const char *source, *event;
+	char id[96];
+};
+
+/* Of the one VMM; sent in order as soon as there is somebody to take them. */
+static struct event events[MAX_EVENTS];
+static uint32_t nevents;
+
+static void
+send_event(struct vm *vm, const struct event *e)
+{
+	Bh__ApiEvent event = BH__API_EVENT__INIT;
+	Bh__ApiValue id = BH__API_VALUE__INIT, *properties[] = { &id };
+	CHAN_PACKET(p, API_EVENT, api_event, &event);
+	uint64_t since = e->ns - vm->started_ns;
+
+	event.seconds = since / SECOND;
+	event.nanoseconds = (uint32_t)(since % SECOND);
+	event.source = constless(e->source);
+	event.event = constless(e->event);
+	if (e->id[0] != '\0') {
+		id.name = constless("id");
+		id.value_case = BH__API_VALUE__VALUE_TEXT;
+		id.text = constless(e->id);
+		event.n_properties = 1;
+		event.properties = properties;
+	}
+	child_send(vm->api, &p, NULL, 0, 0, 0);
+}
+
+static void
+send_events(struct vm *vm)
+{
+	if (vm->api == NULL || !vm->api->ready)
+		return;
+	for (uint32_t i = 0; i < nevents; i++)
+		send_event(vm, &events[i]);
+	nevents = 0;
+}
+
+void
+manage_event_id(struct vm *vm, const char *source, const char *event,
+    const char *id)
+{
+	struct event *e;
+
+	if (vm->spec.events.path == NULL && vm->spec.events.fd == 0)
+		return;
+	if (nevents == MAX_EVENTS) {	/* the oldest is lost */
+		memmove(events, events + 1, sizeof(events) - sizeof(events[0]));
+		nevents--;
+	}
+	e = &events[nevents++];
+	*e = (struct event){ .ns = now_ns(), .source = source, .event = event };
+	(void)snprintf(e->id, sizeof(e->id), "%s", id);
+	send_events(vm);
+}
+
+void
+manage_event(struct vm *vm, const char *source, const char *event)
+{
+	manage_event_id(vm, source, event, "");
+}
+
+void
+manage_up(struct vm *vm)
+{
+	vm->api->ready = true;
+	if (vm->api_ready)
+		manage_event_id(vm, "worker", "restarted", vm->api->name);
+	vm->api_ready = true;
+	send_events(vm);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The management side of the controller: keeps the api-worker there, answers the
+ * requests that it passes on, and tells it what happens. HTTP and JSON are the
+ * api-worker's; what arrives here are checked messages. Private to the
+ * controller; written state: the part of struct vm named manage.c.
+ */
+#ifndef BULKHEAD_CONTROLLER_MANAGE_H
+#define BULKHEAD_CONTROLLER_MANAGE_H
+
+#include "controller/vm.h"
+
+/* Start the api-worker, if the user asked for a socket or an event monitor. */
+void manage_start(struct vm *vm);
+
+/* From life.c: it is jailed and listens; it is gone, its exit reported. */
+void manage_up(struct vm *vm);
+void manage_down(struct vm *vm);
+
+/* A request of a client; its answer bears @seq, and may come later. */
+void manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg);
+
+/* The state of the VM has changed: answer who waited for it. */
+void manage_progress(struct vm *vm);
+
+/* A worker of the VM that is to stop does not even die. */
+void manage_stuck(struct vm *vm);
+
+/* The VM was deleted: forget its spec. */
+void manage_forget(struct vm *vm);
+
+/* For the event monitor. The words are static; @id is copied. */
+void manage_event(struct vm *vm, const char *source, const char *event);
+void manage_event_id(struct vm *vm, const char *source, const char *event,
+    const char *id);
+
+#endif
