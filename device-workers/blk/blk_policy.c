@@ -6,6 +6,7 @@
  * be mapped.
  */
 #include <linux/falloc.h>
+#include <linux/fs.h>
 
 #include "device-workers/lib/worker_policy.h"
 
@@ -16,6 +17,8 @@ static const struct sb_rule rules[] = {
 	WORKER_TIMER_RULES,
 	SB_ALLOW1(preadv, DISK, "IN: disk to guest memory"),
 	SB_ALLOW1(pwritev, DISK, "OUT: guest memory to disk"),
+	SB_ALLOW2(pwritev2, DISK, SB_EQ32(5, RWF_DSYNC),
+	    "tables of an image that the next write relies on"),
 	SB_ALLOW1(fdatasync, DISK, "FLUSH, and before exit"),
 	SB_ALLOW2(fallocate, DISK,
 	    SB_EQ32(1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE),

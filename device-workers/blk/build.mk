@@ -41,7 +41,8 @@ unit_image_SRCS := tests/unit/image_test.c $(IMAGE_SRCS)
 unit_image_LDLIBS := $(IMAGE_LDLIBS)
 UNIT_TESTS += image_crash
 unit_image_crash_SRCS := tests/unit/image_crash_test.c $(IMAGE_SRCS)
-unit_image_crash_LDLIBS := $(IMAGE_LDLIBS) -Wl,--wrap=pwritev -Wl,--wrap=fdatasync \
+unit_image_crash_LDLIBS := $(IMAGE_LDLIBS) -Wl,--wrap=pwritev -Wl,--wrap=pwritev2 \
+	-Wl,--wrap=fdatasync \
 	-Wl,--wrap=fallocate
 
 FUZZERS += qcow2 vhd vhdx vmdk

@@ -103,6 +103,15 @@ advance(struct iovec *iov, unsigned int n, size_t done)
 	return i;
 }
 
+static ssize_t
+write_once(struct image_file *f, const struct iovec *iov, unsigned int n,
+    off_t off)
+{
+	/* Unlike fdatasync it does not wait for all that the guest has written. */
+	return f->through ? pwritev2(f->fd, iov, (int)n, off, RWF_DSYNC) :
+	    pwritev(f->fd, iov, (int)n, off);
+}
+
 /*
  * What the kernel can do at once, until all is done: *moved bytes, fewer than
  * asked for only where a read came to the end of the file.
@@ -119,7 +128,7 @@ move(struct image_file *f, struct iovec *iov, unsigned int n, uint64_t off,
 		iov += used;
 		n -= used;
 		done = write ?
-		    pwritev(f->fd, iov, (int)n, (off_t)(off + *moved)) :
+		    write_once(f, iov, n, (off_t)(off + *moved)) :
 		    preadv(f->fd, iov, (int)n, (off_t)(off + *moved));
 		if (done < 0) {
 			if (errno != EINTR)

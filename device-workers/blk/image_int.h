@@ -30,6 +30,7 @@ struct image_file {
 	bool block, readonly;
 	bool no_punch, no_zero;	/* fallocate cannot */
 	bool dirty;		/* written to since the last fdatasync */
+	bool through;		/* writes are durable when they return */
 	uint8_t *bounce;	/* IMAGE_BOUNCE, page aligned; shared by all files */
 };
 

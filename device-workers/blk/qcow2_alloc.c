@@ -86,7 +86,8 @@ set_aside(struct blk_image *img, struct layer *l, uint64_t want)
 {
 	struct qcow2_alloc *a = &img->alloc;
 	uint64_t batch = SET_ASIDE_BYTES >> l->u.qcow2.cluster_bits;
-	uint64_t before = a->scan;
+	uint64_t before = a->scan, old_end;
+	bool fresh;
 	int err;
 
 	if (batch < SET_ASIDE_MIN)
@@ -96,13 +97,19 @@ set_aside(struct blk_image *img, struct layer *l, uint64_t want)
 	if (want > SET_ASIDE_MAX)
 		want = SET_ASIDE_MAX;
 	err = find_free(img, l, want);
+	/* New clusters at the end of the file are holes: no zeros to wait for. */
+	old_end = (l->file->size + l->u.qcow2.cluster_size - 1) >>
+	    l->u.qcow2.cluster_bits;
+	fresh = a->nset_aside > 0 && a->set_aside[0].first >= old_end;
+	l->file->through = fresh;
 	for (unsigned int i = 0; err == 0 && i < a->nset_aside; i++)
 		err = clean(img, l, &a->set_aside[i]);
 	for (unsigned int i = 0; err == 0 && i < a->nset_aside; i++)
 		err = qcow2_set_refcounts(img, l, a->set_aside[i].first,
 		    a->set_aside[i].count, 1);
+	l->file->through = false;
 	/* From here on they may appear in tables, in whatever order those land. */
-	if (err == 0)
+	if (err == 0 && !fresh)
 		err = file_sync(l->file);
 	if (err != 0) {
 		/* Some may be counted now: nobody's, until a check finds them. */

@@ -47,6 +47,8 @@ maybe_fail(int fd)
 
 ssize_t __real_pwritev(int fd, const struct iovec *iov, int n, off_t off);
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t off);
+ssize_t __wrap_pwritev2(int fd, const struct iovec *iov, int n, off_t off,
+    int flags);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __real_fallocate(int fd, int mode, off_t off, off_t len);
@@ -81,6 +83,26 @@ __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t off)
 			disk.now_size = at;
 	}
 	return __real_pwritev(fd, iov, n, off);
+}
+
+/* Of a file only what was written, but that for good. */
+ssize_t
+__wrap_pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	uint64_t end = (uint64_t)off;
+	ssize_t done;
+
+	assert_int_equal(flags, RWF_DSYNC);
+	done = __wrap_pwritev(fd, iov, n, off);
+	if (fd != disk.fd)
+		return done;
+	for (int i = 0; i < n; i++)
+		end += iov[i].iov_len;
+	for (uint64_t s = (uint64_t)off / SECTOR; s <= (end - 1) / SECTOR; s++)
+		memcpy(disk.durable + s * SECTOR, disk.now + s * SECTOR, SECTOR);
+	if (end > disk.size)
+		disk.size = end;
+	return done;
 }
 
 int
