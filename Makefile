@@ -55,9 +55,10 @@ PROTO_SRCS := proto/table.c proto/check.c
 IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
 JAIL_SRCS := sandbox/jail.c sandbox/single.c sandbox/no_nss.c
 CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
+VIRTQ_SRCS := $(addprefix device-workers/lib/,virtq.c virtq_chain.c virtq_inflight.c \
+	virtq_adopt.c) ipc/gmem.c
 WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_messages.c worker_start.c \
-	worker_files.c virtq.c virtq_chain.c limit.c bucket.c) \
-	ipc/gmem.c $(CHILD_SRCS)
+	worker_files.c limit.c bucket.c) $(VIRTQ_SRCS) $(CHILD_SRCS)
 
 PROGRAMS :=
 FILTERS :=

@@ -8,8 +8,7 @@ IMAGE_LDLIBS := -lz -lzstd
 
 BLK_SRCS := $(addprefix device-workers/blk/,blk.c blk_req.c blk_image.c raw.c) \
 	$(IMAGE_SRCS)
-DEVICE_TEST_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c \
-	ipc/gmem.c ipc/log.c ipc/errname.c
+DEVICE_TEST_SRCS := $(VIRTQ_SRCS) ipc/log.c ipc/errname.c
 
 PROGRAMS += bulkhead-blk
 bulkhead-blk_SRCS := device-workers/blk/main.c $(BLK_SRCS) $(WORKER_SRCS)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-VIRTQ_SRCS := device-workers/lib/virtq.c device-workers/lib/virtq_chain.c ipc/gmem.c
 UNIT_TESTS += virtq virtq_rules virtq_traffic
 unit_virtq_SRCS := tests/unit/virtq_test.c tests/native/drvq.c $(VIRTQ_SRCS)
 unit_virtq_rules_SRCS := tests/unit/virtq_rules_test.c tests/native/drvq.c $(VIRTQ_SRCS)
 unit_virtq_traffic_SRCS := tests/unit/virtq_traffic_test.c tests/native/drvq.c $(VIRTQ_SRCS)
+UNIT_TESTS += virtq_inflight
+unit_virtq_inflight_SRCS := tests/unit/virtq_inflight_test.c tests/native/drvq.c $(VIRTQ_SRCS)
 UNIT_TESTS += bucket
 unit_bucket_SRCS := tests/unit/bucket_test.c device-workers/lib/bucket.c
 

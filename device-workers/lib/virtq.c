@@ -9,45 +9,16 @@
 #include <unistd.h>
 
 #include "device-workers/lib/virtq_chain.h"
+#include "device-workers/lib/virtq_inflight.h"
 #include "proto/limits.h"
 
 _Static_assert(VIRTQ_MAX_SIZE == VIRTQ_LIMIT_SIZE, "proto/limits.h");
-
-/* 2.7.6. Behind ring[]: used_event. */
-struct split_avail {
-	uint16_t flags;
-	uint16_t idx;
-	uint16_t ring[];
-};
-
-/* 2.7.8. Behind ring[]: avail_event. */
-struct split_used {
-	uint16_t flags;
-	uint16_t idx;
-	struct split_used_elem {
-		uint32_t id;
-		uint32_t len;
-	} ring[];
-};
-
-/* 2.8.14 */
-struct packed_event {
-	uint16_t off_wrap;
-	uint16_t flags;
-};
 
 #define AVAIL_F_NO_INTERRUPT 1u
 #define USED_F_NO_NOTIFY 1u
 #define EVENT_ENABLE 0u
 #define EVENT_DISABLE 1u
 #define EVENT_DESC 2u
-
-/* Of memory that the guest writes at the same time: one access, not torn. */
-#define LOAD(p) __atomic_load_n(p, __ATOMIC_RELAXED)
-#define LOAD_ACQUIRE(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define STORE(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
-#define STORE_RELEASE(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define FULL_BARRIER() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 /* @len bytes at @offset of an area have been written. */
 static inline void
@@ -142,34 +113,6 @@ virtq_memory_changed(struct virtq *vq)
 		(void)virtq_break(vq, "the ring's memory was removed");
 }
 
-void
-virtq_save(const struct virtq *vq, uint16_t *next_avail, uint16_t *next_used)
-{
-	*next_avail = vq->next_avail;
-	*next_used = vq->next_used;
-	if (vq->packed) {
-		*next_avail |= (uint16_t)(vq->avail_wrap << 15);
-		*next_used |= (uint16_t)(vq->used_wrap << 15);
-	}
-}
-
-int
-virtq_load(struct virtq *vq, uint32_t next_avail, uint32_t next_used)
-{
-	/* Nothing is in flight, so that all that was taken has been used. */
-	if (next_avail > UINT16_MAX || next_avail != next_used)
-		return -EINVAL;
-	if (vq->packed) {
-		if ((next_avail & 0x7fff) >= vq->layout.size)
-			return -EINVAL;
-		vq->avail_wrap = vq->used_wrap = next_avail >> 15 != 0;
-		next_avail &= 0x7fff;
-	}
-	vq->next_avail = vq->next_used = (uint16_t)next_avail;
-	vq->avail_seen = vq->next_avail;
-	return 0;
-}
-
 /* ---- available: split -------------------------------------------------------- */
 
 /* Is there a request? 1, 0, -EPROTO. */
@@ -189,7 +132,7 @@ split_ready(struct virtq *vq)
 	count = (uint16_t)(idx - vq->next_avail);
 	if (count == 0)
 		return 0;
-	if ((uint32_t)count + vq->inflight > vq->layout.size)
+	if ((uint32_t)count + vq->inflight + vq->resubmit > vq->layout.size)
 		return virtq_break(vq, "available index jumped");
 	vq->avail_seen = idx;
 	return 1;
@@ -237,9 +180,10 @@ split_take(struct virtq *vq, struct virtq_chain *chain)
 	rc = split_walk(vq, chain, head);
 	if (rc < 0)
 		return rc;
-	chain->id = head;
+	chain->id = chain->entry = head;
 	vq->taken[head / 64] |= 1ull << (head % 64);
 	vq->next_avail++;
+	inflight_take(vq, chain);
 	return 1;
 }
 
@@ -286,6 +230,8 @@ packed_take(struct virtq *vq, struct virtq_chain *chain)
 		copy_once(&d, &ring[slot]);
 		if (++slot == vq->layout.size)
 			slot = 0;
+		if (vq->region != NULL && !inflight_note(vq, n, &d))
+			return virtq_break(vq, "in-flight region changed");
 		if ((d.flags & DESC_F_INDIRECT) == 0) {
 			rc = chain_add(vq, chain, d.addr, d.len,
 			    (d.flags & DESC_F_WRITE) != 0);
@@ -303,6 +249,7 @@ packed_take(struct virtq *vq, struct virtq_chain *chain)
 			chain->descs = (uint16_t)n;
 			vq->inflight_descs = (uint16_t)(vq->inflight_descs + n);
 			packed_step(vq, &vq->next_avail, &vq->avail_wrap, n);
+			inflight_take(vq, chain);
 			return 1;
 		}
 	}
@@ -394,6 +341,33 @@ virtq_no_kicks(struct virtq *vq)
 	/* Split with event index: the event stays behind and is not passed. */
 }
 
+/* A request that a predecessor had in flight, the oldest first. */
+static int
+pop_again(struct virtq *vq, struct virtq_chain *chain)
+{
+	int entry = inflight_oldest(vq), rc;
+
+	if (entry < 0)
+		return virtq_break(vq, "in-flight region changed");
+	chain_start(chain);
+	chain->again = false;
+	if (vq->packed) {
+		rc = inflight_walk(vq, chain, (unsigned int)entry);
+	} else {
+		chain->id = (uint16_t)entry;
+		rc = split_walk(vq, chain, (unsigned int)entry);
+	}
+	if (rc < 0)
+		return rc;
+	chain->entry = (uint16_t)entry;
+	chain->again = true;
+	vq->resubmit_descs = (uint16_t)(vq->resubmit_descs - chain->descs);
+	vq->taken[entry / 64] |= 1ull << (entry % 64);
+	vq->resubmit--;
+	vq->inflight++;
+	return 1;
+}
+
 int
 virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 {
@@ -403,6 +377,9 @@ virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 		return 0;
 	if (vq->broken)
 		return -EPROTO;
+	/* Held or not: they have been taken, if not by this process. */
+	if (vq->resubmit > 0)
+		return pop_again(vq, chain);
 	if (vq->held)
 		return 0;
 	rc = ready(vq);
@@ -415,6 +392,7 @@ virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 	if (rc <= 0)
 		return rc;
 	chain_start(chain);
+	chain->again = false;
 	rc = vq->packed ? packed_take(vq, chain) : split_take(vq, chain);
 	if (rc > 0)
 		vq->inflight++;
@@ -429,7 +407,8 @@ let_go(struct virtq *vq, const struct virtq_chain *chain)
 	if (vq->packed)
 		vq->inflight_descs = (uint16_t)(vq->inflight_descs -
 		    chain->descs);
-	else
+	/* With a region it is free when the region says so: inflight_settled. */
+	if (!vq->packed && vq->region == NULL)
 		vq->taken[chain->id / 64] &= ~(1ull << (chain->id % 64));
 }
 
@@ -438,7 +417,15 @@ virtq_unpop(struct virtq *vq, const struct virtq_chain *chain)
 {
 	if (!vq->enabled || vq->inflight == 0)
 		return;
+	if (chain->again) {
+		vq->inflight--;
+		vq->resubmit++;
+		vq->resubmit_descs = (uint16_t)(vq->resubmit_descs + chain->descs);
+		vq->taken[chain->entry / 64] &= ~(1ull << (chain->entry % 64));
+		return;
+	}
 	let_go(vq, chain);
+	inflight_untake(vq, chain);
 	if (!vq->packed) {
 		vq->next_avail--;
 	} else if (vq->next_avail >= chain->descs) {
@@ -498,6 +485,7 @@ virtq_push(struct virtq *vq, const struct virtq_chain *chain, uint32_t written)
 	chain_mark_dirty(vq, chain, written);
 	if (vq->desc_area == NULL)
 		return;
+	inflight_used(vq, chain);
 	if (vq->packed)
 		packed_use(vq, chain, written);
 	else
@@ -578,6 +566,7 @@ virtq_flush(struct virtq *vq)
 	if (vq->packed) {
 		struct packed_desc *ring = vq->desc_area;
 
+		inflight_settle(vq);
 		STORE_RELEASE(&ring[vq->first_slot].flags, vq->first_flags);
 		mark(vq, vq->layout.desc, 16ull * vq->first_slot, 16);
 	} else {
@@ -586,6 +575,7 @@ virtq_flush(struct virtq *vq)
 		STORE_RELEASE(&used->idx, vq->next_used);
 		mark(vq, vq->layout.used, 2, 2);
 	}
+	inflight_settled(vq);
 	/*
 	 * Full: what is used is visible before we look whether the driver wants
 	 * to know; it does the reverse, and looks at the ring again after it has

@@ -9,7 +9,8 @@
  * virtq_pop() returns -EPROTO from then on, and the library reports
  * DEVICE_NEEDS_RESET. Nothing here ends the process. No allocation.
  *
- * Of the sources, virtq.c has the rings, virtq_chain.c what a chain consists of.
+ * Of the sources, virtq.c has the rings, virtq_chain.c what a chain consists of,
+ * virtq_inflight.c the region that tells a successor what was in flight.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_H
 #define BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_H
@@ -51,6 +52,8 @@ struct virtq_chain {
 	 */
 	uint16_t id;
 	uint16_t descs;		/* ring slots it takes (packed) */
+	uint16_t entry;		/* of the in-flight region */
+	bool again;		/* a predecessor had taken it, too */
 	uint16_t nread;
 	uint16_t nwrite;
 	uint64_t read_len;	/* bytes in all */
@@ -92,7 +95,19 @@ struct virtq {
 	uint16_t inflight_descs;	/* packed: slots of what is in flight */
 	uint16_t first_slot;		/* packed: not yet shown to the driver, */
 	uint16_t first_flags;		/* since the flags are stored last */
-	uint64_t taken[VIRTQ_MAX_SIZE / 64];	/* split: heads in flight */
+	/* Split: heads in flight; with a region, entries that are not free. */
+	uint64_t taken[VIRTQ_MAX_SIZE / 64];
+
+	/* virtq_track(): NULL, or where is written down what is in flight. */
+	void *region;
+	uint64_t counter;		/* of the next request taken */
+	uint16_t resubmit;		/* predecessor's, not popped again yet */
+	uint16_t resubmit_descs;	/* packed: their slots */
+	uint16_t batch, batch_head;	/* pushed since virtq_flush: their number */
+	uint16_t batch_tail;		/* packed: last entry of the first of them */
+	uint16_t free_entry;		/* packed: head of the free list */
+	uint16_t noted;			/* packed: last entry of what is being taken */
+	uint16_t noted_next;		/* packed: the one behind it */
 };
 
 /*
@@ -158,6 +173,30 @@ void virtq_memory_changed(struct virtq *vq);
 void virtq_save(const struct virtq *vq, uint16_t *next_avail,
     uint16_t *next_used);
 int virtq_load(struct virtq *vq, uint32_t next_avail, uint32_t next_used);
+
+/*
+ * In-flight region of a queue: vhost-user's layout (virtq_inflight.h), in shared
+ * memory that outlives the process. Bytes that a queue of @size entries needs:
+ */
+uint64_t virtq_region_size(uint32_t size, bool packed);
+
+/*
+ * Write down in @region (of virtq_region_size(), 64 bytes aligned, zero when new)
+ * what is in flight, right after virtq_enable. One that is in use, by a
+ * predecessor that died, says where in the ring it was, and virtq_pop returns
+ * first what it had taken and not finished, in the same order. Otherwise the ring
+ * begins at the position of virtq_load. -EINVAL: not such a region.
+ *
+ * Whoever shares the region may write anything at any time: it costs this queue,
+ * at most.
+ */
+int virtq_track(struct virtq *vq, void *region);
+
+/* Is @region in use, so that a ring's position comes from there? */
+bool virtq_region_in_use(const void *region);
+
+/* Nothing is in flight any more, and the driver's rings are gone: a reset. */
+void virtq_region_clear(void *region);
 
 /*
  * Ask for (or do without) kicks. virtq_want_kicks returns true if requests came

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between virtq.c and virtq_chain.c: from descriptors to the segments of a
- * chain. Not for devices.
+ * Between the sources of virtq: what the rings look like, and from descriptors
+ * to the segments of a chain. Not for devices.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_CHAIN_H
 #define BULKHEAD_DEVICE_WORKERS_LIB_VIRTQ_CHAIN_H
@@ -50,6 +50,36 @@ copy_once(void *dst, const void *src)
 	memcpy(dst, src, 16);
 	__asm__ volatile("" ::: "memory");
 }
+
+/* 2.7.6. Behind ring[]: used_event. */
+struct split_avail {
+	uint16_t flags;
+	uint16_t idx;
+	uint16_t ring[];
+};
+
+/* 2.7.8. Behind ring[]: avail_event. */
+struct split_used {
+	uint16_t flags;
+	uint16_t idx;
+	struct split_used_elem {
+		uint32_t id;
+		uint32_t len;
+	} ring[];
+};
+
+/* 2.8.14 */
+struct packed_event {
+	uint16_t off_wrap;
+	uint16_t flags;
+};
+
+/* Of memory that the guest writes at the same time: one access, not torn. */
+#define LOAD(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define LOAD_ACQUIRE(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define STORE(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define STORE_RELEASE(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define FULL_BARRIER() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 /* The queue breaks, with static text for the log. Returns -EPROTO. */
 int virtq_break(struct virtq *vq, const char *why);

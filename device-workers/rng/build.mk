@@ -5,6 +5,5 @@ bulkhead-rng_POLICY := device-workers/rng/rng_policy.c
 
 UNIT_TESTS += rng
 unit_rng_SRCS := tests/unit/rng_test.c device-workers/rng/rng.c \
-	device-workers/lib/virtq.c device-workers/lib/virtq_chain.c \
-	ipc/gmem.c ipc/log.c ipc/errname.c
+	$(VIRTQ_SRCS) ipc/log.c ipc/errname.c
 unit_rng_LDLIBS := -Wl,--wrap=read

@@ -4,8 +4,7 @@
 # taken by this folder's.
 VHU_SRCS := $(addprefix device-workers/vhost-user/,main.c socket.c wire.c messages.c \
 	memory.c queues.c jail.c no_limit.c)
-VHU_LIB_SRCS := $(VHU_SRCS) device-workers/lib/virtq.c device-workers/lib/virtq_chain.c \
-	ipc/gmem.c ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
+VHU_LIB_SRCS := $(VHU_SRCS) $(VIRTQ_SRCS) ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
 
 PROGRAMS += bulkhead-vhost-user-blk bulkhead-vhost-user-rng bulkhead-vhost-user-net
 bulkhead-vhost-user-blk_SRCS = device-workers/vhost-user/blk.c $(BLK_SRCS) $(VHU_LIB_SRCS)
@@ -23,8 +22,7 @@ native_vhost_user_SRCS := tests/native/vhost_user_test.c
 
 FUZZERS += vhost_user
 fuzz_vhost_user_SRCS := tests/fuzz/vhost_user_fuzz.c $(addprefix device-workers/vhost-user/,\
-	socket.c wire.c messages.c memory.c queues.c) device-workers/lib/virtq.c \
-	device-workers/lib/virtq_chain.c ipc/gmem.c ipc/log.c ipc/errname.c ipc/loop.c
+	socket.c wire.c messages.c memory.c queues.c) $(VIRTQ_SRCS) ipc/log.c ipc/errname.c ipc/loop.c
 
 # Tell QEMU and libvirt of them: make install.
 VHU_JSON := $(wildcard device-workers/vhost-user/*.json.in)
