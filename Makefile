@@ -53,7 +53,7 @@ all:
 # Sources that several programs share.
 PROTO_SRCS := proto/table.c proto/check.c
 IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
-JAIL_SRCS := sandbox/jail.c sandbox/single.c sandbox/no_nss.c
+JAIL_SRCS := sandbox/jail.c sandbox/single.c sandbox/seal.c sandbox/no_nss.c
 CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
 VIRTQ_SRCS := $(addprefix device-workers/lib/,virtq.c virtq_chain.c virtq_inflight.c \
 	virtq_adopt.c) ipc/gmem.c

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/config.h"
 #include "controller/paths.h"
 #include "controller/requests.h"
 #include "controller/supervise.h"
@@ -132,7 +133,10 @@ have_opener(struct vm *vm)
 	    child_alive(vm->broker) && !vm->broker->told_quit)
 		return true;
 	vm->broker = child_new(vm, PROC_OPENER, NULL);
-	return child_spawn(vm->broker, NULL, NULL, 0) == 0;
+	if (child_spawn(vm->broker, NULL, NULL, 0) != 0)
+		return false;
+	config_send_opener(vm->broker);
+	return true;
 }
 
 static void

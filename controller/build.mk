@@ -6,7 +6,7 @@ bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c output.c \
 	terminal.c resources.c supervise.c requests.c report.c host.c paths.c broker.c start.c \
 	config.c life.c manage.c change.c describe.c \
 	confine.c passt.c opener/tap.c) $(OPTION_SRCS) \
-	$(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c sandbox/single.c \
+	$(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c sandbox/single.c sandbox/seal.c \
 	sandbox/no_nss.c
 bulkhead_OBJS = $(SPAWNER_OBJS)
 bulkhead_POLICY := controller/controller_policy.c

@@ -298,6 +298,16 @@ send_load_config(struct child *child)
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
 }
 
+void
+config_send_opener(struct child *child)
+{
+	Bh__OpenerConfig config = BH__OPENER_CONFIG__INIT;
+	CHAN_PACKET(p, OPENER_CONFIG, opener_config, &config);
+
+	config.seccomp = seccomp(child->vm);
+	child_send(child, &p, NULL, 0, 0, 0);
+}
+
 static void
 send_vm_config(struct child *child)
 {

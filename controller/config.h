@@ -10,5 +10,7 @@
 
 /* Send @child everything it is configured by. */
 void config_send(struct child *child);
+/* The same for an opener, which has nothing to wait for: right after child_spawn(). */
+void config_send_opener(struct child *child);
 
 #endif

@@ -68,8 +68,10 @@ start_begin(struct vm *vm)
 		return;
 	}
 	vm->opener = child_new(vm, PROC_OPENER, NULL);
-	if (child_spawn(vm->opener, NULL, NULL, 0) == 0)
+	if (child_spawn(vm->opener, NULL, NULL, 0) == 0) {
+		config_send_opener(vm->opener);
 		start_progress(vm);
+	}
 }
 
 /* ---- spawning ---------------------------------------------------------------------- */

@@ -405,6 +405,7 @@ int
 supervise_start(struct vm *vm)
 {
 	struct spawner_config config = {
+		.share_core = vm->spec.cpus.core_scheduling == CORE_SCHED_VM,
 		.rootless = !vm->by_root,
 		.tty = vm->terminal.tty,
 		.saved = vm->terminal.tty >= 0 ? &vm->terminal.saved : NULL,

@@ -559,6 +559,7 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_API_EVENT:
 		return check_api_event(p->api_event);
 	case BH__PACKET__BODY_API_START:
+	case BH__PACKET__BODY_OPENER_CONFIG:
 	case BH__PACKET__BODY_SPAWNED:
 	case BH__PACKET__BODY_KILL_CHILD:
 	case BH__PACKET__BODY_CHILD_EXITED:

@@ -54,6 +54,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(REMEMBER,         remember,         C, SPAWNER, RUN,            1, 1),
 
 	/* opener */
+	MSG(OPENER_CONFIG,    opener_config,    C, OPENER, NEW,             0, 0),
 	MSG(OPEN,             open,             C, OPENER, ANY,             0, 1),
 	MSG(OPENED,           opened,           OPENER, C, CONF | RUN,      1, 32),
 

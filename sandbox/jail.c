@@ -263,38 +263,6 @@ stage_no_new_privs(void)
 }
 
 /*
- * Should: have the kernel refuse memory that is or was writable as executable,
- * on kernels that can (6.3).
- * Must not: count as the only such barrier: policies refuse PROT_EXEC too.
- */
-static int
-stage_mdwe(void)
-{
-	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0 ||
-	    errno == EINVAL)
-		return 0;
-	return -errno;
-}
-
-/* The linker's: first byte of the program, and the first behind its code. */
-extern const char __executable_start[], etext[];
-
-/*
- * Should: have the kernel refuse any change of the program's own code, its
- * mapping and its protection, on kernels that can (6.10).
- */
-static int
-stage_mseal(void)
-{
-	uintptr_t start = (uintptr_t)__executable_start & ~(uintptr_t)(PAGE - 1);
-	uintptr_t end = ((uintptr_t)etext + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
-
-	if (syscall(SYS_mseal, start, end - start, 0) == 0 || errno == ENOSYS)
-		return 0;
-	return -errno;
-}
-
-/*
  * Should: handle every right that this kernel's Landlock knows, up to ABI 7, and
  * grant none: no path, no TCP, no abstract socket, no signal outside. ABI 2 is
  * the floor.
@@ -315,8 +283,8 @@ static const struct stage worker_stages[] = {
 	{ "dumpable", stage_dumpable },
 	{ "parent death", stage_parent_death },
 	{ "no_new_privs", stage_no_new_privs },
-	{ "mdwe", stage_mdwe },
-	{ "mseal", stage_mseal },
+	{ "mdwe", jail_mdwe },
+	{ "mseal", jail_mseal },
 	{ "landlock", stage_landlock },
 	{ NULL, NULL },
 };
@@ -327,8 +295,8 @@ static const struct stage opener_stages[] = {
 	{ "dumpable", stage_dumpable },
 	{ "parent death", stage_parent_death },
 	{ "no_new_privs", stage_no_new_privs },
-	{ "mdwe", stage_mdwe },
-	{ "mseal", stage_mseal },
+	{ "mdwe", jail_mdwe },
+	{ "mseal", jail_mseal },
 	{ NULL, NULL },
 };
 
@@ -339,8 +307,8 @@ static const struct stage alone_stages[] = {
 	{ "capabilities", stage_capabilities },
 	{ "dumpable", stage_dumpable },
 	{ "no_new_privs", stage_no_new_privs },
-	{ "mdwe", stage_mdwe },
-	{ "mseal", stage_mseal },
+	{ "mdwe", jail_mdwe },
+	{ "mseal", jail_mseal },
 	{ "landlock", stage_landlock },
 	{ NULL, NULL },
 };

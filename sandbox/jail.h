@@ -72,6 +72,16 @@ int jail_confine_alone(const char **stage);
  * none. Filter: load it with @verdict, a SECCOMP_RET_*, for what it denies. -errno.
  */
 int jail_landlock(void);
+/*
+ * Memory that is or was writable does not become executable, on kernels that can
+ * refuse it (6.3). Not the only such barrier: policies refuse PROT_EXEC too.
+ */
+int jail_mdwe(void);
+/*
+ * No change of the program's own code, constants and relocated pointers (RELRO), of
+ * their mapping and protection, on kernels that can refuse it (6.10).
+ */
+int jail_mseal(void);
 int jail_load_verdict(uint32_t verdict);
 
 /* The last stage, seccomp, alone; otherwise as jail_close(). */

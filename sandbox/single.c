@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two stages that the controller's jail shares with a child's, see jail.h.
+ * Stages that the controller's jail shares with a child's, see jail.h.
  */
 #include <errno.h>
 #include <linux/landlock.h>

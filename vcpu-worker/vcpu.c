@@ -209,7 +209,14 @@ kicked(int sig)
 static void
 share_core_cookie(const struct vm *vm)
 {
+	uint64_t cookie = 0;
+
 	if (vm->core_scheduling == BH__CORE_SCHEDULING__CORE_SCHEDULING_OFF)
+		return;
+	/* One for the whole VM comes from the controller, by fork and exec. */
+	if (vm->core_scheduling == BH__CORE_SCHEDULING__CORE_SCHEDULING_VM &&
+	    prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, 0, PR_SCHED_CORE_SCOPE_THREAD,
+	    &cookie) == 0 && cookie != 0)
 		return;
 	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0,
 	    PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) == 0 || errno == ENODEV)

@@ -289,9 +289,8 @@ check_maps(struct audit *a, const struct audit_process *p)
 	if (m->ram_read > 0 && p->known->policy.ram == SB_RAM_NONE)
 		wrong(a, p, "guest memory", "%llu bytes readable",
 		    (unsigned long long)m->ram_read);
-	if (m->sealed_code != TRI_YES && jail_of(p) != SB_JAIL_CONTROLLER &&
-	    jail_of(p) != SB_JAIL_SPAWNER)
-		note(a, p, "mseal", "its code is not sealed (Linux 6.10)");
+	if (m->sealed_code != TRI_YES)
+		note(a, p, "mseal", "its code and constants are not sealed (Linux 6.10)");
 }
 
 static void
@@ -349,6 +348,10 @@ check_probe(struct audit *a, const struct audit_process *p, const struct audit_t
 	if (domain && t->landlock != TRI_YES)
 		wrong(a, p, "Landlock", "thread %d can open its root directory",
 		    (int)t->tid);
+	if (t->mdwe == TRI_UNKNOWN)
+		note(a, p, "MDWE", "not there (Linux 6.3)");
+	else if (t->mdwe == TRI_NO)
+		wrong(a, p, "MDWE", "thread %d: not set", (int)t->tid);
 	if (jail_of(p) == SB_JAIL_SPAWNER)
 		return;
 	if (t->dumpable != TRI_NO)
@@ -359,10 +362,6 @@ check_probe(struct audit *a, const struct audit_process *p, const struct audit_t
 	/* The process dies as a whole: its leader's setting is for all. */
 	if (leader && t->parent_death != TRI_YES)
 		wrong(a, p, "parent death", "outlives the spawner");
-	if (t->mdwe == TRI_UNKNOWN)
-		note(a, p, "MDWE", "not there (Linux 6.3)");
-	else if (t->mdwe == TRI_NO)
-		wrong(a, p, "MDWE", "thread %d: not set", (int)t->tid);
 }
 
 static void

@@ -62,11 +62,11 @@ take(struct audit_process *p, const struct mapping *m)
 	    (p->exe[0] == '\0' || strcmp(m->name, p->exe) != 0);
 }
 
-/* The code of the program: sealed if all its executable mappings are. */
+/* The program: sealed if its code, constants and relocated pointers all are. */
 static void
 take_flags(struct audit_process *p, const struct mapping *m, const char *flags)
 {
-	if (m->mode[2] != 'x' || strcmp(m->name, p->exe) != 0)
+	if (m->mode[1] == 'w' || strcmp(m->name, p->exe) != 0)
 		return;
 	if (strstr(flags, " sl") == NULL)
 		p->maps.sealed_code = TRI_NO;

@@ -98,21 +98,50 @@ serve(struct chan *ch)
 	}
 }
 
+/*
+ * Wait for the one message that says how to close the jail: JAIL_ENFORCE and so on,
+ * or -errno.
+ */
+static int
+await_config(struct chan *ch)
+{
+	for (;;) {
+		struct pollfd p = { .fd = ch->fd, .events = POLLIN };
+		struct chan_msg msg;
+		int rc;
+
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return -errno;
+		rc = chan_recv(ch, &msg, NULL);
+		if (rc == 0)
+			continue;
+		if (rc < 0)
+			return rc;
+		rc = msg.packet->body_case == BH__PACKET__BODY_OPENER_CONFIG ?
+		    (int)msg.packet->opener_config->seccomp : -ECANCELED;
+		chan_done(&msg);
+		return rc;
+	}
+}
+
 int
 main(void)
 {
 	struct chan ch;
 	const char *stage = "";
 	int listener = -1;
-	int rc;
+	int rc, mode = 0;
 
 	chan_init(&ch, FD_CTL, PEER_OPENER, PEER_CONTROLLER, &buffers);
-	ch.states = PROTO_RUNNING;
+	ch.states = PROTO_NEW;
 	rc = say_hello(&ch);
-	if (rc == 0) {
+	if (rc == 0)
+		rc = mode = await_config(&ch);
+	ch.states = PROTO_RUNNING;
+	if (rc >= 0) {
 		rc = jail_confine_opener(&stage);
 		if (rc == 0)
-			rc = jail_load(JAIL_ENFORCE, &listener, &stage);
+			rc = jail_load((enum jail_mode)mode, &listener, &stage);
 		if (rc != 0)
 			(void)chan_send_failed(&ch, 0, -rc, stage);
 	}

@@ -24,6 +24,7 @@
 
 #include "controller/spawner/serve.h"
 #include "ipc/log.h"
+#include "sandbox/jail.h"
 
 /* Made from spawner_policy.c; "jail_filter" is the controller's own. */
 extern const struct sock_filter spawner_filter[];
@@ -232,6 +233,27 @@ become_spawner(struct spawner_start *st, int report, uid_t uid, gid_t gid)
 	spawner_serve(st);
 }
 
+/*
+ * What the controller and all that comes of it have in common. A cookie is for all
+ * processes of the VM: hyperthreads of one core then run them and nobody else's. A
+ * kernel or a machine that has none (the vcpu-worker says so) is as good.
+ */
+static int
+close_memory(const struct spawner_config *config)
+{
+	int rc = 0;
+
+	if (config->share_core)
+		(void)prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0,
+		    PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0);
+#ifndef BULKHEAD_SANITIZED	/* whose children load libraries */
+	rc = jail_mdwe();
+	if (rc == 0)
+		rc = jail_mseal();
+#endif
+	return rc;
+}
+
 static pid_t
 clone_spawner(bool rootless, int *pidfd)
 {
@@ -340,6 +362,9 @@ spawner_start(const struct spawner_config *config, int *chan_fd, int *pidfd,
 		st.saved = *config->saved;
 	for (int i = 0; i < PROC_KIND_COUNT; i++)
 		st.binaries[i] = -1;
+	rc = close_memory(config);
+	if (rc != 0)
+		return complain(why, why_size, "cannot seal", "its own program", rc);
 	rc = prepare(config, &st, &chan, why, why_size);
 	if (rc == 0)
 		rc = start(config, &st, chan, pidfd, why, why_size);

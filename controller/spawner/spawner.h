@@ -26,6 +26,7 @@ struct spawner_config {
 	bool rootless;		/* make one user namespace for the VM first */
 	uint32_t uid_base;	/* as root: uid and gid of uid_index 0, which the
 				 * controller may keep for itself */
+	bool share_core;	/* one core-scheduling cookie for the whole VM */
 	int tty;		/* terminal to restore if the controller dies, or -1 */
 	const struct termios *saved;	/* ... to this; NULL with -1 */
 };
@@ -34,7 +35,8 @@ struct spawner_config {
  * Start the spawner. Opens the binaries of all kinds in @libexec first. Waits
  * until the spawner's namespaces are there (about a millisecond).
  *
- * Called once, from a process with one thread. On success *chan_fd is the
+ * Called once, from a process with one thread, whose memory and program it closes for
+ * good on the way (jail_mdwe, jail_mseal): the fork has that from it. On success *chan_fd is the
  * controller's end of the channel (non-blocking, close-on-exec; PEER_CONTROLLER
  * to PEER_SPAWNER) and *pidfd the spawner's; both are the caller's. The tty and
  * whatever else is open stay the caller's: the spawner closes its copies.

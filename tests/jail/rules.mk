@@ -31,7 +31,7 @@ $(TWIN_DIR)/loose/bulkhead-rng: $(call objs,$(bulkhead-rng_SRCS) tests/jail/loos
 all: $(TWIN_DIR)/loose/bulkhead-rng
 
 DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c starts.c look.c ends.c vm.c)
-$(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/notify.c sandbox/no_nss.c \
+$(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
     $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lprotobuf-c -lcap-ng
