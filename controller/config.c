@@ -185,6 +185,7 @@ fill_net(struct vm *vm, const struct plan_device *dev, Bh__NetConfig *net,
 		net->backend = BH__NET_BACKEND__NET_BACKEND_STREAM;
 	net->tap_offloads = vm->nets[dev->index].tap_offloads &
 	    wanted_offloads(spec);
+	net->mac_fixed = vm->nets[dev->index].guarded;
 	net->rate_limit = fill_limit(&spec->limit, limit);
 }
 

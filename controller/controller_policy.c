@@ -3,8 +3,10 @@
 // What the controller may do once it supervises. It opens no path, makes no
 // process, connects to nothing, and maps nothing: guest memory above all.
 #include <asm/termbits.h>
-#include <linux/if_tun.h>
+#include <linux/bpf.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <sys/fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -52,6 +54,9 @@ static const struct sb_rule rules[] = {
 	IOCTL(TUNGETIFF, "an inherited tap: is it one?"),
 	IOCTL(TUNSETVNETHDRSZ, "an inherited tap: 12-byte headers"),
 	IOCTL(TUNSETOFFLOAD, "an inherited tap: what it can"),
+	IOCTL(SIOCGIFHWADDR, "an inherited macvtap: the guest's address"),
+	SB_ALLOW1(bpf, SB_EQ32(0, BPF_MAP_LOOKUP_ELEM),
+	    "what a guard has dropped"),
 	SB_ALLOW(waitid, "the spawner's end"),
 	SB_ALLOW1(exit_group, SB_MASK32(0, ~1u, 0), "exit status 0 or 1"),
 	/* SECCOMP_IOCTL_NOTIF_RECV, whose header defines it by struct */

@@ -395,6 +395,7 @@ write_value(struct part *p, const struct sub_option *sub, const void *object,
 	case SUB_OEM_STRINGS:
 		write_oem_strings(p, sub->name, object);
 		return;
+	case SUB_GUARD_IPS:	/* as the next */
 	case SUB_PUBLISH:	/* not Cloud Hypervisor's: vm.info has no word */
 	case SUB_TAP_FDS:	/* a number says nothing outside of here */
 	case SUB_LATER:

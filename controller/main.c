@@ -17,6 +17,7 @@
 
 #include "build_id.h"
 #include "controller/confine.h"
+#include "controller/guard.h"
 #include "controller/host.h"
 #include "controller/life.h"
 #include "controller/manage.h"
@@ -289,6 +290,7 @@ main(int argc, char **argv)
 	if (!vm->loop.stop)
 		(void)loop_run(&vm->loop);
 	terminal_restore(&vm->terminal);
+	guard_release(vm);
 	supervise_end(vm);
 	spec_free(&vm->spec);
 	return vm->exit_status;

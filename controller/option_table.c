@@ -62,6 +62,7 @@ static const char *const image_words[] = {
 	[IMAGE_VMDK] = "vmdk", [IMAGE_FIXED_VHD] = "fixed_vhd",
 	[IMAGE_UNKNOWN] = "unknown", [IMAGE_UNKNOWN + 1] = NULL,
 };
+static const char *const guard_words[] = { "off", "on", NULL };
 static const char *const seccomp_words[] = { "true", "log", "errno", "false",
 					     NULL };
 
@@ -127,7 +128,8 @@ static const struct sub_option disk_subs[] = {
 };
 
 static const struct sub_option net_subs[] = {
-	TEXT("tap", net_spec, tap, 15, "host interface, made if missing"),
+	TEXT("tap", net_spec, tap, 15,
+	    "tap of the host, made if missing, or macvtap"),
 	{ .name = "ip", .type = SUB_ADDRESS, .offset = AT(net_spec, ip),
 	  .meta = "<address>", .help = "of the tap on the host" },
 	{ .name = "mask", .type = SUB_ADDRESS, .offset = AT(net_spec, mask),
@@ -166,6 +168,10 @@ static const struct sub_option net_subs[] = {
 	{ .name = "user_dns", .type = SUB_ADDRESS,
 	  .offset = AT(net_spec, user_net.dns), .meta = "<address>",
 	  .help = "with user: the host's" },
+	WORDS("guard", net_spec, guard, guard_words, "on|off",
+	    "drop frames that the guest sends in another's name; on for root"),
+	{ .name = "guard_ips", .type = SUB_GUARD_IPS, .meta = "[<address>,..]",
+	  .help = "the guest's addresses: guard these too, not its MAC alone" },
 	PCI(net_spec), LIMITER(net_spec),
 	LATER("vhost_user"), LATER("socket"), LATER("vhost_mode"),
 };
@@ -238,7 +244,7 @@ const struct disk_spec disk_default = {
 };
 
 const struct net_spec net_default = {
-	.num_queues = 2, .queue_size = 256,
+	.num_queues = 2, .queue_size = 256, .guard = NET_GUARD_DEFAULT,
 	.offload_tso = true, .offload_ufo = true, .offload_csum = true,
 	.user_net = { .host = true },
 };

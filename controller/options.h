@@ -34,6 +34,7 @@ enum sub_type {
 	SUB_ADDRESS,		/* struct address_spec */
 	SUB_TAP_FDS,		/* struct net_spec: nfds and fds */
 	SUB_PUBLISH,		/* struct net_spec: user_net.ports */
+	SUB_GUARD_IPS,		/* struct net_spec: guard_ips */
 	SUB_TOPOLOGY,		/* struct topology_spec */
 	SUB_AFFINITY,		/* struct cpus_spec: naffinity and affinity */
 	SUB_OEM_STRINGS,	/* struct platform_spec: oem_strings */

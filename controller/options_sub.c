@@ -185,6 +185,28 @@ store_publish(struct place *p)
 }
 
 static int
+store_guard_ips(struct place *p)
+{
+	struct net_spec *net = p->object;
+	struct span rest = p->value, item;
+	uint32_t of_len[17] = { 0 };
+
+	net->nguard_ips = 0;
+	(void)value_list(p->value, &rest);
+	while (value_next(&rest, ',', &item) == 1) {
+		struct address_spec a;
+
+		if (value_address(item, a.bytes, &a.len) != 0)
+			return bad(p, "not addresses; write "
+			    "[192.168.249.2,fd00::2]");
+		if (of_len[a.len]++ == SPEC_MAX_GUARD_IPS)
+			return bad(p, "too many; at most 8 of IPv4 and 8 of IPv6");
+		net->guard_ips[net->nguard_ips++] = a;
+	}
+	return net->nguard_ips == 0 ? bad(p, "no address") : 0;
+}
+
+static int
 store_topology(struct place *p)
 {
 	struct topology_spec *t = field(p);
@@ -367,6 +389,8 @@ store(struct place *p, uint32_t *mode_given)
 		return store_mac(p);
 	case SUB_ADDRESS:
 		return store_address(p);
+	case SUB_GUARD_IPS:
+		return store_guard_ips(p);
 	case SUB_TAP_FDS:
 		return store_tap_fds(p);
 	case SUB_PUBLISH:

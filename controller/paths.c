@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "controller/broker.h"
+#include "controller/guard.h"
 #include "controller/life.h"
 #include "controller/opener/opened.h"
 #include "controller/output.h"
@@ -174,8 +175,10 @@ constless(const char *text)
 }
 
 static void
-fill_tap(const struct net_spec *net, Bh__TapConfig *tap)
+fill_tap(struct vm *vm, uint32_t index, Bh__TapConfig *tap,
+    struct guard_addresses *ips)
 {
+	const struct net_spec *net = &vm->spec.nets[index];
 	union { const uint8_t *in; uint8_t *out; } u;
 
 	tap->queue_pairs = net->num_queues / 2;
@@ -188,6 +191,10 @@ fill_tap(const struct net_spec *net, Bh__TapConfig *tap)
 					       u.out };
 	tap->mtu = net->mtu;
 	tap->vnet_hdr = true;
+	u.in = plan_net(&vm->plan, index)->mac;
+	tap->guest_mac = (ProtobufCBinaryData){ 6, u.out };
+	tap->guest_mac_given = net->mac.given;
+	guard_ask(vm, index, tap, ips);
 }
 
 static void
@@ -205,6 +212,7 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 	const struct path_item *item = &vm->paths[n];
 	const struct vm_spec *s = &vm->spec;
 	Bh__TapConfig tap = BH__TAP_CONFIG__INIT;
+	struct guard_addresses ips;
 	Bh__Open open = BH__OPEN__INIT;
 	CHAN_PACKET(p, OPEN, open, &open);
 
@@ -251,7 +259,7 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		open.kind = BH__OPEN_KIND__OPEN_KIND_TAP;
 		open.path = constless(s->nets[item->index].tap != NULL ?
 		    s->nets[item->index].tap : "");
-		fill_tap(&s->nets[item->index], &tap);
+		fill_tap(vm, item->index, &tap, &ips);
 		open.tap = &tap;
 		break;
 	}
@@ -435,17 +443,21 @@ tap_opened(struct vm *vm, const struct path_item *item,
     const Bh__Opened *opened, struct chan_msg *msg)
 {
 	struct backend *b = &vm->nets[item->index];
+	uint32_t pairs = vm->spec.nets[item->index].num_queues / 2;
 
-	if (msg->nfds != vm->spec.nets[item->index].num_queues / 2)
+	if (msg->nfds != pairs + guard_fds(opened))
 		return -EPROTO;
-	while (b->nfds < msg->nfds) {
+	while (b->nfds < pairs) {
 		b->fds[b->nfds] = chan_take_fd(msg, b->nfds);
 		b->nfds++;
 	}
 	b->tap_offloads = opened->tap_offloads;
+	if (opened->tap_mac.len == 6)
+		memcpy(plan_net(&vm->plan, item->index)->mac,
+		    opened->tap_mac.data, 6);
 	log_info("--net: tap %s%s", opened->name,
 	    opened->tap_created ? ", new" : "");
-	return 0;
+	return guard_opened(vm, item->index, opened, msg, pairs);
 }
 
 int
@@ -502,6 +514,9 @@ paths_adopt_taps(struct vm *vm)
 			if (rc != 0)
 				return refuse(vm, &item, why != NULL ? why :
 				    log_errtext(rc));
+			if (!net->mac.given)
+				(void)tap_macvtap_mac(net->fds[k],
+				    plan_net(&vm->plan, i)->mac);
 			(void)fcntl(net->fds[k], F_SETFD, FD_CLOEXEC);
 			b->fds[b->nfds++] = net->fds[k];
 			b->borrowed = true;

@@ -224,3 +224,13 @@ plan_event_slot(uint32_t n)
 {
 	return (uint32_t)(n % 2 == 0 ? FD_KICK : FD_CALL) + n / 2;
 }
+
+struct plan_device *
+plan_net(struct vm_plan *plan, uint32_t index)
+{
+	for (uint32_t i = 0; i < plan->ndevices; i++)
+		if (plan->devices[i].kind == PROC_NET &&
+		    plan->devices[i].index == index)
+			return &plan->devices[i];
+	return NULL;	/* every --net has one */
+}

@@ -68,6 +68,9 @@ int plan_make(struct vm_plan *plan, const struct vm_spec *spec,
  * queues: plan_event_slot() says at which slot it has the @n-th.
  */
 uint32_t plan_nevents(const struct plan_device *dev);
+
+/* The device of the @index-th --net. */
+struct plan_device *plan_net(struct vm_plan *plan, uint32_t index);
 uint32_t plan_event_slot(uint32_t n);
 
 #endif

@@ -365,6 +365,23 @@ check_net_host(const struct net_spec *n, struct span tap, struct spec_error *err
 }
 
 static int
+check_guard(const struct net_spec *n, struct spec_error *err)
+{
+	if (n->guard == NET_GUARD_OFF && n->nguard_ips != 0)
+		return usage(err, "--net guard=off: not together with guard_ips; "
+		    "leave one out");
+	if (n->user && (n->guard == NET_GUARD_ON || n->nguard_ips != 0))
+		return usage(err, "--net user=on,guard: a guard is for a tap, "
+		    "and passt has rules of its own; leave guard and guard_ips "
+		    "out");
+	if (n->nfds != 0 && (n->guard == NET_GUARD_ON || n->nguard_ips != 0))
+		return usage(err, "--net fd=%u: a guard is for a tap that is "
+		    "given by name; leave guard and guard_ips out",
+		    (unsigned)n->fds[0]);
+	return 0;
+}
+
+static int
 check_net(const struct net_spec *n, struct spec_error *err)
 {
 	struct span tap = span_of(n->tap != NULL ? n->tap : "");
@@ -383,6 +400,8 @@ check_net(const struct net_spec *n, struct spec_error *err)
 	if (bad != 0)
 		return bad;
 	bad = check_limit("net", &n->limit, err);
+	if (bad == 0)
+		bad = check_guard(n, err);
 	return bad != 0 ? bad : check_net_host(n, tap, err);
 }
 

@@ -19,6 +19,7 @@
 #define SPEC_MAX_NETS 248u
 #define SPEC_MAX_LIMIT_GROUPS 64u
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
+#define SPEC_MAX_GUARD_IPS NET_LIMIT_GUARD_IPS	/* of each family */
 #define SPEC_MAX_OEM_STRINGS 32u
 #define SPEC_MAX_REFILL_MS BUCKET_LIMIT_REFILL_MS
 #define SPEC_MAX_VCPUS 1024u	/* FD_VCPU_COUNT */
@@ -138,6 +139,12 @@ struct user_net_spec {
 	struct published_port ports[USER_NET_LIMIT_PORTS];
 };
 
+enum net_guard {
+	NET_GUARD_OFF,
+	NET_GUARD_ON,
+	NET_GUARD_DEFAULT,	/* for root, where it can be */
+};
+
 struct net_spec {
 	struct pci_spec pci;
 	bool user;		/* rootless, by passt */
@@ -151,6 +158,9 @@ struct net_spec {
 	uint32_t num_queues;	/* two a queue pair */
 	uint32_t queue_size;
 	bool offload_tso, offload_ufo, offload_csum;
+	uint32_t guard;		/* enum net_guard */
+	struct address_spec guard_ips[2 * SPEC_MAX_GUARD_IPS];
+	uint32_t nguard_ips;
 	struct limit_spec limit;	/* of each direction */
 };
 

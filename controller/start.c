@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "controller/config.h"
+#include "controller/guard.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/passt.h"
@@ -281,6 +282,7 @@ start_release(struct vm *vm)
 		if (&vm->children[i] != vm->api)
 			release_child(&vm->children[i]);
 	passt_release(vm);
+	guard_release(vm);
 	vm->opener = vm->broker = vm->loader = vm->vcpu = NULL;
 	for (uint32_t i = 0; i < SPEC_MAX_DISKS; i++)
 		release_backend(&vm->disks[i]);

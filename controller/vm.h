@@ -109,6 +109,9 @@ struct backend {
 	uint32_t block_size;
 	uint64_t device, inode;
 	uint32_t tap_offloads;
+	bool guarded;		/* guard.c */
+	int guard_link;		/* -1: a tc filter in its place */
+	int guard_counts;
 
 	/* broker.c; disks only. What a worker that is started again is given. */
 	int folder;		/* of the path: an O_PATH fd, or -1 */

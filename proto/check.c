@@ -255,6 +255,11 @@ check_tap(const Bh__TapConfig *t)
 	REQUIRE(t->ip.len == 0 || t->ip.len == 4 || t->ip.len == 16, "ip");
 	REQUIRE(t->mask.len == t->ip.len, "mask");
 	REQUIRE(t->host_mac.len == 0 || t->host_mac.len == 6, "host_mac");
+	REQUIRE(t->guest_mac.len == 6, "guest_mac");
+	REQUIRE(t->guard_ip4.len % 4 == 0 &&
+	    t->guard_ip4.len <= NET_LIMIT_GUARD_IPS * 4, "guard_ip4");
+	REQUIRE(t->guard_ip6.len % 16 == 0 &&
+	    t->guard_ip6.len <= NET_LIMIT_GUARD_IPS * 16, "guard_ip6");
 	REQUIRE(t->mtu <= 65535, "mtu");
 	return NULL;
 }
@@ -429,6 +434,7 @@ check_opened(const Bh__Opened *m)
 {
 	REQUIRE(m->block_size == 0 || (power_of_two(m->block_size) &&
 	    m->block_size >= 512 && m->block_size <= 65536), "block size");
+	REQUIRE(m->tap_mac.len == 0 || m->tap_mac.len == 6, "tap_mac");
 	return NULL;
 }
 
@@ -505,6 +511,10 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_REMEMBER:
 		REQUIRE(p->remember->name[0] != '\0' &&
 		    strchr(p->remember->name, '/') == NULL, "file name");
+		return NULL;
+	case BH__PACKET__BODY_REMEMBER_FILTER:
+		REQUIRE(p->remember_filter->ifindex >= 1 &&
+		    p->remember_filter->ifindex <= INT32_MAX, "interface");
 		return NULL;
 	case BH__PACKET__BODY_OPEN:
 		return check_open(p->open);

@@ -11,6 +11,7 @@
 #define DEVICE_LIMIT_QUEUES 64u		/* DEVICE_MAX_QUEUES */
 #define DEVICE_LIMIT_CONFIG 256u	/* DEVICE_MAX_CONFIG */
 #define VIRTQ_LIMIT_SIZE 1024u		/* VIRTQ_MAX_SIZE */
+#define NET_LIMIT_GUARD_IPS 8u		/* of each family: GUARD_MAX_IPS */
 #define FILE_NAME_LIMIT 1023u		/* bytes of a name in a disk image */
 #define API_LIMIT_FDS 16u		/* of one request */
 #define BUCKET_LIMIT_SIZE (1ull << 46)	/* tokens of a rate limit */

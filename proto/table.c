@@ -52,6 +52,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(KILL_CHILD,       kill_child,       C, SPAWNER, RUN,            0, 0),
 	MSG(CHILD_EXITED,     child_exited,     SPAWNER, C, ANY,            0, 0),
 	MSG(REMEMBER,         remember,         C, SPAWNER, RUN,            1, 1),
+	MSG(REMEMBER_FILTER,  remember_filter,  C, SPAWNER, RUN,            0, 0),
 
 	/* opener */
 	MSG(OPENER_CONFIG,    opener_config,    C, OPENER, NEW,             0, 0),

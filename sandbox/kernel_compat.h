@@ -23,6 +23,11 @@
 #define SYS_mseal 462
 #endif
 
+/* tcx: 6.6. An attach type of BPF_LINK_CREATE, and one of its flags. */
+#define COMPAT_BPF_TCX_INGRESS 46
+#define COMPAT_BPF_TCX_EGRESS 47
+#define COMPAT_BPF_F_BEFORE (1u << 3)
+
 /*
  * Landlock: ABI 1 is 5.13, 2 (REFER) 5.19, 3 (TRUNCATE) 6.2, 4 (TCP) 6.7,
  * 5 (IOCTL_DEV) 6.10, 6 (scopes) 6.12, 7 (audit flags, no new right) 6.15.

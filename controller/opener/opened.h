@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the opener makes of one Open message, by kind. Called by opener.c alone;
- * tap_adopt() also by the controller, for taps it inherited. Nothing here speaks
+ * tap_adopt.c also by the controller, for taps it inherited. Nothing here speaks
  * to a channel.
  */
 #ifndef BULKHEAD_CONTROLLER_OPENER_OPENED_H
 #define BULKHEAD_CONTROLLER_OPENER_OPENED_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "bulkhead.pb-c.h"
 
@@ -14,9 +17,11 @@
 struct opened {
 	Bh__Opened msg;		/* .name points to the buffer below */
 	char name[128];
+	uint8_t mac[6];		/* .tap_mac points to it */
 	int fds[OPENED_MAX_FDS];
 	unsigned int nfds;
 	const char *why;	/* of a failure: static text, or NULL */
+	char why_not[120];	/* .guard_why points to it */
 	int folder;		/* of a request for a file below one, else -1 */
 };
 
@@ -46,5 +51,14 @@ int open_tap(struct opened *o, const Bh__Open *req);
  * accepts. -EINVAL with *why.
  */
 int tap_adopt(int fd, uint32_t *offloads, const char **why);
+
+/* Is @fd of a macvtap? Then the address that its guest has to have. */
+bool tap_macvtap_mac(int fd, uint8_t mac[6]);
+
+/*
+ * Have the interface that o->msg says guarded as @cfg asks; adds its fds. A guard
+ * that only was to be tried and cannot be is no failure: o->msg.guard_why tells.
+ */
+int guard_attach(struct opened *o, const Bh__TapConfig *cfg);
 
 #endif

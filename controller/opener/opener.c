@@ -55,6 +55,7 @@ answer(struct chan *ch, uint32_t seq, const Bh__Open *req, int folder)
 	memset(&o, 0, sizeof(o));
 	bh__opened__init(&o.msg);
 	o.msg.name = o.name;
+	o.msg.guard_why = o.why_not;
 	o.folder = folder;
 	rc = opened_make(&o, req);
 	if (rc == 0) {

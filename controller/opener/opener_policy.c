@@ -3,17 +3,21 @@
 // What the opener may do. It opens any path that the user may, which is what it
 // is for; it maps no file, makes no process, and sends to nobody but the
 // controller.
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/sockios.h>
 #include <sys/fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "ipc/slots.h"
 #include "sandbox/policy.h"
 
+#define BPF(command, why) SB_ALLOW1(bpf, SB_EQ32(0, command), why)
 #define IOCTL(request, why) SB_ALLOW1(ioctl, SB_EQ32(1, request), why)
 
 static const struct sb_rule rules[] = {
@@ -58,6 +62,36 @@ static const struct sb_rule rules[] = {
 	IOCTL(SIOCSIFNETMASK, "mask: set"),
 	IOCTL(SIOCGIFFLAGS, "is it up?"),
 	IOCTL(SIOCSIFFLAGS, "bring it up"),
+	SB_ALLOW(access, "is there a device file of a macvtap?"),
+
+	/* --net guard=: libbpf, as the user who started the VM */
+	BPF(BPF_MAP_CREATE, "the program's addresses and counts; what the kernel can"),
+	BPF(BPF_MAP_UPDATE_ELEM, "its addresses"),
+	BPF(BPF_MAP_FREEZE, "its addresses are constant"),
+	BPF(BPF_PROG_LOAD, "the program; what the kernel can"),
+	BPF(BPF_PROG_BIND_MAP, "its addresses live as long as it"),
+	BPF(BPF_OBJ_GET_INFO_BY_FD, "a map that was made"),
+	BPF(BPF_BTF_LOAD, "what the kernel can"),
+	BPF(BPF_LINK_CREATE, "onto the tap"),
+	SB_ALLOW2(socket, SB_EQ32(0, AF_NETLINK),
+	    SB_EQ32(1, SOCK_RAW | SOCK_CLOEXEC), "a tc filter onto the tap"),
+	SB_ALLOW1(setsockopt, SB_EQ32(1, SOL_NETLINK), "errors in words"),
+	SB_ALLOW(getsockname, "which port the socket got"),
+	SB_ALLOW(sendto, "the filter"),
+	SB_ALLOW(recvmsg, "the kernel's answer to it"),
+	SB_ALLOW1(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC), "the fd of the counts"),
+	SB_ALLOW3(mmap, SB_EQ32(2, PROT_READ | PROT_WRITE),
+	    SB_MASK32(3, ~(uint32_t)(MAP_PRIVATE | MAP_SHARED), MAP_ANONYMOUS),
+	    SB_EQ32(4, -1), "memory of libbpf's"),
+	SB_ALLOW(mremap, "memory of libbpf's"),
+	SB_ALLOW(munmap, "memory of libbpf's"),
+	SB_ALLOW(brk, "memory of libbpf's"),
+	SB_ALLOW(uname, "libbpf: version of the kernel"),
+	SB_ALLOW(faccessat2, "libbpf: the same, of a distribution's"),
+	SB_ALLOW(prlimit64, "libbpf: locked memory, on old kernels"),
+	SB_ALLOW(getrandom, "the C library's malloc"),
+	SB_ALLOW(clock_gettime, "number of a netlink message"),
+	SB_ALLOW(getpid, "libbpf"),
 
 	/* disks, pty, KVM */
 	IOCTL(BLKGETSIZE64, "size of a block device"),

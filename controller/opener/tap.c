@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Taps: finds or makes one, a queue for each pair, and gives it the addresses
-// that were asked for. What is already as it should be is left alone, so that a
-// user without CAP_NET_ADMIN can use a tap that somebody prepared for him.
+// Taps: finds or makes one, a queue for each pair, gives it the addresses that
+// were asked for, and has it guarded (guard.c). A macvtap's queues come from its
+// character device. What is already as it should be is left alone, so that a user
+// without CAP_NET_ADMIN can use a tap that somebody prepared for him.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -24,45 +25,6 @@ struct address6_request {
 	uint32_t prefix;
 	int index;
 };
-
-/* In TUN_F_USO4 and 6 (Linux 6.2). */
-#define OFFLOAD_USO 0x60u
-
-int
-tap_adopt(int fd, uint32_t *offloads, const char **why)
-{
-	static const unsigned int sets[] = {
-		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN |
-		    TUN_F_UFO | OFFLOAD_USO,
-		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO,
-		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
-		TUN_F_CSUM, 0,
-	};
-	int size = (int)sizeof(struct virtio_net_hdr_mrg_rxbuf);
-	struct ifreq ifr = { 0 };
-
-	if (ioctl(fd, TUNGETIFF, &ifr) < 0) {
-		*why = "not a tap";
-		return -EINVAL;
-	}
-	if ((ifr.ifr_flags & IFF_TAP) == 0 || (ifr.ifr_flags & IFF_NO_PI) == 0 ||
-	    (ifr.ifr_flags & IFF_VNET_HDR) == 0) {
-		*why = "not made with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR";
-		return -EINVAL;
-	}
-	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0)
-		return -errno;
-	*offloads = 0;
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)sets[i]) == 0) {
-			*offloads = sets[i];
-			break;
-		}
-	/* The worker sets what the guest's driver accepts. */
-	if (ioctl(fd, TUNSETOFFLOAD, 0ul) < 0)
-		return -errno;
-	return 0;
-}
 
 /* ---- addresses ---------------------------------------------------------------- */
 
@@ -171,19 +133,20 @@ configure(struct opened *o, const Bh__TapConfig *cfg)
 
 /* ---- queues ---------------------------------------------------------------------- */
 
-static bool
-exists(const char *name)
+/* The interface's index; 0: there is none. */
+static int
+index_of(const char *name)
 {
 	struct ifreq ifr = { 0 };
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool there;
 
 	if (sock < 0)
-		return false;
+		return 0;
 	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
 	there = ioctl(sock, SIOCGIFINDEX, &ifr) == 0;
 	close(sock);
-	return there;
+	return there ? ifr.ifr_ifindex : 0;
 }
 
 static const char *
@@ -206,54 +169,119 @@ explain(int error, bool existed)
 	}
 }
 
-/* One more queue of the tap called o->name, or of a new one if that is empty. */
+/* @fd, just opened, as a queue of the interface called o->name. */
 static int
-add_queue(struct opened *o, const Bh__TapConfig *cfg, bool existed)
+make_queue(struct opened *o, const Bh__TapConfig *cfg, int fd)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	int fd, rc;
 
 	if (cfg->queue_pairs > 1)
 		ifr.ifr_flags |= IFF_MULTI_QUEUE;
 	memcpy(ifr.ifr_name, o->name, strnlen(o->name, IFNAMSIZ - 1));
-	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		return -errno;
+	/* A macvtap's is what its device file is of: see that it is this one. */
+	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
+		return -errno;
+	if (o->name[0] != '\0' && strncmp(o->name, ifr.ifr_name, IFNAMSIZ) != 0) {
+		o->why = "/dev/tapN is of another interface";
+		return -ENXIO;
+	}
+	memcpy(o->name, ifr.ifr_name, IFNAMSIZ - 1);
+	o->name[IFNAMSIZ - 1] = '\0';
+	return 0;
+}
+
+/* One more queue of the tap called o->name, or of a new one if that is empty. */
+static int
+add_queue(struct opened *o, const Bh__TapConfig *cfg, const char *device,
+    bool existed)
+{
+	int fd, rc;
+
+	fd = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		o->why = errno == EACCES || errno == EPERM ?
-		    "no right to /dev/net/tun; give it to the user, or an open "
-		    "tap by fd=" :
-		    "cannot open /dev/net/tun; is the tun module loaded?";
+		    "no right to /dev/net/tun (a macvtap: /dev/tapN); give it to "
+		    "the user, or an open tap by fd=" :
+		    "cannot open /dev/net/tun (a macvtap: /dev/tapN); is the "
+		    "module loaded?";
 		return -errno;
 	}
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
-		rc = -errno;
-		o->why = explain(errno, existed);
+	rc = make_queue(o, cfg, fd);
+	if (rc != 0) {
+		if (o->why == NULL)
+			o->why = explain(-rc, existed);
 		close(fd);
 		return rc;
 	}
 	o->fds[o->nfds++] = fd;
-	memcpy(o->name, ifr.ifr_name, IFNAMSIZ - 1);
-	o->name[IFNAMSIZ - 1] = '\0';
 	return tap_adopt(fd, &o->msg.tap_offloads, &o->why);
+}
+
+/* The device file of a macvtap called o->name. Whether there is one. */
+static bool
+find_macvtap(const struct opened *o, char *device, size_t size)
+{
+	(void)snprintf(device, size, "/dev/tap%d", index_of(o->name));
+	return access(device, F_OK) == 0;
+}
+
+/* The guest's address is the macvtap's: frames for another never come here. */
+static int
+share_mac(struct opened *o, const Bh__TapConfig *cfg)
+{
+	struct ifreq ifr = { 0 };
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc = 0;
+
+	if (sock < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, o->name, IFNAMSIZ - 1);
+	if (cfg->guest_mac_given)
+		rc = set_mac(sock, &ifr, cfg->guest_mac.data);
+	if (rc == 0 && ioctl(sock, SIOCGIFHWADDR, &ifr) < 0)
+		rc = -errno;
+	close(sock);
+	if (rc != 0) {
+		o->why = "its address cannot become the guest's (needs "
+			 "CAP_NET_ADMIN); leave mac out";
+		return rc;
+	}
+	memcpy(o->mac, ifr.ifr_hwaddr.sa_data, sizeof(o->mac));
+	o->msg.tap_mac = (ProtobufCBinaryData){ sizeof(o->mac), o->mac };
+	return 0;
 }
 
 int
 open_tap(struct opened *o, const Bh__Open *req)
 {
 	const Bh__TapConfig *cfg = req->tap;
-	bool existed = req->path[0] != '\0' && exists(req->path);
+	bool existed = req->path[0] != '\0' && index_of(req->path) > 0;
+	char device[32] = "/dev/net/tun";
+	bool macvtap;
 	int rc = 0;
 
 	if (strlen(req->path) >= IFNAMSIZ)
 		return -ENAMETOOLONG;
 	memcpy(o->name, req->path, strlen(req->path) + 1);
+	macvtap = existed && find_macvtap(o, device, sizeof(device));
+	if (!macvtap)
+		memcpy(device, "/dev/net/tun", sizeof("/dev/net/tun"));
 	while (rc == 0 && o->nfds < cfg->queue_pairs)
-		rc = add_queue(o, cfg, existed);
+		rc = add_queue(o, cfg, device, existed);
+	if (rc == 0 && macvtap)
+		rc = share_mac(o, cfg);
 	if (rc == 0)
 		rc = configure(o, cfg);
 	if (rc == 0) {
+		o->msg.tap_index = (uint32_t)index_of(o->name);
 		o->msg.tap_created = !existed;
-		return 0;
+		o->msg.guard_egress = macvtap;
+		rc = guard_attach(o, cfg);
 	}
+	if (rc == 0)
+		return 0;
 	/* A tap that was made here goes with its last fd. */
 	while (o->nfds > 0)
 		close(o->fds[--o->nfds]);

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "controller/spawner/child.h"
+#include "controller/spawner/filter.h"
 #include "controller/spawner/spawner.h"
 #include "ipc/chan.h"
 #include "ipc/log.h"
@@ -37,6 +38,7 @@
 
 #define MAX_CHILDREN 640u	/* 512 devices and the rest */
 #define MAX_REMEMBERED 64u
+#define MAX_FILTERS 248u	/* one a --net */
 #define LAST_WAIT_MS 2000	/* for all children to be gone */
 
 enum child_state { CHILD_FREE, CHILD_STARTING, CHILD_RUNNING, CHILD_FAILED };
@@ -70,6 +72,8 @@ struct spawner {
 	struct child child[MAX_CHILDREN];
 	struct remembered remembered[MAX_REMEMBERED];
 	unsigned int nremembered;
+	struct { uint32_t ifindex; bool egress; } filter[MAX_FILTERS];
+	unsigned int nfilters;
 	struct chan_buffers buffers;
 };
 
@@ -437,6 +441,21 @@ handle_remember(struct spawner *sp, struct chan_msg *msg)
 }
 
 static void
+handle_remember_filter(struct spawner *sp, const Bh__RememberFilter *m)
+{
+	/* A VM that is booted again has its taps' filters replaced. */
+	for (unsigned int i = 0; i < sp->nfilters; i++)
+		if (sp->filter[i].ifindex == m->ifindex)
+			return;
+	if (sp->nfilters == MAX_FILTERS) {
+		send_failed(sp, 0, ENOSPC, "too much to remember");
+		return;
+	}
+	sp->filter[sp->nfilters].ifindex = m->ifindex;
+	sp->filter[sp->nfilters++].egress = m->egress;
+}
+
+static void
 handle(struct spawner *sp, struct chan_msg *msg)
 {
 	struct child *c;
@@ -452,6 +471,9 @@ handle(struct spawner *sp, struct chan_msg *msg)
 		break;
 	case BH__PACKET__BODY_REMEMBER:
 		handle_remember(sp, msg);
+		break;
+	case BH__PACKET__BODY_REMEMBER_FILTER:
+		handle_remember_filter(sp, msg->packet->remember_filter);
 		break;
 	case BH__PACKET__BODY_QUIT:
 		sp->quit = true;
@@ -577,6 +599,8 @@ clean_up(struct spawner *sp)
 			await_child(&sp->child[i], &deadline);
 	for (size_t i = 0; i < sp->nremembered; i++)
 		unlink_remembered(&sp->remembered[i]);
+	for (size_t i = 0; i < sp->nfilters; i++)
+		filter_remove(sp->filter[i].ifindex, sp->filter[i].egress);
 	_exit(0);
 }
 

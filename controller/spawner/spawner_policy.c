@@ -13,6 +13,9 @@
 #define KERNEL "reaches into the kernel"
 #define OTHERS "reaches into other processes"
 #define HOST "changes the host"
+/* @count commands of bpf(2), a power of two, from a multiple of it on. */
+#define NO_BPF(first, count)						\
+	SB_DENY1(bpf, SB_FDS(0, first, count), "others' programs and maps")
 
 static const struct sb_rule rules[] = {
 	SB_DENY(init_module, KERNEL),
@@ -20,7 +23,16 @@ static const struct sb_rule rules[] = {
 	SB_DENY(delete_module, KERNEL),
 	SB_DENY(kexec_load, KERNEL),
 	SB_DENY(kexec_file_load, KERNEL),
-	SB_DENY(bpf, KERNEL),
+	/*
+	 * All commands but those by which the opener loads a tap's guard: 0, 2, 5,
+	 * 15, 18, 22, 28 and 35 (its own policy names them). 64 on are not known
+	 * to any kernel.
+	 */
+	NO_BPF(1, 1), NO_BPF(3, 1), NO_BPF(4, 1), NO_BPF(6, 2),
+	NO_BPF(8, 4), NO_BPF(12, 2), NO_BPF(14, 1), NO_BPF(16, 2),
+	NO_BPF(19, 1), NO_BPF(20, 2), NO_BPF(23, 1), NO_BPF(24, 4),
+	NO_BPF(29, 1), NO_BPF(30, 2), NO_BPF(32, 2), NO_BPF(34, 1),
+	NO_BPF(36, 4), NO_BPF(40, 8), NO_BPF(48, 16),
 	SB_DENY(perf_event_open, KERNEL),
 	SB_DENY(iopl, KERNEL),
 	SB_DENY(ioperm, KERNEL),

@@ -22,6 +22,18 @@ if [ $root = yes ] && command -v setpriv >/dev/null; then
 		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --disk path=disk
 	check tap-forbidden 1 '--net tap=nosuch0|no right' \
 		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --net tap=nosuch0
+	if ip tuntap add dev bhe1 mode tap user 65534 vnet_hdr 2>/dev/null &&
+		ip link set bhe1 up; then
+		check guard-forbidden 1 '--net tap=bhe1|no right to guard|CAP_BPF|leave guard' \
+			unshare -m bash -c 'cp -a /dev/net/tun /tmp/.tun.$$ &&
+			chmod 666 /tmp/.tun.$$ && mount --bind /tmp/.tun.$$ /dev/net/tun &&
+			rm /tmp/.tun.$$ && exec "$@"' - \
+			"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf \
+			--net tap=bhe1,guard=on
+		ip link del bhe1
+	else
+		skip guard-forbidden 'no right to make a tap'
+	fi
 	check kvm-missing 1 '/dev/kvm|no such|kvm-intel' unshare -m bash -c \
 		'mount -t tmpfs none /mnt && mknod -m 666 /mnt/null c 1 3 &&
 		mknod -m 666 /mnt/urandom c 1 9 && mount --move /mnt /dev && exec "$@"' - "${run[@]}"

@@ -100,5 +100,12 @@ o serial-file-in-nowhere 1 '--serial file=no/where|directory' --kernel "$K" --se
 o serial-socket-in-nowhere 1 '--serial socket=no/where|directory' --kernel "$K" --serial socket=no/where
 o log-file-in-nowhere 1 '--log-file no/where' --kernel "$K" --log-file no/where
 o socket-then-failure 1 '--disk path=odd' --kernel "$K" --serial socket=sock --disk path=odd
+o guard-of-fd 2 '--net fd=9|guard|leave' --kernel "$K" --net fd=9,guard=on
+o guard-ips-of-fd 2 '--net fd=9|guard|leave' --kernel "$K" --net 'fd=9,guard_ips=[10.0.0.1]'
+o guard-off-with-ips 2 '--net guard=off|guard_ips|leave' --kernel "$K" \
+	--net 'guard=off,guard_ips=[10.0.0.1]'
+o guard-ips-wrong 2 '--net guard_ips|192.168.249.2' --kernel "$K" --net 'guard_ips=[10.0.0]'
+o guard-ips-many 2 '--net guard_ips|at most 8' --kernel "$K" \
+	--net 'guard_ips=[1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4,1.1.1.5,1.1.1.6,1.1.1.7,1.1.1.8,1.1.1.9]'
 o fd-not-open 1 '--net fd=77|not a tap' --kernel "$K" --net fd=77
 o fd-not-a-tap 1 '--net fd=9|not a tap' --kernel "$K" --net fd=9 9</dev/null

@@ -110,6 +110,21 @@ t_net_existing_tap() {
 	expect "the tap that was there stays" ip link show mine
 }
 
+# Three rings, ten frames of each kind. The persistent tap is as it was, afterwards.
+t_net_guard() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	ip tuntap add mine mode tap && ip addr add 10.0.5.1/24 dev mine && ip link set mine up
+	NOISY=1 guest net "spoof" --net "tap=mine,guard=on,guard_ips=[10.0.5.2]"
+	expect "counts" grep -qFe \
+'--net tap=mine: the guard dropped 90 frames of the guest: 30 source MAC, 30 IPv4 source, 30 ARP sender' stderr
+	expect "no filter stays" sh -c '[ -z "$(tc filter show dev mine ingress)" ]'
+	: >stderr
+	NOISY=1 guest net "spoof" --net tap=mine
+	expect "by default for root, MAC alone" grep -qF 'dropped 30 frames of the guest: 30 source MAC' stderr
+	: >stderr
+	guest net "spoof" --net tap=mine,guard=off
+}
+
 t_rng() { guest rng ""; }
 t_rng_packed() { guest rng "packed" --rng src=/dev/urandom,packed=on; }
 t_rng_file() {

@@ -2,7 +2,8 @@
 /*
  * virtio-net against the host's own stack: ask by ARP for the tap's address
  * (10.0.5.1; this guest is 10.0.5.2), then ping it, small and large, on every
- * kind of ring. "mac=N" on the command line: the last byte of the MAC.
+ * kind of ring. "mac=N" on the command line: the last byte of the MAC; "spoof":
+ * send in others' names too, which only the host can judge.
  */
 #include "lib/virtio.h"
 
@@ -135,6 +136,30 @@ static bool resolve(void)
 	return true;
 }
 
+/* Ten of another MAC, ten ARP claims and ten IPv4 packets of another address. */
+static void spoof(void)
+{
+	uint8_t *f = frame + HDR;
+
+	for (unsigned int i = 0; i < 30; i++) {
+		memset(f, 0, 60);
+		memset(f, 0xff, 6);
+		memcpy(f + 6, mac, 6);
+		if (i % 3 == 0)
+			f[11] ^= 0x55;
+		f[12] = 8;
+		f[13] = i % 3 == 1 ? 6 : 0;
+		memcpy(f + 14, "\0\1\10\0\6\4\0\1", 8);
+		memcpy(f + 22, mac, 6);
+		memcpy(f + 28, i % 3 == 1 ? host_ip : our_ip, 4);
+		if (i % 3 == 2) {
+			f[14] = 0x45;
+			memcpy(f + 26, host_ip, 4);
+		}
+		check(send(60));
+	}
+}
+
 static uint16_t checksum(const uint8_t *p, uint32_t len)
 {
 	uint32_t sum = 0;
@@ -198,6 +223,8 @@ static void exchange(const char *name, uint64_t features)
 			fail("ping %u", i);
 			break;
 		}
+	if (again && cmdline_has("spoof"))
+		spoof();
 	end();
 	virtio_reset(&d, 5000);
 	heap_release(mark);

@@ -136,6 +136,8 @@ lets_fd(int nr, uint32_t fd)
 	return false;
 }
 
+#define ANY_FD 8192u
+
 /*
  * A call that the policy allows on some fds, with the lowest fd that it does not
  * name, but otherwise as the policy has it.
@@ -149,8 +151,10 @@ wrong_fd(struct attempt *at)
 
 		if (!takes_fd(r->nr) || !binds_fd(r))
 			continue;
-		while (lets_fd(r->nr, fd))
+		while (fd < ANY_FD && lets_fd(r->nr, fd))
 			fd++;
+		if (fd == ANY_FD)
+			continue;	/* another form of it takes them all */
 		*at = (struct attempt){ .name = r->name, .nr = r->nr };
 		for (size_t k = 0; k < SB_MAX_ARGS; k++)
 			if (r->arg[k].cmp != SB_CMP_NONE)

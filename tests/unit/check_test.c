@@ -128,9 +128,22 @@ file_names(void **state)
 }
 
 static void
+filters(void **state)
+{
+	Bh__RememberFilter m = BH__REMEMBER_FILTER__INIT;
+	CHAN_PACKET(p, REMEMBER_FILTER, remember_filter, &m);
+
+	(void)state;
+	m.ifindex = 7;
+	GOOD(p);
+	BAD_WITH(p, m.ifindex, 0, "interface");
+	BAD_WITH(p, m.ifindex, 1u << 31, "interface");
+}
+
+static void
 opening(void **state)
 {
-	static uint8_t four[4];
+	static uint8_t four[4], six[6], many[9 * 16];
 	Bh__TapConfig tap = BH__TAP_CONFIG__INIT;
 	Bh__Open open = BH__OPEN__INIT;
 	Bh__Opened opened = BH__OPENED__INIT;
@@ -153,6 +166,8 @@ opening(void **state)
 	BAD(p, "no tap");
 	open.tap = &tap;
 	tap.queue_pairs = 1;
+	BAD(p, "guest_mac");
+	tap.guest_mac = (ProtobufCBinaryData){ 6, six };
 	GOOD(p);
 	BAD_WITH(p, tap.queue_pairs, 0, "queue pairs");
 	BAD_WITH(p, tap.queue_pairs, 33, "queue pairs");
@@ -164,7 +179,17 @@ opening(void **state)
 	BAD_WITH(p, tap.ip.len, 3, "ip");
 	BAD_WITH(p, tap.host_mac, ((ProtobufCBinaryData){ 4, four }),
 	    "host_mac");
+	BAD_WITH(p, tap.guest_mac.len, 5, "guest_mac");
+	BAD_WITH(p, tap.guard_ip4, ((ProtobufCBinaryData){ 6, many }),
+	    "guard_ip4");
+	BAD_WITH(p, tap.guard_ip4, ((ProtobufCBinaryData){ 9 * 4, many }),
+	    "guard_ip4");
+	BAD_WITH(p, tap.guard_ip6, ((ProtobufCBinaryData){ 4, many }),
+	    "guard_ip6");
+	BAD_WITH(p, tap.guard_ip6, ((ProtobufCBinaryData){ 9 * 16, many }),
+	    "guard_ip6");
 	GOOD(q);
+	BAD_WITH(q, opened.tap_mac, ((ProtobufCBinaryData){ 4, four }), "tap_mac");
 	BAD_WITH(q, opened.block_size, 513, "block size");
 	BAD_WITH(q, opened.block_size, 131072, "block size");
 }
@@ -432,7 +457,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_regions), cmocka_unit_test(removal),
 		cmocka_unit_test(machines), cmocka_unit_test(spawning),
-		cmocka_unit_test(file_names), cmocka_unit_test(opening),
+		cmocka_unit_test(file_names), cmocka_unit_test(filters),
+		cmocka_unit_test(opening),
 		cmocka_unit_test(image_files),
 		cmocka_unit_test(device_configs), cmocka_unit_test(devices),
 		cmocka_unit_test(rings), cmocka_unit_test(config_space),

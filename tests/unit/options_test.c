@@ -129,6 +129,7 @@ values_of_all_kinds(void **state)
 	    "mac=52:54:00:12:34:56,host_mac=02:00:00:00:00:01,mtu=1500,"
 	    "num_queues=4,queue_size=512,offload_tso=off "
 	    "--net fd=[5,6],num_queues=4 "
+	    "tap=t,guard=on,guard_ips=[192.168.1.2,fd00::2] guard=off "
 	    "--serial file=/tmp/x --console off --debug-console "
 	    "null,iobase=0x402 --seccomp errno -vv "
 	    "--platform system_uuid=01234567-89ab-cdef-0123-456789ABCDEF,"
@@ -149,6 +150,12 @@ values_of_all_kinds(void **state)
 	assert_int_equal(spec.nets[0].ip.bytes[3], 1);
 	assert_int_equal(spec.nets[1].nfds, 2);
 	assert_int_equal(spec.nets[1].fds[1], 6);
+	assert_int_equal(spec.nets[1].guard, NET_GUARD_DEFAULT);
+	assert_int_equal(spec.nets[2].guard, NET_GUARD_ON);
+	assert_int_equal(spec.nets[2].nguard_ips, 2);
+	assert_int_equal(spec.nets[2].guard_ips[0].bytes[3], 2);
+	assert_int_equal(spec.nets[2].guard_ips[1].len, 16);
+	assert_int_equal(spec.nets[3].guard, NET_GUARD_OFF);
 	assert_int_equal(spec.serial.mode, PORT_FILE);
 	assert_string_equal(spec.serial.path, "/tmp/x");
 	assert_int_equal(spec.debug_console.iobase, 0x402);
