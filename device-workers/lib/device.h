@@ -16,6 +16,7 @@
 
 #include "bulkhead.pb-c.h"
 #include "device-workers/lib/virtq.h"
+#include "ipc/loop.h"
 #include "ipc/slots.h"
 
 #define DEVICE_MAX_QUEUES 64u
@@ -127,6 +128,11 @@ struct device {
 
 	bool active;			/* between DRIVER_OK and reset */
 	bool draining;			/* take nothing more: queues are held */
+	struct {
+		uint64_t queues;	/* wait for the timer, a bit each */
+		uint64_t at;		/* what it is set to, ns */
+		struct loop_source timer;
+	} later;			/* limit.c's */
 	struct virtq vq[DEVICE_MAX_QUEUES];
 };
 
@@ -144,6 +150,9 @@ void device_unwatch(struct device *dev, int fd);
  * again once the other ready sources have had their turn.
  */
 void device_again(struct device *dev, unsigned int q);
+
+/* For the library's own sources. */
+struct loop *device_loop(struct device *dev);
 
 /* dev->config has changed: tell the driver. */
 void device_config_changed(struct device *dev);

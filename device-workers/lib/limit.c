@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Rate limits of a device, see limit.h. Queues that wait for tokens are bits of
- * worker->later; one timer, for the first of them, lets all of them try again.
+ * dev->later; one timer, for the first of them, lets all of them try again.
  */
 #include "device-workers/lib/limit.h"
 
@@ -15,18 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "device-workers/lib/worker.h"
+#include "device-workers/lib/device.h"
 
 #define NS 1000000000ull
 /* ns: a member of a group that was served lets the others go first. */
 #define BEHIND 200000ull
-
-static struct worker *
-worker_of(struct device *dev)
-{
-	return (struct worker *)(void *)((char *)dev -
-	    offsetof(struct worker, dev));
-}
 
 static uint64_t
 monotonic(void)
@@ -40,21 +33,21 @@ monotonic(void)
 static void
 timer_ready(struct loop_source *src, uint32_t events)
 {
-	struct worker *w = src->owner;
+	struct device *dev = src->owner;
 	uint64_t count;
 
 	(void)events;
 	/* EAGAIN: it was set anew meanwhile. */
 	if (read(src->fd, &count, sizeof(count)) < 0)
 		return;
-	w->again |= w->later;
-	w->later = 0;
+	for (; dev->later.queues != 0; dev->later.queues &= dev->later.queues - 1)
+		device_again(dev, (unsigned int)__builtin_ctzll(dev->later.queues));
 }
 
 static int
-start_timer(struct worker *w)
+start_timer(struct device *dev)
 {
-	struct loop_source *src = &w->backend[FD_TIMER];
+	struct loop_source *src = &dev->later.timer;
 	int fd, rc = 0;
 
 	if (src->added)
@@ -68,9 +61,9 @@ start_timer(struct worker *w)
 		close(fd);
 	}
 	*src = (struct loop_source){
-		.fd = FD_TIMER, .ready = timer_ready, .owner = w,
+		.fd = FD_TIMER, .ready = timer_ready, .owner = dev,
 	};
-	return rc < 0 ? rc : loop_add(&w->loop, src, EPOLLIN);
+	return rc < 0 ? rc : loop_add(device_loop(dev), src, EPOLLIN);
 }
 
 /* The state of a group: sealed, so that it cannot shrink under us. */
@@ -114,7 +107,7 @@ device_limit_start(struct device *dev, struct device_limit *limit,
 		return 0;
 	start_bucket(&limit->buckets.bandwidth, config->bandwidth);
 	start_bucket(&limit->buckets.ops, config->ops);
-	rc = start_timer(worker_of(dev));
+	rc = start_timer(dev);
 	if (rc < 0) {
 		*why = "no timer for the rate limit";
 		return rc;
@@ -131,7 +124,7 @@ device_limit_start(struct device *dev, struct device_limit *limit,
 
 /* Have queue_ready called for queue @q at @when. */
 static void
-later(struct worker *w, unsigned int q, uint64_t when)
+later(struct device *dev, unsigned int q, uint64_t when)
 {
 	const struct itimerspec at = {
 		.it_value.tv_sec = (time_t)(when / NS),
@@ -139,10 +132,10 @@ later(struct worker *w, unsigned int q, uint64_t when)
 	};
 
 	/* A moment is never 0, which would disarm: @when is after now. */
-	if ((w->later == 0 || when < w->later_at) &&
+	if ((dev->later.queues == 0 || when < dev->later.at) &&
 	    timerfd_settime(FD_TIMER, TFD_TIMER_ABSTIME, &at, NULL) == 0)
-		w->later_at = when;
-	w->later |= 1ull << q;
+		dev->later.at = when;
+	dev->later.queues |= 1ull << q;
 }
 
 bool
@@ -163,7 +156,7 @@ device_limit_open(struct device *dev, struct device_limit *limit, unsigned int q
 	if (limit->state != &limit->own && limit->served)
 		when += BEHIND;
 	limit->served = false;
-	later(worker_of(dev), q, when);
+	later(dev, q, when);
 	return false;
 }
 

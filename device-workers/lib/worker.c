@@ -193,7 +193,7 @@ forget_driver(struct worker *w)
 	worker_disable_queues(w);
 	dev->active = false;
 	dev->driver_features = 0;
-	w->again = w->later = 0;
+	w->again = dev->later.queues = 0;
 	w->needs_reset = false;
 	w->saved = false;
 }
@@ -360,6 +360,12 @@ device_unwatch(struct device *dev, int fd)
 
 	if (fd >= 0 && fd < FD_KICK)
 		loop_remove(&w->loop, &w->backend[fd]);
+}
+
+struct loop *
+device_loop(struct device *dev)
+{
+	return &worker_of(dev)->loop;
 }
 
 void

@@ -57,8 +57,6 @@ struct worker {
 
 	/* At work */
 	uint64_t again;			/* queues of device_again(), a bit each */
-	uint64_t later;			/* queues that wait for the timer, too */
-	uint64_t later_at;		/* what the timer is set to, ns */
 	unsigned int first;		/* queue that worker_settle begins with */
 	bool needs_reset;		/* said so; stopped until the reset */
 	bool saved;			/* stopped by SaveState */

@@ -3,7 +3,7 @@
  * Inside a back-end program: its state, and what its sources need of each other.
  * main.c starts it, socket.c reads messages, messages.c carries them out,
  * memory.c has the memory, queues.c the rings and what a device calls
- * (device.h). Not for devices.
+ * (device.h), inflight.c and state.c what a successor gets. Not for devices.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_VHOST_USER_BACKEND_H
 #define BULKHEAD_DEVICE_WORKERS_VHOST_USER_BACKEND_H
@@ -21,6 +21,7 @@ struct vhu_queue {
 	uint64_t desc, avail, used;	/* front-end addresses */
 	bool have_addr;
 	bool has_kick, has_call, has_err;	/* a fd is at the slot */
+	bool polled;			/* the driver's kicks come nowhere */
 	bool enabled;			/* SET_VRING_ENABLE */
 	bool started;			/* the ring is ours */
 	struct loop_source kick;
@@ -47,10 +48,27 @@ struct vhu {
 	struct vhu_region region[GMEM_MAX_REGIONS];	/* size 0: free */
 	struct vhu_queue queue[DEVICE_MAX_QUEUES];
 
+	uint8_t status;			/* of SET_STATUS */
+
+	struct {
+		uint8_t *reserve;	/* PROT_NONE where nothing is mapped */
+		uint64_t reserve_size;
+		uint64_t size;		/* mapped bytes; 0: none */
+		uint32_t num_queues, queue_size;
+	} inflight;			/* inflight.c's */
+	struct {
+		struct loop_source source;
+		bool open, loading;
+		int result;		/* for CHECK_DEVICE_STATE */
+		uint32_t len, at;
+		uint8_t buf[16 + DEVICE_MAX_STATE];
+	} state;			/* state.c's */
+
 	struct vhu_msg msg;		/* being received, or waiting for quiet */
 	uint32_t have;			/* bytes of it */
 	unsigned int quiet;		/* VHU_QUIET_ bits */
 	uint64_t again;			/* queues of device_again(), a bit each */
+	uint64_t polled;		/* queues that run without kicks */
 	bool needs_reset;
 };
 
@@ -63,6 +81,7 @@ void vhu_conn_close(struct vhu *v);
 void vhu_conn_pause(struct vhu *v, bool pause);
 /* Answer v->msg with the first @size bytes of v->msg.payload. */
 void vhu_reply(struct vhu *v, uint32_t size);
+void vhu_reply_fd(struct vhu *v, uint32_t size, int fd);
 /* A message of our own, without payload, on the back-end channel. */
 void vhu_tell_front_end(struct vhu *v, uint32_t request);
 /* Close what nobody took of the message's fds, and forget the message. */
@@ -70,6 +89,8 @@ void vhu_msg_done(struct vhu_msg *msg);
 
 /* ---- messages.c ---- */
 
+/* Is v->msg to be answered with success or failure? */
+bool vhu_wants_ack(const struct vhu *v);
 /* Carry out v->msg, which has been checked. 0, or -errno: refused. */
 void vhu_carry_out(struct vhu *v);
 
@@ -84,6 +105,26 @@ void vhu_memory_forget(struct vhu *v);
 int vhu_translate(const struct vhu *v, uint64_t uva, uint64_t *gpa);
 /* Move the message's fd @i to the first free number from @from; -errno. */
 int vhu_take_fd(struct vhu *v, unsigned int i, int from);
+
+/* Is @fd a file that @len bytes from @offset can be mapped of? */
+int vhu_check_file(int fd, uint64_t offset, uint64_t len);
+
+/* ---- inflight.c ---- */
+
+int vhu_inflight_init(struct vhu *v);	/* before the jail */
+int vhu_inflight_get(struct vhu *v);	/* GET_INFLIGHT_FD: answered, or -errno */
+int vhu_inflight_set(struct vhu *v);
+/* Queue @q's part, NULL if it has none. -EINVAL: it does not fit the ring. */
+int vhu_inflight_region(const struct vhu *v, unsigned int q, void **region);
+/* The driver's rings are gone: nothing of them is in flight. */
+void vhu_inflight_clear(struct vhu *v);
+void vhu_inflight_forget(struct vhu *v);
+
+/* ---- state.c: 0 or -errno ---- */
+
+int vhu_state_set(struct vhu *v);	/* SET_DEVICE_STATE_FD */
+int vhu_state_check(struct vhu *v);	/* CHECK_DEVICE_STATE */
+void vhu_state_forget(struct vhu *v);
 
 /* ---- queues.c ---- */
 

@@ -3,8 +3,9 @@
 # Devices as vhost-user back ends for other VMMs: the worker library's place is
 # taken by this folder's.
 VHU_SRCS := $(addprefix device-workers/vhost-user/,main.c socket.c wire.c messages.c \
-	memory.c queues.c jail.c no_limit.c)
-VHU_LIB_SRCS := $(VHU_SRCS) $(VIRTQ_SRCS) ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
+	memory.c queues.c inflight.c state.c jail.c)
+VHU_LIB_SRCS := $(VHU_SRCS) $(VIRTQ_SRCS) device-workers/lib/limit.c \
+	device-workers/lib/bucket.c ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
 
 PROGRAMS += bulkhead-vhost-user-blk bulkhead-vhost-user-rng bulkhead-vhost-user-net
 bulkhead-vhost-user-blk_SRCS = device-workers/vhost-user/blk.c $(BLK_SRCS) $(VHU_LIB_SRCS)
@@ -17,12 +18,14 @@ bulkhead-vhost-user-net_SRCS = device-workers/vhost-user/net.c $(NET_BACKEND_SRC
 	$(NET_SRCS) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-net_POLICY := device-workers/vhost-user/net_policy.c
 
-NATIVE_TESTS += vhost_user
-native_vhost_user_SRCS := tests/native/vhost_user_test.c
+NATIVE_TESTS += vhost_user vhost_user_inflight
+VHU_FRONT_SRCS := tests/native/vhu_front.c
+native_vhost_user_SRCS := tests/native/vhost_user_test.c $(VHU_FRONT_SRCS)
+native_vhost_user_inflight_SRCS := tests/native/vhost_user_inflight_test.c $(VHU_FRONT_SRCS)
 
 FUZZERS += vhost_user
 fuzz_vhost_user_SRCS := tests/fuzz/vhost_user_fuzz.c $(addprefix device-workers/vhost-user/,\
-	socket.c wire.c messages.c memory.c queues.c) $(VIRTQ_SRCS) ipc/log.c ipc/errname.c ipc/loop.c
+	socket.c wire.c messages.c memory.c queues.c inflight.c state.c) $(VIRTQ_SRCS) ipc/log.c ipc/errname.c ipc/loop.c
 
 # Tell QEMU and libvirt of them: make install.
 VHU_JSON := $(wildcard device-workers/vhost-user/*.json.in)

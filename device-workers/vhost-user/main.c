@@ -279,6 +279,9 @@ start_device(struct vhu *v, Bh__DeviceConfig *config)
 	/* SET_CONFIG is heard before the requests that follow it: front ends
 	 * wait for its answer. */
 	dev->driver_config = dev->config;
+	rc = vhu_inflight_init(v);
+	if (rc < 0)
+		die("no address space for in-flight regions", log_errname(rc));
 	rc = dev->ops->start(dev, config, &why);
 	if (rc < 0)
 		die(why, log_errname(rc));
@@ -349,7 +352,7 @@ main_vhost_user(int argc, char **argv, const struct vhu_program *program)
 	else if (vhu_socket_listen(v) < 0)
 		_exit(1);
 	do {
-		v->loop.busy = v->again != 0;
+		v->loop.busy = (v->again | v->polled) != 0;
 		rc = loop_once(&v->loop, -1);
 		vhu_settle(v);
 	} while (rc == 0);

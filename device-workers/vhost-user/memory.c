@@ -30,9 +30,8 @@ vhu_take_fd(struct vhu *v, unsigned int i, int from)
 	return moved;
 }
 
-/* Is @fd a file that @len bytes from @offset can be mapped of? */
-static int
-check_file(int fd, uint64_t offset, uint64_t len)
+int
+vhu_check_file(int fd, uint64_t offset, uint64_t len)
 {
 	struct stat st;
 	uint64_t end;
@@ -84,7 +83,7 @@ add_region(struct vhu *v, const struct vhu_region *r, unsigned int i)
 	fd = vhu_take_fd(v, i, FD_INCOMING);
 	if (fd < 0)
 		return fd;
-	rc = check_file(fd, r->offset, r->size);
+	rc = vhu_check_file(fd, r->offset, r->size);
 	if (rc == 0)
 		rc = gmem_add(&v->dev.mem, slot, r->gpa, r->size, fd, r->offset,
 		    false);
@@ -164,7 +163,7 @@ vhu_memory_log(struct vhu *v)
 	fd = vhu_take_fd(v, 0, FD_INCOMING);
 	if (fd < 0)
 		return fd;
-	rc = check_file(fd, 0, size);
+	rc = vhu_check_file(fd, 0, size);
 	if (rc == 0)
 		rc = gmem_set_dirty_log(&v->dev.mem, fd, size);
 	close(fd);

@@ -21,8 +21,9 @@
 
 #define PROTOCOL_FEATURES (1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD | \
 	1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_BACKEND_REQ |		\
-	1ull << VHU_PF_RESET_DEVICE |					\
-	1ull << VHU_PF_CONFIGURE_MEM_SLOTS)
+	1ull << VHU_PF_INFLIGHT_SHMFD | 1ull << VHU_PF_RESET_DEVICE |	\
+	1ull << VHU_PF_CONFIGURE_MEM_SLOTS | 1ull << VHU_PF_STATUS |	\
+	1ull << VHU_PF_DEVICE_STATE)
 
 #define LOG_ALL (1ull << VHU_F_LOG_ALL)
 
@@ -77,7 +78,9 @@ static uint64_t
 protocol_features_of(const struct vhu *v)
 {
 	return PROTOCOL_FEATURES |
-	    (v->program->has_config ? 1ull << VHU_PF_CONFIG : 0);
+	    (v->program->has_config ? 1ull << VHU_PF_CONFIG : 0) |
+	    (v->program->announce != NULL ? 1ull << VHU_PF_RARP : 0) |
+	    (v->program->set_mtu != NULL ? 1ull << VHU_PF_NET_MTU : 0);
 }
 
 static int
@@ -118,7 +121,79 @@ on_reset(struct vhu *v)
 		v->queue[q].base = 0;
 		v->queue[q].enabled = false;
 	}
+	vhu_inflight_clear(v);
+	v->status = 0;
 	return 0;
+}
+
+/* virtio 1.2, 2.1. */
+#define STATUS_FEATURES_OK 8u
+#define STATUS_NEEDS_RESET 64u
+
+static int
+on_set_status(struct vhu *v)
+{
+	uint64_t status = v->msg.payload.u64;
+
+	if (status > UINT8_MAX)
+		return -EINVAL;
+	if (status == 0)
+		return on_reset(v);
+	/* 2.2.2: left out if the features cannot be. */
+	if ((v->features >> VIRTIO_F_VERSION_1 & 1) == 0)
+		status &= ~(uint64_t)STATUS_FEATURES_OK;
+	v->status = (uint8_t)status;
+	return 0;
+}
+
+static int
+on_get_status(struct vhu *v)
+{
+	return answer_u64(v, v->status |
+	    (v->needs_reset ? STATUS_NEEDS_RESET : 0));
+}
+
+static int
+on_send_rarp(struct vhu *v)
+{
+	uint8_t mac[6];
+
+	memcpy(mac, &v->msg.payload, sizeof(mac));
+	return v->program->announce(mac);
+}
+
+static int
+on_net_set_mtu(struct vhu *v)
+{
+	return v->msg.payload.u64 > UINT16_MAX ? -EINVAL :
+	    v->program->set_mtu((uint16_t)v->msg.payload.u64);
+}
+
+/* ---- what outlives this process ----------------------------------------------- */
+
+static int
+on_get_inflight_fd(struct vhu *v)
+{
+	int rc = vhu_inflight_get(v);
+
+	return rc < 0 ? rc : ANSWERED;
+}
+
+/* Both have an answer of their own: 0 is success, others say no more. */
+static int
+on_set_device_state_fd(struct vhu *v)
+{
+	int rc = vhu_state_set(v);
+
+	if (rc < 0)
+		log_guest("device state: %s", log_errname(rc));
+	return answer_u64(v, rc < 0 ? 1 | VHU_VRING_NO_FD : VHU_VRING_NO_FD);
+}
+
+static int
+on_check_device_state(struct vhu *v)
+{
+	return answer_u64(v, vhu_state_check(v) < 0);
 }
 
 /* ---- memory ------------------------------------------------------------------- */
@@ -207,6 +282,9 @@ on_set_vring_enable(struct vhu *v)
 	if (queue == NULL || v->msg.payload.vring.num > 1)
 		return -EINVAL;
 	queue->enabled = v->msg.payload.vring.num != 0;
+	if (v->program->enabled != NULL)
+		v->program->enabled(&v->dev, v->msg.payload.vring.index,
+		    queue->enabled);
 	return 0;
 }
 
@@ -257,12 +335,12 @@ on_set_vring_kick(struct vhu *v)
 	struct vhu_queue *queue = queue_of(v, q);
 	int rc;
 
-	/* Nobody polls here: a ring without kicks would starve. */
-	if (queue == NULL || v->msg.nfds == 0)
+	if (queue == NULL)
 		return -EINVAL;
 	loop_remove(&v->loop, &queue->kick);
 	rc = set_eventfd(v, FD_KICK + (int)q, &queue->has_kick);
-	if (rc == 0 && queue->started)
+	queue->polled = rc == 0 && !queue->has_kick;
+	if (rc == 0 && queue->started && queue->has_kick)
 		rc = loop_add(&v->loop, &queue->kick, 0);
 	return rc < 0 ? rc : vhu_queue_start(v, q);
 }
@@ -378,14 +456,29 @@ static handler_fn *const handlers[VHU_REQUEST_END] = {
 	[VHU_SET_PROTOCOL_FEATURES] = on_set_protocol_features,
 	[VHU_GET_QUEUE_NUM] = on_get_queue_num,
 	[VHU_SET_VRING_ENABLE] = on_set_vring_enable,
+	[VHU_SEND_RARP] = on_send_rarp,
+	[VHU_NET_SET_MTU] = on_net_set_mtu,
 	[VHU_SET_BACKEND_REQ_FD] = on_set_backend_req_fd,
 	[VHU_GET_CONFIG] = on_get_config,
 	[VHU_SET_CONFIG] = on_set_config,
+	[VHU_GET_INFLIGHT_FD] = on_get_inflight_fd,
+	[VHU_SET_INFLIGHT_FD] = vhu_inflight_set,
 	[VHU_RESET_DEVICE] = on_reset,
 	[VHU_GET_MAX_MEM_SLOTS] = on_get_max_mem_slots,
 	[VHU_ADD_MEM_REG] = vhu_memory_add,
 	[VHU_REM_MEM_REG] = vhu_memory_remove,
+	[VHU_SET_STATUS] = on_set_status,
+	[VHU_GET_STATUS] = on_get_status,
+	[VHU_SET_DEVICE_STATE_FD] = on_set_device_state_fd,
+	[VHU_CHECK_DEVICE_STATE] = on_check_device_state,
 };
+
+bool
+vhu_wants_ack(const struct vhu *v)
+{
+	return (v->msg.header.flags & VHU_FLAG_NEED_REPLY) != 0 &&
+	    (v->protocol_features >> VHU_PF_REPLY_ACK & 1) != 0;
+}
 
 void
 vhu_carry_out(struct vhu *v)
@@ -393,8 +486,7 @@ vhu_carry_out(struct vhu *v)
 	uint32_t request = v->msg.header.request;
 	/* As it was when the request was sent: SET_PROTOCOL_FEATURES is answered
 	 * only where the feature had been negotiated before. */
-	bool ack = (v->msg.header.flags & VHU_FLAG_NEED_REPLY) != 0 &&
-	    (v->protocol_features >> VHU_PF_REPLY_ACK & 1) != 0;
+	bool ack = vhu_wants_ack(v);
 	int rc = handlers[request](v);
 
 	if (rc < 0)

@@ -26,6 +26,7 @@
 	SB_SLOT(FD_TIMER, SB_IS_TIMER | SB_IS_NULL, "timer"),		\
 	SB_SLOT(FD_VHU_SIGNAL, SB_IS_SIGNAL, "SIGTERM and SIGINT"),	\
 	SB_SLOT(FD_VHU_BACKEND_REQ, SB_IS_STREAM, "requests of the back end's"), \
+	SB_SLOT(FD_VHU_STATE, SB_IS_PIPE | SB_IS_STREAM, "device state"), \
 	SB_SLOTS(FD_KICK, FD_QUEUE_COUNT, SB_IS_EVENT, "kicks of the queues"), \
 	SB_SLOTS(FD_CALL, FD_QUEUE_COUNT, SB_IS_EVENT,			\
 	    "interrupts of the queues"),				\
@@ -57,6 +58,18 @@
 	SB_ALLOW3(fcntl, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
 	    SB_EQ32(1, F_SETFL), SB_EQ32(2, O_RDWR | O_NONBLOCK),	\
 	    "it shall not"),						\
+	SB_ALLOW1(memfd_create, SB_EQ32(1, MFD_CLOEXEC | MFD_ALLOW_SEALING), \
+	    "in-flight region"),					\
+	SB_ALLOW1(ftruncate, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
+	    "its size"),						\
+	SB_ALLOW3(fcntl, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
+	    SB_EQ32(1, F_ADD_SEALS),					\
+	    SB_EQ32(2, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),	\
+	    "nobody shortens it"),					\
+	SB_ALLOW1(read, SB_FD(0, FD_VHU_STATE), "device state to load"), \
+	SB_ALLOW1(write, SB_FD(0, FD_VHU_STATE), "device state, saved"), \
+	SB_ALLOW2(dup3, SB_FD(1, FD_VHU_STATE), SB_EQ32(2, O_CLOEXEC),	\
+	    "its channel to its slot"),					\
 	SB_ALLOW1(fstat, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
 	    "size and kind of what was received"),			\
 	SB_ALLOW2(dup3, SB_FD(1, FD_VHU_CONN), SB_EQ32(2, O_CLOEXEC),	\

@@ -41,6 +41,9 @@ apply_hold(struct vhu *v)
 		if (!queue->started)
 			continue;
 		virtq_hold(&v->dev.vq[q], !runs(v, q));
+		v->polled &= ~(1ull << q);
+		if (queue->polled && runs(v, q))
+			v->polled |= 1ull << q;
 		if (queue->kick.added)
 			(void)loop_change(&v->loop, &queue->kick,
 			    runs(v, q) ? EPOLLIN : 0);
@@ -113,12 +116,15 @@ enable(struct vhu *v, unsigned int q)
 	struct virtq *vq = &v->dev.vq[q];
 	struct virtq_layout layout = { .size = queue->num };
 	uint32_t avail = queue->base, used = queue->base;
+	void *region;
 	int rc;
 
 	/* virtio 1.2, 6.1: the device speaks no legacy interface. */
 	if ((v->features >> VIRTIO_F_VERSION_1 & 1) == 0)
 		return -EPROTONOSUPPORT;
-	rc = vhu_translate(v, queue->desc, &layout.desc);
+	rc = vhu_inflight_region(v, q, &region);
+	if (rc == 0)
+		rc = vhu_translate(v, queue->desc, &layout.desc);
 	if (rc == 0)
 		rc = vhu_translate(v, queue->avail, &layout.avail);
 	if (rc == 0)
@@ -132,7 +138,12 @@ enable(struct vhu *v, unsigned int q)
 		avail &= UINT16_MAX;
 		used >>= 16;
 	}
-	return virtq_load(vq, avail, used);
+	/* A front end whose back end died may not know where the ring was. */
+	if (region == NULL || !virtq_region_in_use(region))
+		rc = virtq_load(vq, avail, used);
+	if (rc == 0 && region != NULL)
+		rc = virtq_track(vq, region);
+	return rc;
 }
 
 int
@@ -142,12 +153,12 @@ vhu_queue_start(struct vhu *v, unsigned int q)
 	struct device *dev = &v->dev;
 	int rc;
 
-	if (queue->started || !queue->has_kick)
+	if (queue->started || (!queue->has_kick && !queue->polled))
 		return 0;
 	if (!queue->have_addr || queue->num == 0)
 		return -EINVAL;
 	rc = enable(v, q);
-	if (rc == 0)
+	if (rc == 0 && queue->has_kick)
 		rc = loop_add(&v->loop, &queue->kick, 0);
 	if (rc < 0) {
 		virtq_disable(&dev->vq[q]);
@@ -178,7 +189,7 @@ forget_driver(struct vhu *v)
 		dev->ops->reset(dev);
 	dev->active = false;
 	dev->driver_features = 0;
-	v->again = 0;
+	v->again = dev->later.queues = 0;
 	v->needs_reset = false;
 }
 
@@ -199,7 +210,8 @@ vhu_queue_stop(struct vhu *v, unsigned int q, uint32_t *base)
 	loop_remove(&v->loop, &queue->kick);
 	if (queue->has_kick)
 		close(FD_KICK + (int)q);
-	queue->has_kick = false;
+	queue->has_kick = queue->polled = false;
+	v->polled &= ~(1ull << q);
 	for (unsigned int i = 0; i < v->dev.nqueues; i++)
 		if (v->queue[i].started)
 			return;
@@ -248,8 +260,11 @@ drop_front_end(struct vhu *v)
 {
 	vhu_queues_forget(v);
 	vhu_memory_forget(v);
+	vhu_inflight_forget(v);
+	vhu_state_forget(v);
 	vhu_conn_close(v);
 	v->features = v->protocol_features = 0;
+	v->status = 0;
 	if (v->one_shot)
 		flush_and_exit(v);
 	if (vhu_socket_listen(v) < 0) {
@@ -275,16 +290,34 @@ do_quiet_tasks(struct vhu *v)
 	}
 }
 
+/*
+ * What a predecessor had taken of the ring that is to be stopped has to be
+ * finished: the position that the front end is told says that it is.
+ */
+static bool
+finish_predecessors(struct vhu *v)
+{
+	uint32_t q = v->msg.payload.vring.index;
+
+	if (v->quiet != VHU_QUIET_MESSAGE || q >= v->dev.nqueues ||
+	    v->msg.header.request != VHU_GET_VRING_BASE || v->needs_reset ||
+	    v->dev.vq[q].resubmit == 0 || v->dev.vq[q].broken)
+		return true;
+	v->dev.ops->queue_ready(&v->dev, q);
+	vhu_look_after_queues(v);
+	return v->dev.vq[q].resubmit == 0 || v->dev.vq[q].broken;
+}
+
 void
 vhu_settle(struct vhu *v)
 {
 	struct device *dev = &v->dev;
-	uint64_t again = v->again;
+	uint64_t again = v->again | v->polled;
 
 	v->again = 0;
 	for (; again != 0; again &= again - 1)
 		run_queue(v, (unsigned int)__builtin_ctzll(again));
-	if (v->quiet == 0)
+	if (v->quiet == 0 || !finish_predecessors(v))
 		return;
 	if (dev->ops->drain != NULL && dev->ops->drain(dev) > 0) {
 		vhu_look_after_queues(v);
@@ -346,6 +379,12 @@ device_want_file(struct device *dev, const char *name, bool extent, int slot,
 	log_error("the image has another file: %s", name);
 	*why = "a disk image that is several files is not supported here";
 	return -EOPNOTSUPP;
+}
+
+struct loop *
+device_loop(struct device *dev)
+{
+	return &vhu_of(dev)->loop;
 }
 
 void

@@ -13,6 +13,7 @@ enum vhu_slot {
 	FD_VHU_CONN = FD_BUS,		/* the one that has connected */
 	FD_VHU_SIGNAL = 24,		/* signalfd: SIGTERM, SIGINT */
 	FD_VHU_BACKEND_REQ = 25,	/* channel for requests of ours */
+	FD_VHU_STATE = 26,		/* pipe or socket: device state */
 	FD_ERR = 192,			/* 192..255: error eventfd of queue 0..63 */
 };
 

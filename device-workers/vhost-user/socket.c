@@ -28,10 +28,17 @@ vhu_msg_done(struct vhu_msg *msg)
 
 /* ---- sending ------------------------------------------------------------------ */
 
-/* All of it, or -errno: a socket buffer that is full of a few bytes is a fault. */
+/*
+ * All of it, with fd @pass unless that is -1, or -errno: a socket buffer that is
+ * full of a few bytes is a fault.
+ */
 static int
-send_all(int fd, const struct vhu_header *header, const void *payload)
+send_all(int fd, const struct vhu_header *header, const void *payload, int pass)
 {
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
 	union { const void *in; void *out; } head = { .in = header };
 	union { const void *in; void *out; } body = { .in = payload };
 	struct iovec iov[2] = {
@@ -40,6 +47,15 @@ send_all(int fd, const struct vhu_header *header, const void *payload)
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
+	if (pass >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&m) = (struct cmsghdr){
+			.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int)),
+		};
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &pass, sizeof(pass));
+	}
 	do {
 		n = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
@@ -51,13 +67,19 @@ send_all(int fd, const struct vhu_header *header, const void *payload)
 void
 vhu_reply(struct vhu *v, uint32_t size)
 {
+	vhu_reply_fd(v, size, -1);
+}
+
+void
+vhu_reply_fd(struct vhu *v, uint32_t size, int fd)
+{
 	struct vhu_header header = {
 		.request = v->msg.header.request,
 		.flags = VHU_VERSION | VHU_FLAG_REPLY,
 		.size = size,
 	};
 
-	if (send_all(FD_VHU_CONN, &header, &v->msg.payload) < 0)
+	if (send_all(FD_VHU_CONN, &header, &v->msg.payload, fd) < 0)
 		vhu_ask_quiet(v, VHU_QUIET_HANG_UP);
 }
 
@@ -69,7 +91,7 @@ vhu_tell_front_end(struct vhu *v, uint32_t request)
 
 	if (!v->has_backend_req)
 		return;
-	rc = send_all(FD_VHU_BACKEND_REQ, &header, "");
+	rc = send_all(FD_VHU_BACKEND_REQ, &header, "", -1);
 	if (rc < 0)
 		log_guest("back-end channel: %s", log_errname(rc));
 }
@@ -147,19 +169,42 @@ read_up_to(struct vhu *v, uint32_t end)
 	return 1;
 }
 
+/* What is not for this back end: an answer, if one can be asked for. */
+static void
+refuse(struct vhu *v, const char *why)
+{
+	if (!vhu_wants_ack(v)) {
+		hang_up(v, why);
+		return;
+	}
+	log_guest("front end: request %u: %s", v->msg.header.request, why);
+	v->msg.payload.u64 = 1;
+	vhu_reply(v, sizeof(v->msg.payload.u64));
+	vhu_msg_done(&v->msg);
+	v->have = 0;
+}
+
 /* One message, as far as it has come. 1: v->msg is whole and checked. */
 static int
 receive(struct vhu *v)
 {
+	enum vhu_verdict verdict = VHU_TAKE;
 	const char *why = "";
 	int rc = read_up_to(v, VHU_HEADER_SIZE);
 
-	if (rc > 0 && !vhu_header_ok(&v->msg.header, v->protocol_features, &why)) {
-		hang_up(v, why);
+	if (rc > 0) {
+		verdict = vhu_header_check(&v->msg.header, v->protocol_features,
+		    &why);
+		if (verdict == VHU_HANG_UP) {
+			hang_up(v, why);
+			return 0;
+		}
+		rc = read_up_to(v, VHU_HEADER_SIZE + v->msg.header.size);
+	}
+	if (rc > 0 && verdict == VHU_REFUSE) {
+		refuse(v, why);
 		return 0;
 	}
-	if (rc > 0)
-		rc = read_up_to(v, VHU_HEADER_SIZE + v->msg.header.size);
 	if (rc > 0 && !vhu_message_ok(&v->msg, &why)) {
 		hang_up(v, why);
 		return 0;
@@ -180,7 +225,8 @@ conn_ready(struct loop_source *src, uint32_t events)
 	if (receive(v) <= 0)
 		return;
 	v->have = 0;
-	if (v->dev.active && vhu_wants_quiet(v->msg.header.request))
+	/* Also with a device that is at rest: rings may run afterwards. */
+	if (vhu_wants_quiet(v->msg.header.request))
 		vhu_ask_quiet(v, VHU_QUIET_MESSAGE);
 	else
 		vhu_carry_out(v);

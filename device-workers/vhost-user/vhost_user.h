@@ -25,6 +25,12 @@ struct vhu_program {
 	 */
 	int (*option)(const char *name, const char *value);
 
+	/* The front end lets ring @q work, or not. NULL: nobody needs to know. */
+	void (*enabled)(struct device *dev, unsigned int q, bool on);
+	/* Of a network device, or NULL. -errno. */
+	int (*announce)(const uint8_t mac[6]);	/* a RARP frame for this station */
+	int (*set_mtu)(uint16_t mtu);
+
 	/*
 	 * Open the back end, put it at FD_BACKEND, fill in @config. On failure
 	 * -errno, and *why static text. Still without any jail.

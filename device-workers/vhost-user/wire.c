@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of vhost-user's requests, see wire.h. A request that is not in it is
- * refused: it belongs to a protocol feature that is not offered.
+ * The table of vhost-user's requests, see wire.h. A request that is not in it
+ * belongs to a protocol feature that is not offered.
  */
 #include "device-workers/vhost-user/wire.h"
 
@@ -40,11 +40,15 @@ static const struct shape shapes[VHU_REQUEST_END] = {
 	[VHU_SET_PROTOCOL_FEATURES] = { true, false, ALWAYS, 8, 8, 0, 0 },
 	[VHU_GET_QUEUE_NUM] = { true, false, VHU_PF_MQ, 0, 0, 0, 0 },
 	[VHU_SET_VRING_ENABLE] = { true, true, ALWAYS, 8, 8, 0, 0 },
+	[VHU_SEND_RARP] = { true, false, VHU_PF_RARP, 8, 8, 0, 0 },
+	[VHU_NET_SET_MTU] = { true, false, VHU_PF_NET_MTU, 8, 8, 0, 0 },
 	[VHU_SET_BACKEND_REQ_FD] = { true, false, VHU_PF_BACKEND_REQ, 0, 8, 1, 1 },
 	[VHU_GET_CONFIG] = { true, false, VHU_PF_CONFIG, CONFIG_HEAD,
 	    CONFIG_HEAD + VHU_MAX_CONFIG, 0, 0 },
 	[VHU_SET_CONFIG] = { true, false, VHU_PF_CONFIG, CONFIG_HEAD,
 	    CONFIG_HEAD + VHU_MAX_CONFIG, 0, 0 },
+	[VHU_GET_INFLIGHT_FD] = { true, false, VHU_PF_INFLIGHT_SHMFD, 20, 24, 0, 0 },
+	[VHU_SET_INFLIGHT_FD] = { true, true, VHU_PF_INFLIGHT_SHMFD, 20, 24, 1, 1 },
 	[VHU_RESET_DEVICE] = { true, true, VHU_PF_RESET_DEVICE, 0, 0, 0, 0 },
 	[VHU_GET_MAX_MEM_SLOTS] = { true, false, VHU_PF_CONFIGURE_MEM_SLOTS,
 	    0, 0, 0, 0 },
@@ -52,14 +56,18 @@ static const struct shape shapes[VHU_REQUEST_END] = {
 	    40, 40, 1, 1 },
 	[VHU_REM_MEM_REG] = { true, true, VHU_PF_CONFIGURE_MEM_SLOTS,
 	    40, 40, 0, 1 },
+	[VHU_SET_STATUS] = { true, true, VHU_PF_STATUS, 8, 8, 0, 0 },
+	[VHU_GET_STATUS] = { true, false, VHU_PF_STATUS, 0, 0, 0, 0 },
+	[VHU_SET_DEVICE_STATE_FD] = { true, true, VHU_PF_DEVICE_STATE, 8, 8, 1, 1 },
+	[VHU_CHECK_DEVICE_STATE] = { true, true, VHU_PF_DEVICE_STATE, 0, 0, 0, 0 },
 };
 
 _Static_assert(sizeof(union vhu_payload) <= 272, "a message's buffer is small");
 _Static_assert(offsetof(union vhu_payload, config.data) == CONFIG_HEAD, "packed");
 _Static_assert(sizeof(struct vhu_header) == VHU_HEADER_SIZE, "packed");
 
-bool
-vhu_header_ok(const struct vhu_header *h, uint64_t protocol_features,
+enum vhu_verdict
+vhu_header_check(const struct vhu_header *h, uint64_t protocol_features,
     const char **why)
 {
 	const struct shape *s;
@@ -67,22 +75,21 @@ vhu_header_ok(const struct vhu_header *h, uint64_t protocol_features,
 	if ((h->flags & VHU_VERSION_MASK) != VHU_VERSION ||
 	    (h->flags & VHU_FLAG_REPLY) != 0) {
 		*why = "not a request of protocol version 1";
-		return false;
+		return VHU_HANG_UP;
 	}
+	*why = "payload of impossible length";
+	if (h->size > sizeof(union vhu_payload))
+		return VHU_HANG_UP;
 	if (h->request >= VHU_REQUEST_END || !shapes[h->request].known) {
 		*why = "unknown request";
-		return false;
+		return VHU_REFUSE;
 	}
 	s = &shapes[h->request];
 	if (s->feature != ALWAYS && (protocol_features >> s->feature & 1) == 0) {
 		*why = "request of a protocol feature that was not negotiated";
-		return false;
+		return VHU_REFUSE;
 	}
-	if (h->size < s->min || h->size > s->max) {
-		*why = "payload of impossible length";
-		return false;
-	}
-	return true;
+	return h->size < s->min || h->size > s->max ? VHU_HANG_UP : VHU_TAKE;
 }
 
 /* What a length or a count in the payload says must be what came. */

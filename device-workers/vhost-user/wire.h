@@ -22,11 +22,16 @@
 enum vhu_protocol_feature {
 	VHU_PF_MQ = 0,
 	VHU_PF_LOG_SHMFD = 1,
+	VHU_PF_RARP = 2,
 	VHU_PF_REPLY_ACK = 3,
+	VHU_PF_NET_MTU = 4,
 	VHU_PF_BACKEND_REQ = 5,
 	VHU_PF_CONFIG = 9,
+	VHU_PF_INFLIGHT_SHMFD = 12,
 	VHU_PF_RESET_DEVICE = 13,
 	VHU_PF_CONFIGURE_MEM_SLOTS = 15,
+	VHU_PF_STATUS = 16,
+	VHU_PF_DEVICE_STATE = 19,
 };
 
 enum vhu_request {
@@ -48,13 +53,21 @@ enum vhu_request {
 	VHU_SET_PROTOCOL_FEATURES = 16,
 	VHU_GET_QUEUE_NUM = 17,
 	VHU_SET_VRING_ENABLE = 18,
+	VHU_SEND_RARP = 19,
+	VHU_NET_SET_MTU = 20,
 	VHU_SET_BACKEND_REQ_FD = 21,
 	VHU_GET_CONFIG = 24,
 	VHU_SET_CONFIG = 25,
+	VHU_GET_INFLIGHT_FD = 31,
+	VHU_SET_INFLIGHT_FD = 32,
 	VHU_RESET_DEVICE = 34,
 	VHU_GET_MAX_MEM_SLOTS = 36,
 	VHU_ADD_MEM_REG = 37,
 	VHU_REM_MEM_REG = 38,
+	VHU_SET_STATUS = 39,
+	VHU_GET_STATUS = 40,
+	VHU_SET_DEVICE_STATE_FD = 42,
+	VHU_CHECK_DEVICE_STATE = 43,
 	VHU_REQUEST_END
 };
 
@@ -66,7 +79,7 @@ enum vhu_request {
 #define VHU_FLAG_REPLY 4u
 #define VHU_FLAG_NEED_REPLY 8u
 
-/* Payload of KICK, CALL and ERR. */
+/* Payload of KICK, CALL and ERR; the bit in SET_DEVICE_STATE_FD's answer, too. */
 #define VHU_VRING_INDEX 0xffu
 #define VHU_VRING_NO_FD 0x100u
 
@@ -108,6 +121,14 @@ union vhu_payload {
 		uint64_t size, offset;
 	} log;
 	struct {
+		uint64_t mmap_size, mmap_offset;
+		uint16_t num_queues, queue_size;
+	} inflight;		/* of 20 bytes, or of 24 as compilers pad it */
+	struct {
+		uint32_t direction;	/* 0: the back end writes */
+		uint32_t phase;
+	} transfer;
+	struct {
 		uint32_t offset, size, flags;
 		uint8_t data[VHU_MAX_CONFIG];
 	} config;
@@ -121,12 +142,18 @@ struct vhu_msg {
 	unsigned int nfds;
 };
 
+enum vhu_verdict {
+	VHU_TAKE,
+	VHU_REFUSE,	/* unknown, or not negotiated: can be read and answered */
+	VHU_HANG_UP,	/* where its payload ends cannot be known */
+};
+
 /*
  * Is the header that of a request which exists, is a feature of the negotiated
  * @protocol_features, and has a possible length? Said before the payload is read.
  */
-bool vhu_header_ok(const struct vhu_header *header, uint64_t protocol_features,
-    const char **why);
+enum vhu_verdict vhu_header_check(const struct vhu_header *header,
+    uint64_t protocol_features, const char **why);
 
 /* The whole message: lengths and counts inside it, and its number of fds. */
 bool vhu_message_ok(const struct vhu_msg *msg, const char **why);

@@ -116,6 +116,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	    listen(s, 1) != 0 || dup2(s, FD_VHU_LISTEN) < 0 ||
 	    loop_init(&vhu.loop, FD_EPOLL) != 0 ||
 	    gmem_init(&vhu.dev.mem, 64u << 20) != 0 ||
+	    vhu_inflight_init(&vhu) != 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
 		abort();
 	/* The caller may have left something there. */
@@ -261,5 +262,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int fd = FD_KICK; fd < 512; fd++)
 		if (fcntl(fd, F_GETFD) >= 0)
 			abort();
+	if (vhu.inflight.size != 0 || vhu.state.open || vhu.polled != 0)
+		abort();
 	return 0;
 }

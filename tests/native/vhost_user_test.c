@@ -20,27 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "device-workers/lib/virtq.h"
-#include "device-workers/vhost-user/wire.h"
-#include "tests/native/drvq.h"
+#include "tests/native/vhu_front.h"
 
-#define RAM (4u << 20)
-#define RING 0x1000u
 #define DATA 0x100000u
-#define UVA 0x7f1200000000ull	/* where the front end says that it maps RAM */
 #define DISK (1u << 20)
-#define QUEUE 64u
-#define WAIT_MS 5000
-#define FEATURES (1ull << VIRTIO_F_VERSION_1 | 1ull << VHU_F_PROTOCOL_FEATURES | \
-	1ull << VIRTIO_F_INDIRECT_DESC)
-
-static struct {
-	int conn, ram_fd, log_fd, kick, call;
-	uint8_t *ram, *log;
-	struct drvq q;
-	pid_t pid;
-	char dir[64], socket[96], disk[96];
-} t;
 
 static unsigned int number, failures;
 
@@ -50,209 +33,6 @@ result(bool good, const char *name)
 	number++;
 	failures += !good;
 	printf("%sok %u - %s\n", good ? "" : "not ", number, name);
-}
-
-#define MUST(condition)							\
-	do {								\
-		if (!(condition)) {					\
-			printf("# line %d: %s\n", __LINE__, #condition); \
-			return false;					\
-		}							\
-	} while (0)
-
-/* ---- messages ----------------------------------------------------------------- */
-
-static bool
-send_raw(const void *data, size_t len, const int *fds, unsigned int nfds)
-{
-	union {
-		char bytes[CMSG_SPACE(32 * sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
-	union { const void *in; void *out; } constless = { .in = data };
-	struct iovec iov = { constless.out, len };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (nfds > 0) {
-		struct cmsghdr *c;
-
-		m.msg_control = &control;
-		m.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	return sendmsg(t.conn, &m, MSG_NOSIGNAL) == (ssize_t)len;
-}
-
-struct packet {
-	struct vhu_header header;
-	union vhu_payload payload;
-} __attribute__((packed));
-
-static bool
-post(uint32_t request, uint32_t flags, const void *payload, uint32_t size,
-    const int *fds, unsigned int nfds)
-{
-	struct packet p = { .header = { request, VHU_VERSION | flags, size } };
-
-	if (size > 0)
-		memcpy(&p.payload, payload, size);
-	return send_raw(&p, sizeof(p.header) + size, fds, nfds);
-}
-
-/* The next bytes: false when the connection is closed or nothing comes. */
-static bool
-recv_all(void *to, size_t len)
-{
-	for (size_t have = 0; have < len;) {
-		struct pollfd p = { .fd = t.conn, .events = POLLIN };
-		ssize_t n;
-
-		if (poll(&p, 1, WAIT_MS) != 1)
-			return false;
-		n = recv(t.conn, (char *)to + have, len - have, 0);
-		if (n <= 0)
-			return false;
-		have += (size_t)n;
-	}
-	return true;
-}
-
-static bool
-ask(uint32_t request, const void *payload, uint32_t size, struct packet *answer)
-{
-	return post(request, 0, payload, size, NULL, 0) &&
-	    recv_all(&answer->header, sizeof(answer->header)) &&
-	    answer->header.request == request &&
-	    answer->header.flags == (VHU_VERSION | VHU_FLAG_REPLY) &&
-	    answer->header.size <= sizeof(answer->payload) &&
-	    recv_all(&answer->payload, answer->header.size);
-}
-
-/* With REPLY_ACK: 0: done, 1: refused, -1: no answer. */
-static int
-set(uint32_t request, const void *payload, uint32_t size, const int *fds,
-    unsigned int nfds)
-{
-	struct packet answer;
-
-	if (!post(request, VHU_FLAG_NEED_REPLY, payload, size, fds, nfds) ||
-	    !recv_all(&answer, sizeof(answer.header) + 8) ||
-	    answer.header.request != request || answer.header.size != 8)
-		return -1;
-	return answer.payload.u64 != 0;
-}
-
-static int
-set_u64(uint32_t request, uint64_t value)
-{
-	return set(request, &value, sizeof(value), NULL, 0);
-}
-
-static int
-set_vring(uint32_t request, uint32_t index, uint32_t num)
-{
-	const uint32_t state[2] = { index, num };
-
-	return set(request, state, sizeof(state), NULL, 0);
-}
-
-static int
-set_fd(uint32_t request, uint64_t value, int fd)
-{
-	return set(request, &value, sizeof(value), &fd, fd >= 0 ? 1 : 0);
-}
-
-/* ---- the front end ------------------------------------------------------------ */
-
-static bool
-front_end_connect(void)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", t.socket);
-	if (t.conn >= 0)
-		close(t.conn);
-	t.conn = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	for (int i = 0; i < 500; i++) {
-		if (connect(t.conn, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
-static int
-set_table(uint32_t n, const struct vhu_region *regions, const int *fds)
-{
-	union vhu_payload p = { .table = { .n = n } };
-
-	memcpy(p.table.region, regions, n * sizeof(regions[0]));
-	return set(VHU_SET_MEM_TABLE, &p,
-	    (uint32_t)(8 + n * sizeof(regions[0])), fds, n);
-}
-
-static bool
-negotiate(void)
-{
-	struct packet answer;
-
-	MUST(front_end_connect());
-	MUST(ask(VHU_GET_FEATURES, NULL, 0, &answer));
-	MUST((answer.payload.u64 & FEATURES) == FEATURES);
-	MUST(ask(VHU_GET_PROTOCOL_FEATURES, NULL, 0, &answer));
-	MUST(post(VHU_SET_PROTOCOL_FEATURES, 0, &answer.payload.u64, 8, NULL, 0));
-	MUST(set_u64(VHU_SET_FEATURES, FEATURES) == 0);
-	MUST(set(VHU_SET_OWNER, NULL, 0, NULL, 0) == 0);
-	return true;
-}
-
-static int
-set_addr(uint32_t q, uint64_t desc, uint64_t avail, uint64_t used)
-{
-	union vhu_payload p = { .addr = {
-		.index = q, .desc = desc, .avail = avail, .used = used,
-	} };
-
-	return set(VHU_SET_VRING_ADDR, &p, sizeof(p.addr), NULL, 0);
-}
-
-static bool
-set_memory(void)
-{
-	const struct vhu_region all = { 0, RAM, UVA, 0 };
-
-	return set_table(1, &all, &t.ram_fd) == 0;
-}
-
-/* All but KICK, which starts it, from ring position @base. */
-static bool
-prepare_ring(uint32_t base)
-{
-	MUST(set_vring(VHU_SET_VRING_NUM, 0, QUEUE) == 0);
-	MUST(set_vring(VHU_SET_VRING_BASE, 0, base) == 0);
-	MUST(set_addr(0, UVA + t.q.desc, UVA + t.q.avail, UVA + t.q.used) == 0);
-	MUST(set_fd(VHU_SET_VRING_CALL, 0, t.call) == 0);
-	return true;
-}
-
-static bool
-start_ring(uint32_t base)
-{
-	MUST(prepare_ring(base));
-	MUST(set_fd(VHU_SET_VRING_KICK, 0, t.kick) == 0);
-	MUST(set_vring(VHU_SET_VRING_ENABLE, 0, 1) == 0);
-	return true;
-}
-
-static bool
-all_up(void)
-{
-	drvq_init(&t.q, t.ram, RING, QUEUE, FEATURES);
-	return negotiate() && set_memory() && start_ring(0);
 }
 
 static void
@@ -647,45 +427,6 @@ does_not_read(void)
 /* ---- the end ------------------------------------------------------------------ */
 
 static bool
-start(const char *program)
-{
-	char socket_arg[128], disk_arg[128];
-
-	t.pid = fork();
-	if (t.pid == 0) {
-		snprintf(socket_arg, sizeof(socket_arg), "--socket-path=%s", t.socket);
-		snprintf(disk_arg, sizeof(disk_arg), "--blk-file=%s", t.disk);
-		execl(program, program, socket_arg, disk_arg, "--num-queues=2", NULL);
-		_exit(127);
-	}
-	return t.pid > 0;
-}
-
-static bool
-set_up(void)
-{
-	int fd;
-
-	snprintf(t.dir, sizeof(t.dir), "/tmp/vhost-user.XXXXXX");
-	MUST(mkdtemp(t.dir) != NULL);
-	snprintf(t.socket, sizeof(t.socket), "%s/socket", t.dir);
-	snprintf(t.disk, sizeof(t.disk), "%s/disk", t.dir);
-	fd = open(t.disk, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	MUST(fd >= 0 && ftruncate(fd, DISK) == 0);
-	close(fd);
-	t.conn = -1;
-	t.ram_fd = memfd_create("ram", MFD_CLOEXEC);
-	t.log_fd = memfd_create("log", MFD_CLOEXEC);
-	t.kick = eventfd(0, EFD_CLOEXEC);
-	t.call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	MUST(ftruncate(t.ram_fd, RAM) == 0 && ftruncate(t.log_fd, 4096) == 0);
-	t.ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, t.ram_fd, 0);
-	t.log = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, t.log_fd, 0);
-	MUST(t.ram != MAP_FAILED && t.log != MAP_FAILED);
-	return true;
-}
-
-static bool
 ends(void)
 {
 	int status;
@@ -701,14 +442,17 @@ int
 main(int argc, char **argv)
 {
 	const char *build = getenv("BUILD");
-	char program[256];
+	char program[256], disk[128];
+	bool started;
 
 	(void)argc;
 	(void)argv;
 	snprintf(program, sizeof(program), "%s/bulkhead-vhost-user-blk",
 	    build != NULL ? build : "build");
 	alarm(250);
-	if (!set_up() || !start(program)) {
+	started = front_set_up(DISK);
+	snprintf(disk, sizeof(disk), "--blk-file=%s", t.disk);
+	if (!started || !front_start(program, disk, "--num-queues=2", NULL)) {
 		printf("Bail out! cannot start %s\n", program);
 		return 1;
 	}
@@ -726,11 +470,7 @@ main(int argc, char **argv)
 	result(takes_memory_away(), "memory of a running ring taken away");
 	result(does_not_read(), "a front end that takes no answers");
 	result(ends(), "the same process to the end; SIGTERM ends it with 0");
-	if (alive())
-		kill(t.pid, SIGKILL);
-	unlink(t.socket);
-	unlink(t.disk);
-	rmdir(t.dir);
+	front_clean_up();
 	printf("1..%u\n", number);
 	return failures != 0;
 }
