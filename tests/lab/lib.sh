@@ -94,6 +94,9 @@ host() {
 	judge
 }
 
+# The programs of "# guest-tools:", as a --disk value; "# host-tools:" are in PATH.
+tools_disk() { echo "path=$GUEST/tools.img,readonly=on,serial=tools,image_type=raw"; }
+
 # data_disk FILE MIB: an empty raw disk.
 data_disk() { dd if=/dev/zero of="$1" bs=1M count=0 seek="$2" 2>/dev/null; }
 

@@ -24,6 +24,25 @@ net() {
 	ip link set eth0 up
 }
 
+# disk SERIAL: the device of the disk with this serial number.
+disk() {
+	local d
+	for d in /sys/block/vd*; do
+		if [ "$(cat "$d/serial")" = "$1" ]; then
+			echo "/dev/${d##*/}"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# tools: the host's tools_disk; its programs are in /tools/bin. By their path:
+# busybox takes its own otherwise.
+tools() {
+	mkdir -p /tools
+	mount -t ext4 -o ro "$(disk tools)" /tools
+}
+
 # virtio_of DEVICE_ID: the sysfs folder of the first virtio device of a kind.
 virtio_of() {
 	local d
