@@ -40,6 +40,7 @@ struct gmem_region {
 
 struct gmem {
 	struct gmem_region region[GMEM_MAX_REGIONS];
+	uint32_t near;		/* of these, the one that was of use last: a hint */
 	uint8_t *reserve;	/* PROT_NONE range that regions are mapped into */
 	uint64_t reserve_size;
 	uint8_t *log_reserve;	/* PROT_NONE range behind it for the bitmap */

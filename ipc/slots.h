@@ -37,6 +37,8 @@ enum fd_slot {
 
 	/* Block worker */
 	FD_LIMIT = 20,		/* memfd: what a rate limit group has left */
+	FD_BLK_RING = 26,	/* its io_uring */
+	FD_BLK_DONE = 27,	/* eventfd: something in it is done */
 
 	/* Device worker whose driver may write to its configuration space */
 	FD_CONFIG_PAGE = 36,	/* memfd of what it wrote; closed once mapped */

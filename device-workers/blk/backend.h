@@ -24,6 +24,7 @@ struct blk_backend {
 	uint32_t physical;	/* what the storage likes, >= block_size */
 	bool readonly;
 	bool direct;		/* fd is O_DIRECT: buffers must be aligned */
+	uint32_t align;		/* ... to this, power of two */
 	bool can_discard;	/* offer DISCARD and WRITE_ZEROES */
 	bool no_punch, no_zero;	/* fallocate said EOPNOTSUPP */
 	uint8_t *bounce;	/* aligned, BLK_BOUNCE_SIZE */

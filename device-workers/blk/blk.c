@@ -2,25 +2,19 @@
 /*
  * virtio-blk (virtio 1.2, 5.2): features, configuration space, and carrying out
  * what blk_req.c has checked. Called by the worker library. Does no I/O itself
- * (backend.h) and never touches a ring but through virtq.h.
- *
- * Requests are carried out one after the other, each to its end, before the next
- * is taken: none is ever in flight between two calls.
+ * (blk_io.h) and never touches a ring but through virtq.h.
  */
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "device-workers/blk/backend.h"
 #include "device-workers/blk/blk.h"
-#include "device-workers/blk/blk_image.h"
-#include "device-workers/blk/blk_req.h"
-#include "device-workers/lib/limit.h"
+#include "device-workers/blk/blk_io.h"
 #include "ipc/log.h"
 
 #define VIRTIO_ID_BLOCK 2
-#define BATCH_REQUESTS 32u	/* a call, then others get their turn */
+#define BATCH_REQUESTS 64u	/* a call, then others get their turn */
 #define BATCH_BYTES (1u << 20)	/* until the driver is told */
 
 struct config_space {
@@ -53,19 +47,8 @@ struct config_space {
 
 _Static_assert(sizeof(struct config_space) == 60, "as in 5.2.4");
 
-struct blk {
-	struct blk_backend be;
-	struct blk_image_disk image;
-	struct blk_limits limits;
-	struct device_limit rate;
-	bool flushes;		/* the driver can flush */
-	bool sets_cache;	/* ... and can say that it does not */
-	bool dirty;		/* written to since the last flush */
-	char id[VIRTIO_BLK_ID_BYTES];
-	struct blk_request req;
-	struct virtq_chain chain;
-	struct iovec iov[VIRTQ_MAX_SEGS];
-};
+_Static_assert(offsetof(struct config_space, writeback) == BLK_CONFIG_WRITEBACK,
+    "where blk_io.c looks");
 
 static int
 check_config(const Bh__BlkConfig *c, const char **why)
@@ -161,6 +144,7 @@ blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		return -ENOMEM;
 	}
 	dev->priv = b;
+	b->dev = dev;
 	b->be = (struct blk_backend){
 		.ops = &blk_raw_ops,
 		.fd = FD_BACKEND,
@@ -183,13 +167,18 @@ blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	if (c->image_type != BH__IMAGE_TYPE__IMAGE_TYPE_RAW) {
 		err = blk_image_prepare(&b->image, c, why);
 		if (err != 0 ||
-		    c->image_type != BH__IMAGE_TYPE__IMAGE_TYPE_DETECT)
+		    c->image_type != BH__IMAGE_TYPE__IMAGE_TYPE_DETECT) {
+			blk_io_start(b, true);
 			return err;
+		}
 	}
 	err = b->be.ops->start(&b->be, c->sparse, why);
-	if (err == 0 && b->image.img == NULL)
+	if (err != 0)
+		return err;
+	blk_io_start(b, c->disable_io_uring);
+	if (b->image.img == NULL)
 		offer(dev, b);
-	return err;
+	return 0;
 }
 
 static int
@@ -198,11 +187,14 @@ blk_jailed(struct device *dev, const char **why)
 	struct blk *b = dev->priv;
 	int err;
 
-	if (b->image.img == NULL)
+	if (b->image.img == NULL) {
+		blk_io_probe(b);
 		return 0;
+	}
 	err = blk_image_enter(dev, &b->image, &b->be, why);
 	if (err != 0)
 		return err;
+	blk_io_probe(b);
 	offer(dev, b);
 	return 0;
 }
@@ -224,137 +216,7 @@ blk_activate(struct device *dev)
 	b->limits.write_zeroes = has(dev, VIRTIO_BLK_F_WRITE_ZEROES);
 }
 
-/*
- * 5.2.6.2: is a write done before it is durable? Not for a driver that cannot
- * flush, nor while it has switched the cache to write-through. To be asked after
- * the write was taken from the ring: what was written to the configuration space
- * before that counts.
- */
-static bool
-writeback(const struct device *dev, const struct blk *b)
-{
-	return b->flushes && (!b->sets_cache ||
-	    (dev->driver_config[offsetof(struct config_space, writeback)] &
-	    1) != 0);
-}
-
-static int
-do_flush(struct blk *b)
-{
-	int err = b->be.ops->flush(&b->be);
-
-	if (err == 0)
-		b->dirty = false;
-	return err;
-}
-
-static int
-do_data(struct blk *b, bool write)
-{
-	const struct virtq_chain *chain = &b->chain;
-	unsigned int n;
-
-	if (write) {
-		n = blk_slice(chain->iov, chain->nread, BLK_HEADER_SIZE,
-		    b->req.len, b->iov);
-		b->dirty = true;
-		if (b->image.raw && blk_image_guards(b->image.img, b->req.offset,
-		    b->req.len))
-			return blk_image_guarded_write(&b->image, b->iov, n,
-			    b->req.offset);
-		return b->be.ops->write(&b->be, b->iov, n, b->req.offset);
-	}
-	n = blk_slice(chain->iov + chain->nread, chain->nwrite, 0, b->req.len,
-	    b->iov);
-	return b->be.ops->read(&b->be, b->iov, n, b->req.offset);
-}
-
-static int
-do_ranges(struct blk *b, bool zeroes)
-{
-	int err = 0;
-
-	b->dirty = true;
-	for (unsigned int i = 0; err == 0 && i < b->req.nranges; i++) {
-		const struct blk_range *r = &b->req.range[i];
-
-		err = zeroes ?
-		    b->be.ops->zero(&b->be, r->offset, r->len, r->unmap) :
-		    b->be.ops->discard(&b->be, r->offset, r->len);
-	}
-	return err;
-}
-
-/* Carry out b->req: 0 or -errno; *written: data bytes for the driver. */
-static int
-execute(const struct device *dev, struct blk *b, uint32_t *written)
-{
-	int err;
-
-	switch (b->req.type) {
-	case VIRTIO_BLK_T_IN:
-		err = do_data(b, false);
-		if (err == 0)
-			*written = (uint32_t)b->req.len;
-		return err;
-	case VIRTIO_BLK_T_OUT:
-		err = do_data(b, true);
-		break;
-	case VIRTIO_BLK_T_FLUSH:
-		return do_flush(b);
-	case VIRTIO_BLK_T_GET_ID:
-		*written = (uint32_t)virtq_copy_into(&b->chain, 0, b->id,
-		    b->req.len);
-		return 0;
-	default:
-		err = do_ranges(b, b->req.type == VIRTIO_BLK_T_WRITE_ZEROES);
-		break;
-	}
-	if (err == 0 && !writeback(dev, b))
-		err = do_flush(b);
-	return err;
-}
-
-/* Answer b->chain. False: it cannot be answered, the driver must reset. */
-static bool
-serve(struct device *dev, struct virtq *vq)
-{
-	struct blk *b = dev->priv;
-	struct virtq_chain *chain = &b->chain;
-	uint32_t written = 0;
-	uint8_t *status_byte;
-	uint64_t addr;
-	int status, err;
-
-	status = blk_parse(chain, &b->limits, &b->req);
-	if (status < 0 || !blk_status_at(chain, &status_byte, &addr)) {
-		/* 2.1.2: an error that no status can tell of. */
-		virtq_push(vq, chain, 0);
-		device_needs_reset(dev, "blk: request without a status byte");
-		return false;
-	}
-	if (status == VIRTIO_BLK_S_OK) {
-		err = execute(dev, b, &written);
-		if (err != 0) {
-			status = VIRTIO_BLK_S_IOERR;
-			log_guest("blk: request of type %u at byte %llu: %s",
-			    b->req.type, (unsigned long long)b->req.offset,
-			    log_errname(err));
-		}
-	}
-	*status_byte = (uint8_t)status;
-	/*
-	 * The status is the last byte of the writable part, wherever the data
-	 * ended: counted as written only where everything before it was too.
-	 */
-	gmem_mark_dirty(&dev->mem, gpa(addr), 1);
-	if (written == chain->write_len - 1)
-		written++;
-	virtq_push(vq, chain, written);
-	return true;
-}
-
-/* What b->chain costs of the rate limit: its data, of whatever kind. */
+/* What a chain costs of the rate limit: its data, of whatever kind. */
 static uint64_t
 data_bytes(const struct virtq_chain *chain)
 {
@@ -366,40 +228,80 @@ data_bytes(const struct virtq_chain *chain)
 	return all < BLK_MAX_DATA ? all : BLK_MAX_DATA;
 }
 
+/* Hand over, answer, show. True: the driver was shown something. */
+static bool
+blk_show(struct blk *b, struct virtq *vq)
+{
+	bool some;
+
+	if (b->ring.queued > 0)
+		blk_io_turn(b);
+	some = vq->pending;
+	virtq_flush(vq);
+	return some;
+}
+
 static void
 blk_queue_ready(struct device *dev, unsigned int q)
 {
 	struct blk *b = dev->priv;
 	struct virtq *vq = &dev->vq[q];
 	unsigned int taken = 0;
+	struct blk_io *io;
 	uint64_t bytes = 0;
 
 	virtq_no_kicks(vq);
 	for (;;) {
-		int got = virtq_pop(vq, &b->chain);
+		int got;
 
+		io = blk_io_slot(b);
+		if (io == NULL) {
+			b->starved |= 1ull << q;
+			break;
+		}
+		got = virtq_pop(vq, &io->chain);
 		if (got < 0)
 			break;
 		if (got == 0) {
+			/*
+			 * Tell first, then look again: a driver on our CPU has
+			 * made its next request by then, and needs no kick.
+			 */
+			if (blk_show(b, vq))
+				continue;
 			if (vq->held || !virtq_want_kicks(vq))
 				break;
 			virtq_no_kicks(vq);
 			continue;
 		}
 		if (!device_limit_open(dev, &b->rate, q)) {
-			virtq_unpop(vq, &b->chain);
+			virtq_unpop(vq, &io->chain);
 			break;
 		}
-		device_limit_spend(&b->rate, data_bytes(&b->chain));
-		if (!serve(dev, vq))
+		device_limit_spend(&b->rate, data_bytes(&io->chain));
+		bytes += io->chain.read_len + io->chain.write_len;
+		if (!blk_io_take(b, io, q))
 			break;
-		bytes += b->req.len;
 		if (++taken >= BATCH_REQUESTS || bytes >= BATCH_BYTES) {
 			device_again(dev, q);
 			break;
 		}
 	}
-	virtq_flush(vq);
+	(void)blk_show(b, vq);
+}
+
+static void
+blk_backend_ready(struct device *dev, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	blk_io_turn(dev->priv);
+}
+
+static unsigned int
+blk_drain(struct device *dev)
+{
+	return blk_io_inflight(dev->priv);
 }
 
 static void
@@ -416,11 +318,12 @@ blk_flush(struct device *dev)
 	struct blk *b = dev->priv;
 	int err;
 
+	blk_ring_let_go(&b->ring);
 	/* An image gives back what it set aside, written to or not. */
 	if (!b->dirty && blk_image_of(&b->image) == NULL)
 		return;
 	err = blk_image_of(&b->image) != NULL ? blk_image_close(b->image.img) :
-	    do_flush(b);
+	    blk_io_flush(b);
 	if (err != 0)
 		log_error("blk: the last flush failed: %s", log_errname(err));
 }
@@ -432,6 +335,8 @@ const struct device_ops blk_ops = {
 	.jailed = blk_jailed,
 	.activate = blk_activate,
 	.queue_ready = blk_queue_ready,
+	.backend_ready = blk_backend_ready,
+	.drain = blk_drain,
 	.reset = blk_reset,
 	.flush = blk_flush,
 };

@@ -8,6 +8,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 
+#include "device-workers/blk/blk_ring.h"
 #include "device-workers/lib/worker_policy.h"
 
 #define DISK SB_FDS(0, FD_BACKEND, FD_BACKEND_COUNT)
@@ -16,9 +17,13 @@ static const struct sb_rule rules[] = {
 	WORKER_RULES,
 	WORKER_TIMER_RULES,
 	SB_ALLOW1(preadv, DISK, "IN: disk to guest memory"),
-	SB_ALLOW1(pwritev, DISK, "OUT: guest memory to disk"),
-	SB_ALLOW2(pwritev2, DISK, SB_EQ32(5, RWF_DSYNC),
-	    "tables of an image that the next write relies on"),
+	SB_ALLOW1(preadv2, DISK, "IN, what the page cache has"),
+	SB_ALLOW1(pwritev2, DISK,
+	    "OUT: guest memory to disk; RWF_DSYNC: tables of an image"),
+	SB_ALLOW2(io_uring_register, SB_FD(0, FD_BLK_RING),
+	    SB_EQ32(1, IORING_UNREGISTER_FILES), "let go of the disk before exit"),
+	SB_ALLOW1(io_uring_enter, SB_FD(0, FD_BLK_RING),
+	    "the same where it would block, and what follows; restricted when made"),
 	SB_ALLOW1(fdatasync, DISK, "FLUSH, and before exit"),
 	SB_ALLOW2(fallocate, DISK,
 	    SB_EQ32(1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE),
@@ -34,6 +39,8 @@ static const struct sb_fd fds[] = {
 	WORKER_FDS,
 	SB_SLOTS(FD_BACKEND, FD_BACKEND_COUNT, SB_IS_FILE | SB_IS_BLOCK,
 	    "the disk: its image and what that is backed by"),
+	SB_SLOT(FD_BLK_RING, SB_IS_RING, "for what would block; restricted"),
+	SB_SLOT(FD_BLK_DONE, SB_IS_EVENT, "something in it is done"),
 };
 
 const struct sb_policy sb_policy = {
@@ -45,4 +52,5 @@ const struct sb_policy sb_policy = {
 	.ram = SB_RAM_WRITE,
 	.rlimit_nofile = WORKER_NOFILE,
 	.rlimit_fsize = UINT64_MAX,	/* disks are as large as they are */
+	.rlimit_nproc = 2 + BLK_RING_THREADS,	/* the kernel's, for the ring */
 };

@@ -68,7 +68,7 @@ parse_range(const struct blk_limits *limits, const struct wire_range *wire,
 	return VIRTIO_BLK_S_OK;
 }
 
-static int
+static int __attribute__((noinline))
 parse_ranges(const struct virtq_chain *chain, const struct blk_limits *limits,
     struct blk_request *req)
 {
@@ -94,6 +94,14 @@ parse_ranges(const struct virtq_chain *chain, const struct blk_limits *limits,
 	return VIRTIO_BLK_S_OK;
 }
 
+/* Once: the guest may be writing there. */
+static inline void
+copy_header(struct header *header, const void *from)
+{
+	memcpy(header, from, sizeof(*header));
+	__asm__ volatile("" ::: "memory");
+}
+
 int
 blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
     struct blk_request *req)
@@ -103,7 +111,10 @@ blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
 
 	if (chain->write_len < 1)
 		return -EPROTO;
-	if (virtq_copy_out_of(chain, 0, &header, sizeof(header)) !=
+	/* As every driver has it: in one buffer. */
+	if (chain->nread > 0 && chain->iov[0].iov_len >= sizeof(header))
+		copy_header(&header, chain->iov[0].iov_base);
+	else if (virtq_copy_out_of(chain, 0, &header, sizeof(header)) !=
 	    sizeof(header))
 		return VIRTIO_BLK_S_IOERR;
 	in = chain->write_len - 1;			/* data to the driver */
@@ -138,43 +149,30 @@ blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
 	}
 }
 
-unsigned int
-blk_slice(const struct iovec *in, unsigned int n, uint64_t skip, uint64_t len,
-    struct iovec *out)
+uint32_t
+blk_parse_usual(const struct virtq_chain *chain,
+    const struct blk_limits *limits, uint32_t *type, uint64_t *offset)
 {
-	unsigned int used = 0;
-	size_t part;
+	unsigned int n = chain->nread + (unsigned int)chain->nwrite;
+	uint64_t len = chain->read_len + chain->write_len - BLK_HEADER_SIZE - 1;
+	const struct header *header = chain->iov[0].iov_base;
+	uint64_t sector, end;
 
-	for (unsigned int i = 0; i < n && len > 0; i++) {
-		if (skip >= in[i].iov_len) {
-			skip -= in[i].iov_len;
-			continue;
-		}
-		part = in[i].iov_len - (size_t)skip;
-		if (part > len)
-			part = (size_t)len;
-		out[used].iov_base = (uint8_t *)in[i].iov_base + skip;
-		out[used].iov_len = part;
-		used++;
-		skip = 0;
-		len -= part;
-	}
-	return used;
-}
-
-bool
-blk_status_at(const struct virtq_chain *chain, uint8_t **host, uint64_t *addr)
-{
-	unsigned int first = chain->nread;
-
-	for (unsigned int i = first + chain->nwrite; i-- > first;) {
-		size_t len = chain->iov[i].iov_len;
-
-		if (len == 0)
-			continue;
-		*host = (uint8_t *)chain->iov[i].iov_base + len - 1;
-		*addr = chain->addr[i] + len - 1;
-		return true;
-	}
-	return false;
+	/* What is data goes one way: all segments but one are of its kind. */
+	if (n < 3 || chain->nread == 0 ||
+	    chain->iov[0].iov_len != BLK_HEADER_SIZE ||
+	    chain->iov[n - 1].iov_len != 1 ||
+	    (uintptr_t)header % sizeof(uint64_t) != 0)
+		return 0;
+	*type = le32toh(__atomic_load_n(&header->type, __ATOMIC_RELAXED));
+	sector = le64toh(__atomic_load_n(&header->sector, __ATOMIC_RELAXED));
+	if (!(*type == VIRTIO_BLK_T_IN && chain->nread == 1) &&
+	    !(*type == VIRTIO_BLK_T_OUT && chain->nwrite == 1 &&
+	    !limits->readonly))
+		return 0;
+	if (len % BLK_SECTOR != 0 || len > BLK_MAX_DATA ||
+	    __builtin_mul_overflow(sector, (uint64_t)BLK_SECTOR, offset) ||
+	    __builtin_add_overflow(*offset, len, &end) || end > limits->size)
+		return 0;
+	return (uint32_t)len;
 }

@@ -34,6 +34,9 @@
 #define VIRTIO_BLK_S_IOERR 1
 #define VIRTIO_BLK_S_UNSUPP 2
 
+/* In the configuration space, 5.2.4. */
+#define BLK_CONFIG_WRITEBACK 32u
+
 #define VIRTIO_BLK_ID_BYTES 20u
 #define BLK_SECTOR 512u
 #define BLK_HEADER_SIZE 16u
@@ -75,14 +78,26 @@ int blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
     struct blk_request *req);
 
 /*
- * The part of segments @in that holds bytes @skip to @skip + @len, which they
- * have: into @out, of as many entries. Returns the number used.
+ * A read or write in the form that nearly all have: the header alone in the first
+ * segment, the status alone in the last, data between. Returns how many bytes of
+ * data at *offset, *type IN or OUT; 0: of another form, or refused: blk_parse()
+ * has to look at it, from the start. The same checks.
  */
-unsigned int blk_slice(const struct iovec *in, unsigned int n, uint64_t skip,
-    uint64_t len, struct iovec *out);
+uint32_t blk_parse_usual(const struct virtq_chain *chain,
+    const struct blk_limits *limits, uint32_t *type, uint64_t *offset);
 
-/* Where the status byte is, the last that the device may write. */
-bool blk_status_at(const struct virtq_chain *chain, uint8_t **host,
-    uint64_t *addr);
+/*
+ * Where the status byte is, the last that the device may write: of a chain that
+ * has one (blk_parse said so). No segment is empty.
+ */
+static inline uint8_t *
+blk_status_at(const struct virtq_chain *chain, uint64_t *addr)
+{
+	unsigned int last = chain->nread + (unsigned int)chain->nwrite - 1;
+	size_t len = chain->iov[last].iov_len;
+
+	*addr = chain->addr[last] + len - 1;
+	return (uint8_t *)chain->iov[last].iov_base + len - 1;
+}
 
 #endif

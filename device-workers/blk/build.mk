@@ -6,22 +6,23 @@ IMAGE_SRCS := $(addprefix device-workers/blk/,image.c image_file.c image_cache.c
 	vhdx_log.c vmdk.c)
 IMAGE_LDLIBS := -lz -lzstd
 
-BLK_SRCS := $(addprefix device-workers/blk/,blk.c blk_req.c blk_image.c raw.c) \
+BLK_SRCS := $(addprefix device-workers/blk/,blk.c blk_io.c blk_req.c blk_ring.c \
+	blk_image.c raw.c) \
 	$(IMAGE_SRCS)
 DEVICE_TEST_SRCS := $(VIRTQ_SRCS) ipc/log.c ipc/errname.c
 
 PROGRAMS += bulkhead-blk
 bulkhead-blk_SRCS := device-workers/blk/main.c $(BLK_SRCS) $(WORKER_SRCS)
 bulkhead-blk_POLICY := device-workers/blk/blk_policy.c
-bulkhead-blk_LDLIBS := $(IMAGE_LDLIBS)
+bulkhead-blk_LDLIBS := $(IMAGE_LDLIBS) -luring
 
 UNIT_TESTS += blk
 unit_blk_SRCS := tests/unit/blk_test.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
-unit_blk_LDLIBS := $(IMAGE_LDLIBS)
+unit_blk_LDLIBS := $(IMAGE_LDLIBS) -luring
 
 FUZZERS += blk
 fuzz_blk_SRCS := tests/fuzz/blk_fuzz.c $(BLK_SRCS) $(DEVICE_TEST_SRCS)
-fuzz_blk_LDLIBS := $(IMAGE_LDLIBS)
+fuzz_blk_LDLIBS := $(IMAGE_LDLIBS) -luring
 
 # A VM around one device worker, for tests/native.
 FAKEVM_SRCS := tests/native/fakevm.c tests/native/drvq.c $(IPC_SRCS)

@@ -108,8 +108,7 @@ write_once(struct image_file *f, const struct iovec *iov, unsigned int n,
     off_t off)
 {
 	/* Unlike fdatasync it does not wait for all that the guest has written. */
-	return f->through ? pwritev2(f->fd, iov, (int)n, off, RWF_DSYNC) :
-	    pwritev(f->fd, iov, (int)n, off);
+	return pwritev2(f->fd, iov, (int)n, off, f->through ? RWF_DSYNC : 0);
 }
 
 /*

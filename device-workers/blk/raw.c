@@ -44,6 +44,8 @@ raw_start(struct blk_backend *be, bool sparse, const char **why)
 	    (uint32_t)st.st_blksize > be->block_size)
 		be->physical = (uint32_t)st.st_blksize;
 
+	if (be->align == 0)
+		be->align = be->block_size;
 	be->bounce = bounce_buffer;
 	be->can_discard = sparse && !be->readonly;
 	/*
@@ -84,7 +86,7 @@ transfer(struct blk_backend *be, struct iovec *iov, unsigned int n,
 	while (used < n) {
 		iov += used;
 		n -= used;
-		done = write ? pwritev(be->fd, iov, (int)n, (off_t)offset) :
+		done = write ? pwritev2(be->fd, iov, (int)n, (off_t)offset, 0) :
 		    preadv(be->fd, iov, (int)n, (off_t)offset);
 		if (done < 0) {
 			if (errno == EINTR) {
@@ -110,7 +112,7 @@ aligned(const struct blk_backend *be, const struct iovec *iov, unsigned int n)
 
 	for (unsigned int i = 0; i < n; i++)
 		bits |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
-	return (bits & (be->block_size - 1)) == 0;
+	return (bits & (be->align - 1)) == 0;
 }
 
 /* Copy between the bounce buffer and the front of @iov, which is used up. */

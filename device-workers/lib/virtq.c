@@ -145,6 +145,8 @@ split_walk(struct virtq *vq, struct virtq_chain *chain, uint32_t i)
 	struct split_desc d;
 	int rc;
 
+	if (chain_fast(vq, chain, ring, vq->layout.size, i))
+		return 0;
 	/* A chain without a loop ends within as many steps as the ring has. */
 	for (uint32_t n = 0; n < vq->layout.size; n++) {
 		copy_once(&d, &ring[i]);
@@ -482,7 +484,8 @@ virtq_push(struct virtq *vq, const struct virtq_chain *chain, uint32_t written)
 	let_go(vq, chain);
 	if (written > chain->write_len)
 		written = (uint32_t)chain->write_len;
-	chain_mark_dirty(vq, chain, written);
+	if (vq->mem->dirty != NULL)
+		chain_mark_dirty(vq, chain, written);
 	if (vq->desc_area == NULL)
 		return;
 	inflight_used(vq, chain);

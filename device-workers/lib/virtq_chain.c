@@ -49,6 +49,67 @@ put_segment(struct virtq_chain *chain, void *at, uint64_t addr, uint64_t len,
 	}
 }
 
+bool
+chain_fast(struct virtq *vq, struct virtq_chain *chain,
+    const struct split_desc *ring, uint32_t size, uint32_t i)
+{
+	const struct gmem_region *r = &vq->mem->region[vq->mem->near];
+	const uint64_t base = r->gpa, all = r->size;
+	uint8_t *const host = r->host;
+	uint64_t len[2] = { 0, 0 };	/* readable, writable */
+	uint32_t n, nread = 0;
+
+	if (r->readonly)
+		return false;
+	for (n = 0; n < VIRTQ_MAX_SEGS; n++) {
+		/* Each once, into registers. */
+		uint64_t addr = __atomic_load_n(&ring[i].addr, __ATOMIC_RELAXED);
+		uint64_t rest = __atomic_load_n((const uint64_t *)&ring[i].len,
+		    __ATOMIC_RELAXED);
+		uint64_t part = (uint32_t)rest;
+		uint32_t flags = (uint32_t)(rest >> 32);
+		/* Unsigned: an address below wraps to a large number. */
+		uint64_t at = addr - base;
+
+		/* A length of 0 wraps, too. */
+		if (at >= all || part - 1 >= all - at ||
+		    (flags & DESC_F_INDIRECT) != 0)
+			return false;
+		chain->iov[n].iov_base = host + at;
+		chain->iov[n].iov_len = part;
+		chain->addr[n] = addr;
+		if ((flags & DESC_F_WRITE) != 0) {
+			len[1] += part;
+		} else {
+			if (n != nread)
+				return false;
+			nread++;
+			len[0] += part;
+		}
+		if ((flags & DESC_F_NEXT) == 0)
+			break;
+		i = flags >> 16;
+		if (i >= size)
+			return false;
+	}
+	if (n == VIRTQ_MAX_SEGS || len[0] + len[1] > MAX_CHAIN_BYTES)
+		return false;
+	chain->nread = (uint16_t)nread;
+	chain->nwrite = (uint16_t)(n + 1 - nread);
+	chain->read_len = len[0];
+	chain->write_len = len[1];
+	return true;
+}
+
+/* Chains that are made the long way are to be rare: look there next time. */
+static void
+note_region(struct gmem *mem, uint64_t addr)
+{
+	for (uint32_t i = 0; i < GMEM_MAX_REGIONS; i++)
+		if (addr - mem->region[i].gpa < mem->region[i].size)
+			mem->near = i;
+}
+
 /* A buffer that crosses regions, or is none. */
 static int __attribute__((noinline))
 add_parts(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
@@ -86,6 +147,8 @@ chain_add(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
 	if (at == NULL || part != len || len == 0 ||
 	    chain->nread + chain->nwrite == (int)VIRTQ_MAX_SEGS)
 		return add_parts(vq, chain, addr, len, write);
+	if (write)
+		note_region(vq->mem, addr);
 	put_segment(chain, at, addr, len, write);
 	return 0;
 }
@@ -117,6 +180,11 @@ split_table(struct virtq *vq, struct virtq_chain *chain, const uint8_t *host,
 	struct split_desc d;
 	uint32_t i = 0;
 
+	/* Behind what the ring itself has of the chain, it is not a whole one. */
+	if (host != NULL && (uintptr_t)host % 8 == 0 &&
+	    chain->nread + chain->nwrite == 0 &&
+	    chain_fast(vq, chain, (const void *)host, entries, 0))
+		return 0;
 	for (uint32_t n = 0; n < entries && n < VIRTQ_MAX_SIZE; n++) {
 		int rc = table_read(vq, host, table, i, &d);
 

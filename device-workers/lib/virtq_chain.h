@@ -91,6 +91,16 @@ void chain_start(struct virtq_chain *chain);
 int chain_add(struct virtq *vq, struct virtq_chain *chain, uint64_t addr,
     uint32_t len, bool write);
 
+/*
+ * Make a whole chain of split descriptors, from @i on in a table of @size at
+ * @ring, if it is as nearly all are: buffers in one writable region, none empty,
+ * none indirect, readable ones first. False: it is not, begin anew the long way
+ * (nothing of what was read here counts then). Beyond the two, the same as
+ * chain_add() for each.
+ */
+bool chain_fast(struct virtq *vq, struct virtq_chain *chain,
+    const struct split_desc *ring, uint32_t size, uint32_t i);
+
 /* Add all buffers of an indirect table of @len bytes at @table. */
 int chain_add_table(struct virtq *vq, struct virtq_chain *chain,
     uint64_t table, uint32_t len);

@@ -14,6 +14,9 @@
 #include "device-workers/blk/blk.h"
 #include "device-workers/vhost-user/vhost_user.h"
 
+#define LOCK_TRIES 100
+#define LOCK_PAUSE 20000	/* us */
+
 static struct {
 	const char *path;
 	char serial[21];
@@ -65,7 +68,10 @@ option(const char *name, const char *value)
 	return 0;
 }
 
-/* Whoever writes is alone, and nobody reads what someone writes. */
+/*
+ * Whoever writes is alone, and nobody reads what someone writes. The kernel takes
+ * a moment to let go of the disk of one that has just ended, for its io_uring.
+ */
 static int
 lock(int fd)
 {
@@ -74,7 +80,12 @@ lock(int fd)
 		.l_whence = SEEK_SET,
 	};
 
-	return fcntl(fd, F_OFD_SETLK, &l) != 0 ? -errno : 0;
+	for (int i = 0; fcntl(fd, F_OFD_SETLK, &l) != 0; i++) {
+		if (errno != EAGAIN || i == LOCK_TRIES)
+			return -errno;
+		(void)usleep(LOCK_PAUSE);
+	}
+	return 0;
 }
 
 static int

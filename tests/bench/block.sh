@@ -44,8 +44,11 @@ start_backend() {
 		--blockdev "driver=$format,node-name=d,file=f" \
 		--export "type=vhost-user-blk,id=e,node-name=d,addr.type=unix,addr.path=$D/s,writable=on" ;;
 	esac
-	taskset -c "$cpu" "$@" >>"$D/log" 2>&1 & pid=$!
-	local i; for ((i = 0; i < 500; i++)); do [ -S "$D/s" ] && return; sleep 0.02; done
+	# The disk of the one before may still be locked for a moment.
+	local i; for ((i = 0; i < 500; i++)); do
+		[ -n "$pid" ] && [ -d "/proc/$pid" ] ||
+			{ taskset -c "$cpu" "$@" >>"$D/log" 2>&1 & pid=$!; }
+		[ -S "$D/s" ] && return; sleep 0.02; done
 	echo "$* did not start"; cat "$D/log"; exit 1
 }
 # load BACKEND OPTION...: one run of the client

@@ -39,6 +39,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	blk.num_queues = 2;
 	blk.queue_size = H_QUEUE;
 	blk.sparse = true;
+	blk.disable_io_uring = true;
 	if (dup2(fd, FD_BACKEND) != FD_BACKEND ||
 	    ftruncate(FD_BACKEND, DISK_SIZE) != 0 ||
 	    h_start(&blk_ops, &config, &why) != 0)

@@ -67,6 +67,7 @@ start(bool readonly, bool direct)
 	blk.num_queues = 2;
 	blk.queue_size = H_QUEUE;
 	blk.sparse = true;
+	blk.disable_io_uring = true;
 	blk.readonly = readonly;
 	blk.direct = direct;
 	config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
