@@ -24,7 +24,8 @@
 #define RETRY 16u
 #define MAX_TRIES 100u
 
-static const uint8_t zeroes[BLK_BOUNCE_SIZE] __attribute__((aligned(4096)));
+/* Never written to; no const, since an iovec knows none. */
+static uint8_t zeroes[BLK_BOUNCE_SIZE] __attribute__((aligned(4096)));
 
 /* ---- start -------------------------------------------------------------------- */
 
@@ -364,8 +365,7 @@ issue(struct blk *b, struct blk_io *io, enum blk_step step)
 		break;
 	case BLK_STEP_WRITE_ZEROES:
 		left = r->len - io->done;
-		/* Only read: pwritev's type has no const. */
-		io->zeroes.iov_base = (void *)(uintptr_t)zeroes;
+		io->zeroes.iov_base = zeroes;
 		io->zeroes.iov_len = left < sizeof(zeroes) ? left : sizeof(zeroes);
 		blk_ring_data(&b->ring, io, true, &io->zeroes, 1,
 		    r->offset + io->done);
