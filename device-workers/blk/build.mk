@@ -32,6 +32,8 @@ PROGRAMS += bulkhead-test-limit
 bulkhead-test-limit_SRCS := tests/native/limit_test.c $(FAKEVM_SRCS)
 PROGRAMS += bulkhead-test-image
 bulkhead-test-image_SRCS := tests/native/image_test.c $(FAKEVM_SRCS)
+PROGRAMS += bulkhead-test-blk-failures
+bulkhead-test-blk-failures_SRCS := tests/native/blk_failures_test.c $(FAKEVM_SRCS)
 
 UNIT_TESTS += qcow2
 unit_qcow2_SRCS := tests/unit/qcow2_test.c $(IMAGE_SRCS)

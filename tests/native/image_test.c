@@ -16,6 +16,7 @@
 #define DATA (FAKEVM_DATA + 0x10000)
 
 static struct fakevm vm;
+static bool want_backing;	/* backing_files=on */
 static char dir[] = "/tmp/bulkhead-image-XXXXXX";
 
 static int __attribute__((format(printf, 1, 2)))
@@ -54,11 +55,14 @@ start(Bh__ImageType type, const char *name, const char *other)
 	blk.size = (uint64_t)st.st_size;
 	if (other != NULL) {
 		snprintf(path, sizeof(path), "%s/%s", dir, other);
-		fds[1].fd = open(path, (type == BH__IMAGE_TYPE__IMAGE_TYPE_VMDK ?
+		fds[1].fd = open(path, (type == BH__IMAGE_TYPE__IMAGE_TYPE_VMDK ||
+		    type == BH__IMAGE_TYPE__IMAGE_TYPE_DETECT ?
 		    O_RDWR : O_RDONLY) | O_CLOEXEC);
 		if (fds[1].fd < 0 || fstat(fds[1].fd, &st) != 0)
 			return -errno;
 		file.size = (uint64_t)st.st_size;
+		file.readonly = type != BH__IMAGE_TYPE__IMAGE_TYPE_VMDK &&
+		    type != BH__IMAGE_TYPE__IMAGE_TYPE_DETECT;
 		blk.files = &files;
 		blk.n_files = 1;
 		blk.backing_files = true;
@@ -69,6 +73,8 @@ start(Bh__ImageType type, const char *name, const char *other)
 	blk.queue_size = 64;
 	blk.sparse = true;
 	blk.image_type = type;
+	if (want_backing)
+		blk.backing_files = true;
 	config.id = id;
 	config.packed = true;
 	config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
@@ -145,6 +151,81 @@ refused(Bh__ImageType type, const char *name, const char *words)
 	return true;
 }
 
+/* ---- files that the worker asks for ------------------------------------------ */
+
+static bool asked_extent;
+
+static int
+open_named(const char *name, bool extent)
+{
+	char path[sizeof(dir) + 1024];
+
+	asked_extent = extent;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return open(path, (extent ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+}
+
+/* The second start is a successor's, which is given what the first asked for. */
+static bool
+asks(Bh__ImageType type, const char *name, const char *wanted, bool extent)
+{
+	struct fakevm none = { .open_file = NULL };
+
+	vm.open_file = open_named;
+	want_backing = true;
+	MUST(start(type, name, NULL) == 0);
+	MUST(strcmp(vm.wanted, wanted) == 0 && asked_extent == extent);
+	MUST(activate(&vm, 0, 1) == 0);
+	memset(vm.ram + DATA, 0x77, 512);
+	MUST(request(VIRTIO_BLK_T_OUT, 77, 512, false) == 0);
+	fakevm_kill(&vm);
+	vm.open_file = none.open_file;
+	vm.wanted[0] = '\0';
+	MUST(start(type, name, wanted) == 0);
+	MUST(vm.wanted[0] == '\0');
+	MUST(activate(&vm, 0, 1) == 0);
+	MUST(request(VIRTIO_BLK_T_IN, 77, 512, true) == 0);
+	MUST(vm.ram[DATA] == 0x77 && vm.ram[DATA + 511] == 0x77);
+	MUST(fakevm_quit(&vm) == 0);
+	MUST(vm.denied[0] == 0);
+	want_backing = false;
+	return true;
+}
+
+/* Seven more files and no more; what the controller refuses, in its words. */
+static bool
+asks_in_vain(const char *name, bool answer, const char *words)
+{
+	vm.open_file = answer ? open_named : NULL;
+	want_backing = true;
+	MUST(start(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, name, NULL) != 0);
+	want_backing = false;
+	vm.open_file = NULL;
+	if (strstr(vm.failed, words) == NULL)
+		printf("# \"%s\"\n", vm.failed);
+	MUST(strstr(vm.failed, words) != NULL);
+	return true;
+}
+
+static void
+asking(void)
+{
+	bool good = run("qemu-img create -q -f qcow2 -b r -F raw b && "
+	    "qemu-img create -q -f qcow2 -b b -F qcow2 loop && "
+	    "qemu-img rebase -q -u -b loop -F qcow2 loop && last=r type=raw && "
+	    "for i in 1 2 3 4 5 6 7 8; do qemu-img create -q -f qcow2 -b $last -F "
+	    "$type c$i 64M; last=c$i type=qcow2; done") == 0;
+
+	result(good && asks(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "b", "r", false),
+	    &vm, "a backing file, asked for in the jail");
+	result(asks(BH__IMAGE_TYPE__IMAGE_TYPE_DETECT, "m.vmdk", "m-flat.vmdk",
+	    true), &vm, "an extent, asked for in the jail");
+	result(asks_in_vain("b", false, "refused by the test"), &vm,
+	    "a backing file that is refused");
+	result(asks_in_vain("loop", true, "twice"), &vm, "an image on itself");
+	result(asks_in_vain("c8", true, "8 files"), &vm, "too many files");
+}
+
 /* @make a 64 MiB image "a"; then qemu-img checks with @check. */
 static void
 on(const char *what, Bh__ImageType type, const char *make, const char *name,
@@ -194,6 +275,7 @@ main(void)
 	    "subformat=monolithicFlat m.vmdk 64M", "m.vmdk", "m-flat.vmdk", NULL);
 	result(refused(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "r", "not a qcow2"), &vm,
 	    "what is not an image");
+	asking();
 	fakevm_fini(&vm);
 	(void)run("rm -rf %s", dir);
 	return finish();
