@@ -84,11 +84,15 @@ say_why(struct child *child, const char *how)
 	const char *last = passt_of(child)->last;
 	const struct published_port *port =
 	    port_in(&spec_of(child)->user_net, last);
+	char address[PUBLISH_TEXT] = "";
 
 	if (port != NULL)
-		life_fail(child->vm, "--net user=on,publish=[%s:%u:%u]: the "
+		publish_address(port->address.bytes, port->address.len, address);
+	if (port != NULL)
+		life_fail(child->vm, "--net user=on,publish=[%s:%s%s%u:%u]: the "
 		    "host's port cannot be had; take one that is free%s",
-		    port->udp ? "udp" : "tcp", port->host, port->guest,
+		    port->udp ? "udp" : "tcp", address,
+		    address[0] != '\0' ? ":" : "", port->host, port->guest,
 		    port->host < 1024 ? " and above 1023" : "");
 	else if (strstr(last, "interface") != NULL)
 		life_fail(child->vm, "--net user=on: the host has no default "

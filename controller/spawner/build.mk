@@ -8,3 +8,8 @@ SPAWNER_OBJS = $(BUILD)/obj/gen/spawner_filter.o
 FILTERS += spawner
 spawner_POLICY := controller/spawner/spawner_policy.c
 spawner_GENFILTER_FLAGS := --name spawner
+
+UNIT_TESTS += passt
+unit_passt_SRCS := tests/unit/passt_test.c controller/spawner/passt.c \
+	controller/publish.c controller/values.c
+unit_passt_LDLIBS := -lcap-ng

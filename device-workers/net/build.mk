@@ -20,3 +20,12 @@ fuzz_net_SRCS := tests/fuzz/net_fuzz.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
 
 PROGRAMS += bulkhead-test-net
 bulkhead-test-net_SRCS := tests/native/net_test.c $(FAKEVM_SRCS)
+
+PROGRAMS += bulkhead-test-net-stream
+bulkhead-test-net-stream_SRCS := tests/native/net_stream_test.c $(FAKEVM_SRCS)
+
+UNIT_TESTS += stream
+unit_stream_SRCS := tests/unit/stream_test.c device-workers/net/stream.c
+
+FUZZERS += stream
+fuzz_stream_SRCS := tests/fuzz/stream_fuzz.c device-workers/net/stream.c

@@ -39,6 +39,22 @@ if [ $root = yes ] && command -v setpriv >/dev/null; then
 		mknod -m 666 /mnt/urandom c 1 9 && mount --move /mnt /dev && exec "$@"' - "${run[@]}"
 	check kvm-is-something-else 1 '/dev/kvm|not KVM' unshare -m bash -c \
 		'mount --bind /dev/null /dev/kvm && exec "$@"' - "${run[@]}"
+	# passt: not there; a host without a route; ports that it cannot have.
+	check user-net-missing 1 '--net user=on|install the package passt' \
+		"${kvmuser[@]}" env BULKHEAD_PASST=/nosuch "$B/bulkhead" --console off --kernel kernel.elf --net user=on
+	if [ -x /usr/bin/passt ]; then
+		check user-net-no-route 1 '--net user=on|no default route|ip route add default' \
+			unshare -n "${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --net user=on
+		uplink=(unshare -n sh -c 'ip link set lo up && ip tuntap add dev up0 mode tap &&
+			ip addr add 10.0.5.99/24 dev up0 && ip link set up0 up &&
+			ip route add default via 10.0.5.1 && exec "$@"' -)
+		check user-net-low-port 1 '--net user=on,publish=[tcp:80:80]|above 1023' \
+			"${uplink[@]}" "${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --net user=on,publish=tcp:80
+		check user-net-no-such-address 1 '--net user=on,publish=[udp:192.0.2.77:81:82]|free' \
+			"${uplink[@]}" "${run[@]}" --net user=on,publish=udp:192.0.2.77:81:82
+	else
+		skip user-net 'no passt'
+	fi
 else
 	skip rights 'not root, or no setpriv'
 fi

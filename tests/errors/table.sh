@@ -107,5 +107,15 @@ o guard-off-with-ips 2 '--net guard=off|guard_ips|leave' --kernel "$K" \
 o guard-ips-wrong 2 '--net guard_ips|192.168.249.2' --kernel "$K" --net 'guard_ips=[10.0.0]'
 o guard-ips-many 2 '--net guard_ips|at most 8' --kernel "$K" \
 	--net 'guard_ips=[1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4,1.1.1.5,1.1.1.6,1.1.1.7,1.1.1.8,1.1.1.9]'
+o user-net-and-tap 2 '--net user=on,tap=x|leave one out' --kernel "$K" --net user=on,tap=x
+o user-net-and-fd 2 '--net user=on,fd=9|leave one out' --kernel "$K" --net user=on,fd=9 9</dev/null
+o user-net-and-ip 2 '--net user=on,ip|user_address' --kernel "$K" --net user=on,ip=10.0.0.1,mask=255.0.0.0
+o user-net-queues 2 '--net user=on,num_queues=4|leave num_queues out' --kernel "$K" --net user=on,num_queues=4
+o user-net-mtu 2 '--net user=on,mtu=65535|65520' --kernel "$K" --net user=on,mtu=65535
+o publish-alone 2 '--net publish|add user=on' --kernel "$K" --net publish=tcp:8080:80
+o user-host-alone 2 '--net user_host=off|add user=on' --kernel "$K" --net user_host=off
+o user-mask-alone 2 '--net user_mask|give both' --kernel "$K" --net user=on,user_mask=255.0.0.0
+o publish-no-port 2 '--net publish=[tcp:80x:1]|write [tcp:8080:80' --kernel "$K" --net 'user=on,publish=[tcp:80x:1]'
+o publish-twice 2 '--net publish=[tcp:81,tcp:81:2]|twice' --kernel "$K" --net 'user=on,publish=[tcp:81,tcp:81:2]'
 o fd-not-open 1 '--net fd=77|not a tap' --kernel "$K" --net fd=77
 o fd-not-a-tap 1 '--net fd=9|not a tap' --kernel "$K" --net fd=9 9</dev/null

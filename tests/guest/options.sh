@@ -84,6 +84,89 @@ t_net_fd() {
 	tap_user "$G/tapfd" passed 9 -- --net fd=9
 }
 
+# What passt needs of the host, and a service on its loopback; BULKHEAD becomes
+# Bulkhead as an ordinary user who may use KVM.
+user_net() {
+	ip tuntap add uplink mode tap && ip addr add 10.0.5.99/24 dev uplink &&
+		ip link set uplink up && ip route add default via 10.0.5.1
+	"$G/udp" echo 5000 &
+	echo=$!
+	at=$(mktemp -d /tmp/bulkhead-user.XXXXXX)
+	cp "$ROOT/$BUILD"/bulkhead* "$G/user.elf" "$at/" 2>/dev/null
+	chmod 755 "$at"
+	mknod -m 666 "$at/kvm" c 10 232
+	cat >"$at/as-user" <<-END
+		#!/bin/bash
+		exec unshare -m -- bash -c 'mount --bind "\$0/kvm" /dev/kvm && exec ${as_user[*]} "\$0/bulkhead" "\$@"' $at "\$@"
+	END
+	chmod 755 "$at/as-user"
+	: >serial && chmod 666 serial
+}
+
+user_net_end() {
+	kill $echo
+	wait $echo 2>/dev/null
+	rm -rf "$at"
+}
+
+user_options="user=on,publish=[udp:127.0.0.1:6000:7],user_address=10.0.5.2,user_mask=255.255.255.0,user_gateway=10.0.5.1"
+
+# An ordinary user's guest reaches a service on the host's loopback and is reached
+# by a published port; passt may die meanwhile.
+t_net_user() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP network namespaces need root"; return; }
+	[ -x /usr/bin/passt ] || { ok "# SKIP no passt"; return; }
+	user_net
+	BULKHEAD=$at/as-user KERNEL=$at/user.elf start 60 user "link=1" --net "$user_options"
+	wait_for serial '^# ready' 30
+	local passt
+	passt=$(tree "$pid" | awk '$2 ~ /^passt/ { print $1 }')
+	expect "passt is there" [ -n "$passt" ]
+	expect "not root's" grep -q 'Uid:.65533' "/proc/$passt/status"
+	expect "without capabilities" grep -q 'CapPrm:.0000000000000000' "/proc/$passt/status"
+	expect "no_new_privs" grep -q 'NoNewPrivs:.1' "/proc/$passt/status"
+	expect "filtered" grep -q 'Seccomp:.2' "/proc/$passt/status"
+	expect "no core file, no other file" grep -q 'Max file size *0 ' "/proc/$passt/limits"
+	kill -9 "$passt"
+	wait_for serial '^# listening' 30
+	expect "its death is said" grep -q "passt (pid $passt) died: killed by signal 9 (SIGKILL)" stderr
+	expect "and that it runs again" grep -q 'runs again' stderr
+	expect "the guest answers" "$G/udp" ask 6000 "is there somebody"
+	expect "and ends" "$G/udp" ask 6000 end
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	user_net_end
+}
+
+# Whoever is killed, passt does not stay.
+t_net_user_killed() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP network namespaces need root"; return; }
+	[ -x /usr/bin/passt ] || { ok "# SKIP no passt"; return; }
+	user_net
+	local what all
+	for what in controller spawner both root; do
+		: >serial
+		if [ $what = root ]; then
+			start 60 user "" --net "$user_options"
+		else
+			BULKHEAD=$at/as-user KERNEL=$at/user.elf start 60 user "" --net "$user_options"
+		fi
+		wait_for serial '^ok starts' 30
+		all=$(tree "$pid" | cut -d' ' -f1)
+		expect "$what: passt is there" grep -q passt <(tree "$pid")
+		case $what in
+		controller | root) kill -9 "$pid" ;;
+		spawner) kill -9 "$(spawner)" ;;
+		both) kill -9 "$(spawner)" "$pid" ;;
+		esac
+		finish
+		sleep 0.3
+		expect "$what: nobody is left" nobody $all
+	done
+	user_net_end
+}
+
 t_installed() {
 	[ "$BUILD" = build ] || { ok "# SKIP make install is of the shipped build"; return; }
 	make -s -C "$ROOT" install BUILD="$BUILD" PREFIX=/usr DESTDIR="$PWD/root" >make.log 2>&1

@@ -581,6 +581,15 @@ fakevm_attach_bus(struct fakevm *vm)
 	return rc;
 }
 
+int
+fakevm_attach_backend(struct fakevm *vm, int fd)
+{
+	Bh__AttachBackend m = BH__ATTACH_BACKEND__INIT;
+	CHAN_PACKET(p, ATTACH_BACKEND, attach_backend, &m);
+
+	return fakevm_ask_ctl(vm, &p, fd);
+}
+
 /* ---- the end -------------------------------------------------------------------- */
 
 int

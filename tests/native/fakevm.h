@@ -112,6 +112,7 @@ int fakevm_drain(struct fakevm *vm);
 int fakevm_save(struct fakevm *vm);	/* into vm->state */
 int fakevm_load(struct fakevm *vm);	/* from it */
 int fakevm_attach_bus(struct fakevm *vm);
+int fakevm_attach_backend(struct fakevm *vm, int fd);
 
 /* Quit, and the worker's exit status; or -errno; 1000 + its signal. */
 int fakevm_quit(struct fakevm *vm);
