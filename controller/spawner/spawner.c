@@ -163,9 +163,13 @@ keep_fds(struct spawner_start *st, int *report)
 			keep[n++] = &st->binaries[i];
 	/* Lift all above where they will be, close what lies there, pack. */
 	for (unsigned int i = 0; i < n; i++) {
-		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, (int)(3 + n));
-		if (*keep[i] < 0)
-			return -errno;
+		int up = fcntl(*keep[i], F_DUPFD_CLOEXEC, (int)(3 + n));
+
+		/* EINVAL: the limit is below that number. What there is stays, so
+		 * that it can be said. */
+		if (up < 0)
+			return errno == EINVAL ? -EMFILE : -errno;
+		*keep[i] = up;
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		if (dup3(*keep[i], (int)next, O_CLOEXEC) < 0)
