@@ -56,7 +56,7 @@ static const struct {
 };
 
 /* Whether the notification is the call that the twin announced. */
-static bool
+bool
 as_announced(const struct twin *t)
 {
 	unsigned long long value;

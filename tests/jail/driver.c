@@ -251,9 +251,13 @@ run_tests(void)
 	test_modes(&vm);
 	test_inspection(&vm);
 	test_attempts(&vm);
+	if (getenv("BULKHEAD_NO_RULES") == NULL)
+		test_rules(&vm);
 	test_orders(&vm);
 	test_crowd(&vm);
 	ok(vm_end(&vm), "the spawner ends with its channel");
+	if (getenv("BULKHEAD_NO_RULES") == NULL)
+		test_rules_of_others();
 	test_stages();
 	test_supervised();
 	test_missing();

@@ -34,6 +34,16 @@ bool proc_line(uint32_t pid, const char *file, const char *key, char *out,
 /* attempts.c: twins of each kind try what a compromised worker would. */
 void test_attempts(struct vm *vm);
 
+/* Whether the denied call is the one that the twin announced. */
+bool as_announced(const struct twin *t);
+
+/*
+ * rules.c: each rule of each policy that has a twin, with the arguments that it
+ * allows and with each of them changed. Takes long where processes start slowly.
+ */
+void test_rules(struct vm *vm);
+void test_rules_of_others(void);
+
 /* starts.c: modes, stages that fail, programs that are missing, threads. */
 void test_modes(struct vm *vm);
 void test_stages(void);

@@ -78,7 +78,7 @@ inspect_namespaces(const struct twin *a, const struct twin *b, const struct twin
 	    "their network has no interface but lo");
 	/* 0-7 and the order pipe */
 	ok(entries_of(a->host_pid, "fd") == 9, "fds: 0 to 7 and what was passed");
-	snprintf(want, sizeof(want), "%u", geteuid() == 0 ? 200000 + a->instance :
+	snprintf(want, sizeof(want), "%u", geteuid() == 0 ? 200001 + a->instance :
 	    (unsigned int)geteuid());
 	expect_line(a->host_pid, "status", "Uid:", want);
 	if (geteuid() == 0) {

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#define NO_CHANGE UINT32_MAX
 #define TWIN_ORDER 31	/* fd slot, not a slot of any kind */
 
 struct twin_order {
@@ -15,6 +16,9 @@ struct twin_order {
 	char fail_stage[32];	/* BULKHEAD_FAIL_STAGE, or "" */
 	uint32_t mode;		/* enum jail_mode */
 	uint32_t threaded;	/* attempt from a second thread */
+	char policy[24];	/* attempt "rule": of which policy (sandbox/known.h) */
+	uint32_t rule;		/* ... which of its rules */
+	uint32_t change;	/* ... which of its conditions is broken, or NO_CHANGE */
 };
 
 /* Exit status of a twin that was not killed. */

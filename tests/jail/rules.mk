@@ -4,20 +4,35 @@
 # with fault injection, which no shipped program has.
 TWIN_DIR := $(BUILD)/test/jail
 TWIN_KINDS := opener loader vcpu blk net rng console api
-TWIN_SRCS := tests/jail/twin.c $(CHILD_SRCS)
+TWIN_SRCS := tests/jail/twin.c sandbox/known.c sandbox/filter_model.c $(CHILD_SRCS)
 
 define twin_rule
 $(TWIN_DIR)/twins/bulkhead-$(1): $(call objs,$(TWIN_SRCS)) $(PB_OBJ) \
-    $(BUILD)/obj/gen/$(2)_filter.o $(call objs,$($(2)_POLICY))
+    $(BUILD)/obj/gen/$(2)_filter.o $(call objs,$($(2)_POLICY)) $(KNOWN_OBJS)
 	@mkdir -p $$(@D)
 	$(Q)$$(CC) $$(LINK) -o $$@ $$^ $$(LDLIBS)
 endef
 twin_policy = $(if $(bulkhead-$(1)_POLICY),bulkhead-$(1),plain)
 $(foreach k,$(TWIN_KINDS),$(eval $(call twin_rule,$(k),$(call twin_policy,$(k)))))
 
+# Twins with the policies of programs that no spawner starts, in rng's place:
+# as-NAME/bulkhead-rng, with links to all others.
+TWIN_OTHERS := $(filter-out spawner $(addprefix bulkhead-,$(TWIN_KINDS)),$(KNOWN))
+define other_rule
+$(TWIN_DIR)/as-$(2)/bulkhead-rng: $(call objs,$(TWIN_SRCS)) $(PB_OBJ) \
+    $(BUILD)/obj/gen/$(1)_filter.o $(call objs,$($(1)_POLICY)) $(KNOWN_OBJS) \
+    $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS))
+	@mkdir -p $$(@D)
+	$(Q)for k in $(filter-out rng,$(TWIN_KINDS)); do \
+		ln -sf ../twins/bulkhead-$$$$k $$(@D)/bulkhead-$$$$k; done
+	$(Q)$$(CC) $$(LINK) -o $$@ $$(filter %.o,$$^) $$(LDLIBS)
+endef
+$(foreach k,$(TWIN_OTHERS),$(eval $(call other_rule,$(k),$(call known_name,$(k)))))
+TWIN_OTHER_FILES := $(foreach k,$(TWIN_OTHERS),$(TWIN_DIR)/as-$(call known_name,$(k))/bulkhead-rng)
+
 # One with the plain policy and the hooks: its jail.c is compiled on its own.
-$(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c $(JAIL_SRCS) $(plain_POLICY) \
-    $(call objs,$(IPC_SRCS)) $(PB_OBJ) $(BUILD)/obj/gen/plain_filter.o \
+$(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c sandbox/known.c sandbox/filter_model.c $(JAIL_SRCS) $(plain_POLICY) \
+    $(call objs,$(IPC_SRCS)) $(PB_OBJ) $(BUILD)/obj/gen/plain_filter.o $(KNOWN_OBJS) \
     sandbox/jail.h tests/jail/order.h | $(GEN)/build_id.h
 	@mkdir -p $(@D)
 	$(Q)$(C_COMPILE) -DBULKHEAD_TEST_HOOKS=1 $(LINK) -o $@ $(filter %.c %.o,$^) \
@@ -30,14 +45,15 @@ $(TWIN_DIR)/loose/bulkhead-rng: $(call objs,$(bulkhead-rng_SRCS) tests/jail/loos
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 all: $(TWIN_DIR)/loose/bulkhead-rng
 
-DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c starts.c look.c ends.c vm.c)
-$(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
-    $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS)
+DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c rules.c starts.c look.c ends.c vm.c)
+$(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/known.c sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
+    $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS) $(KNOWN_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lprotobuf-c -lcap-ng
 
 JAIL_TEST_FILES := $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
-	$(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS)) $(TWIN_DIR)/driver
+	$(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS)) $(TWIN_DIR)/driver \
+	$(TWIN_OTHER_FILES)
 
 # Those of them that have a policy of their own, for the driver.
 empty :=

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -26,7 +27,9 @@
 #include "ipc/chan.h"
 #include "ipc/log.h"
 #include "ipc/slots.h"
+#include "sandbox/filter_model.h"
 #include "sandbox/jail.h"
+#include "sandbox/known.h"
 #include "tests/jail/order.h"
 
 /* One call with all its arguments, and the one by which it is recognised. */
@@ -165,9 +168,65 @@ wrong_fd(struct attempt *at)
 	return false;
 }
 
+/* Whether the policy lists the call with these arguments. */
 static bool
-find_attempt(const char *name, struct attempt *at)
+listed(const struct sb_policy *y, int nr, const uint64_t args[6])
 {
+	for (size_t i = 0; i < y->nrules; i++)
+		if (y->rules[i].nr == nr && filter_rule_matches(&y->rules[i], args))
+			return true;
+	return false;
+}
+
+/* Break one condition of a rule so that no other rule of its call holds instead. */
+static bool
+change(const struct sb_policy *y, const struct sb_rule *r, const struct sb_arg *a,
+    uint64_t args[6])
+{
+	const uint64_t right = args[a->index];
+
+	for (uint64_t bit = 20; bit-- > 0; ) {
+		args[a->index] = right ^ UINT64_C(1) << bit;
+		if (!listed(y, r->nr, args))
+			return true;
+	}
+	args[a->index] = right + 1000000;
+	return !listed(y, r->nr, args);
+}
+
+/*
+ * A rule's call with the arguments that it asks for, one of them changed if that is
+ * asked; the others are 0, which the kernel refuses or takes without harm.
+ */
+static bool
+from_rule(const struct twin_order *order, struct attempt *at)
+{
+	const struct sb_known *k = sb_known_find(order->policy);
+	const struct sb_rule *r;
+
+	if (k == NULL || order->rule >= k->policy.nrules)
+		return false;
+	r = &k->policy.rules[order->rule];
+	*at = (struct attempt){ .name = r->name, .nr = r->nr };
+	if (r->nr == SYS_close)
+		at->args[0] = 9999;
+	for (size_t i = 0; i < SB_MAX_ARGS; i++)
+		if (r->arg[i].cmp != SB_CMP_NONE)
+			at->args[r->arg[i].index] = r->arg[i].value;
+	if (order->change == NO_CHANGE)
+		return true;
+	at->index = r->arg[order->change].index;
+	return order->change < SB_MAX_ARGS &&
+	    change(&k->policy, r, &r->arg[order->change], at->args);
+}
+
+static bool
+find_attempt(const struct twin_order *order, struct attempt *at)
+{
+	const char *name = order->attempt;
+
+	if (strcmp(name, "rule") == 0)
+		return from_rule(order, at);
 	if (strcmp(name, "wrong-fd") == 0)
 		return wrong_fd(at);
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
@@ -229,12 +288,12 @@ hello(void)
 }
 
 static void
-announce(const char *name, struct attempt *at)
+announce(const struct twin_order *order, struct attempt *at)
 {
 	char line[128] = "expect nothing";
 
-	if (name[0] != '\0') {
-		if (!find_attempt(name, at)) {
+	if (order->attempt[0] != '\0') {
+		if (!find_attempt(order, at)) {
 			say(BH__LOG_LEVEL__LOG_LEVEL_INFO, "cannot");
 			_exit(TWIN_QUIET);
 		}
@@ -266,9 +325,15 @@ static int
 close_jail(enum jail_mode mode, bool threaded, struct attempt *at, int *listener,
     const char **stage)
 {
+	static const uint64_t to_controller[6] = { FD_CTL };
 	pthread_t thread;
 	int rc;
 
+	/* Who has no controller to send its listener to: denied calls kill. */
+	if (mode == JAIL_ENFORCE && !listed(&sb_policy, SYS_sendmsg, to_controller)) {
+		rc = jail_confine(stage);
+		return rc != 0 ? rc : jail_load_verdict(SECCOMP_RET_KILL_PROCESS);
+	}
 	if (strcmp(sb_policy.kind, "opener") == 0)
 		rc = jail_confine_opener(stage);
 	else if (threaded)
@@ -302,7 +367,7 @@ main(void)
 	hello();
 	if (strcmp(order.attempt, "fds") == 0)
 		report_fds();
-	announce(order.attempt, &at);
+	announce(&order, &at);
 	rc = close_jail((enum jail_mode)order.mode, order.threaded, &at, &listener,
 	    &stage);
 	if (rc != 0) {
@@ -316,5 +381,10 @@ main(void)
 	thread_may_go = 1;
 	while (order.threaded)
 		;	/* the thread ends it */
+	if (strcmp(order.attempt, "rule") == 0) {
+		(void)syscall(at.nr, at.args[0], at.args[1], at.args[2], at.args[3],
+		    at.args[4], at.args[5]);
+		_exit(TWIN_QUIET);	/* it lives; any policy allows this status */
+	}
 	attempt_and_exit(&at);
 }

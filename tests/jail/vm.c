@@ -98,7 +98,7 @@ vm_spawn(struct vm *vm, struct twin *t, enum process_kind kind,
 	}
 	spawn.kind = kind;
 	spawn.instance = t->instance;
-	spawn.uid_index = t->instance;
+	spawn.uid_index = t->instance % (SPAWNER_UIDS - 1) + 1;	/* one at a time */
 	spawn.slots = where;
 	spawn.n_slots = 2 + n;
 	packet.seq = chan_next_seq(&vm->chan);
