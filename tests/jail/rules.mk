@@ -43,7 +43,10 @@ $(TWIN_DIR)/loose/bulkhead-rng: $(call objs,$(bulkhead-rng_SRCS) tests/jail/loos
     $(PB_OBJ) $(BUILD)/obj/gen/loose_filter.o $(call objs,$(loose_POLICY))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
-all: $(TWIN_DIR)/loose/bulkhead-rng
+$(TWIN_DIR)/oldhost: $(call objs,tests/jail/oldhost.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^
+all: $(TWIN_DIR)/loose/bulkhead-rng $(TWIN_DIR)/oldhost
 
 DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c rules.c starts.c look.c ends.c vm.c)
 $(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/known.c sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
@@ -70,7 +73,7 @@ $(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
 $(TWIN_DIR).tar: $(JAIL_TEST_FILES) tests/jail/start
 	$(Q)rm -rf $@.d && mkdir -p $@.d && cp -r $(TWIN_DIR)/* tests/jail/start $@.d/
 	$(Q)echo $(twin_kinds) > $@.d/kinds
-	$(Q)rm -rf $@.d/loose && strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
+	$(Q)rm -rf $@.d/loose $@.d/oldhost && strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
 all: $(TWIN_DIR).tar
 
 # What each process may do, for people.
