@@ -442,7 +442,8 @@ write_object(struct part *p, const struct option_row *row, const void *object,
 		write_value(p, &row->subs[i], object, plain);
 	if (dev == NULL || !dev->on_pci)
 		return;
-	if (!has(p, "id"))
+	/* Those of which there is one have names of their own, not to be given. */
+	if (!has(p, "id") && dev->id[1] != '_')
 		text(p, "id", dev->id);
 	if (dev->kind == PROC_NET && !has(p, "mac"))
 		write_mac(p, "mac", dev->mac);

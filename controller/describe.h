@@ -27,6 +27,6 @@ typedef void describe_fn(void *arg, size_t n, Bh__ApiOption **options);
  * @plan gave, in parts of at most half a packet.
  */
 void describe_spec(const struct vm_spec *spec, const struct vm_plan *plan,
-    describe_fn *part, void *arg);
+    describe_fn *emit, void *arg);
 
 #endif

@@ -524,7 +524,7 @@ life_signal(struct vm *vm, int signal)
 		tell_size(vm);
 		return;
 	}
-	if (vm->state == VM_STOPPING) {
+	if (vm->state == VM_STOPPING && vm->after == AFTER_EXIT) {
 		kill_all(vm);
 		return;
 	}

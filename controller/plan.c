@@ -91,19 +91,37 @@ number_name(char id[PLAN_ID_SIZE], const char *prefix, uint32_t n)
 	id[at] = '\0';
 }
 
+static bool
+name_taken(const struct vm_plan *plan, const struct vm_spec *spec,
+    const struct plan_device *dev)
+{
+	for (uint32_t i = 0; i < plan->ndevices; i++) {
+		const char *given = pci_of(spec, &plan->devices[i])->id;
+
+		if (&plan->devices[i] != dev && given != NULL &&
+		    strcmp(given, dev->id) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Cloud Hypervisor counts all unnamed devices together: _disk0, _net1. */
 static void
-name_device(const struct vm_spec *spec, struct plan_device *dev,
-    uint32_t *counter)
+name_device(const struct vm_plan *plan, const struct vm_spec *spec,
+    struct plan_device *dev, uint32_t *counter)
 {
 	const char *given = pci_of(spec, dev)->id;
 
 	if (given != NULL)
 		memcpy(dev->id, given, strlen(given) + 1);
 	else if (dev->kind == PROC_BLK)
-		number_name(dev->id, "_disk", (*counter)++);
+		do
+			number_name(dev->id, "_disk", (*counter)++);
+		while (name_taken(plan, spec, dev));
 	else if (dev->kind == PROC_NET)
-		number_name(dev->id, "_net", (*counter)++);
+		do
+			number_name(dev->id, "_net", (*counter)++);
+		while (name_taken(plan, spec, dev));
 	else if (dev->kind == PROC_RNG)
 		memcpy(dev->id, "__rng", sizeof("__rng"));
 	else
@@ -209,7 +227,7 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 		    &spec->nets[i], host->random);
 	add_device(plan, PROC_RNG, 0, 1);
 	for (uint32_t i = 0; i < plan->ndevices; i++)
-		name_device(spec, &plan->devices[i], &counter);
+		name_device(plan, spec, &plan->devices[i], &counter);
 	return place_devices(plan, spec, err);
 }
 

@@ -485,8 +485,8 @@ check_names(const struct vm_spec *spec, struct spec_error *err)
 		const struct pci_spec *a = nth_pci(spec, i, &option);
 		struct span id = span_of(a->id != NULL ? a->id : "");
 
-		if (id.len != 0 && id.at[0] == '_')
-			return usage(err, "--%s id=%S: names that begin with _ "
+		if (id.len > 1 && id.at[0] == '_' && id.at[1] == '_')
+			return usage(err, "--%s id=%S: names that begin with __ "
 			    "are reserved; take another", option, &id);
 		for (uint32_t k = 0; k < i; k++) {
 			const struct pci_spec *b = nth_pci(spec, k, &other);

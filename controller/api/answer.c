@@ -99,8 +99,7 @@ gather_begin(struct gathered *g, struct arena *arena)
 {
 	*g = (struct gathered){ .arena = arena };
 	arena->used = 0;
-	g->options = arena_take(arena, ANSWER_MAX_OPTIONS,
-	    sizeof(g->options[0]));
+	g->options = arena_pointers(arena, ANSWER_MAX_OPTIONS);
 	g->full = g->options == NULL;
 }
 
@@ -133,7 +132,7 @@ copy_option(struct gathered *g, const Bh__ApiOption *from)
 		return false;
 	*o = *from;
 	o->option = arena_text(g->arena, from->option, strlen(from->option));
-	o->values = arena_take(g->arena, from->n_values, sizeof(o->values[0]));
+	o->values = arena_pointers(g->arena, from->n_values);
 	if (o->option == NULL || o->values == NULL)
 		return false;
 	for (size_t i = 0; i < from->n_values; i++)

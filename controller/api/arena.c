@@ -21,6 +21,12 @@ arena_take(struct arena *a, size_t n, size_t size)
 	return a->at + start;
 }
 
+void *
+arena_pointers(struct arena *a, size_t n)
+{
+	return arena_take(a, n, sizeof(void *));
+}
+
 char *
 arena_text(struct arena *a, const char *text, size_t len)
 {

@@ -19,6 +19,9 @@ struct arena {
 /* Zeroed, aligned to 16 bytes; NULL: there is not that much left. */
 void *arena_take(struct arena *a, size_t n, size_t size);
 
+/* Room for @n pointers. */
+void *arena_pointers(struct arena *a, size_t n);
+
 /* A copy of a text of @len bytes, ended by a NUL. */
 char *arena_text(struct arena *a, const char *text, size_t len);
 

@@ -24,6 +24,7 @@
 #define LARGE_ROOMS 8u		/* for bodies and answers that are not small */
 #define LARGE_SIZE ((size_t)HTTP_MAX_BODY)
 #define WINDOW 16u		/* requests at the controller at once */
+#define READS 64u		/* of one client before the others' turn */
 #define SLOW_SECONDS 30u	/* for a request to come, or an answer to go */
 #define PART_BYTES 50000u	/* of a request; the packet's limit is 65536 */
 #define REQUEST_BYTES 120000u	/* of all its parts: the socket takes no more */
@@ -39,22 +40,22 @@ enum client_state {
 };
 
 struct client {
-	enum client_state state;
-	bool close;		/* after the answer */
-	bool continued;		/* 100 Continue was sent */
-	unsigned int since;	/* ticks, of the last progress */
-	uint32_t seq;
-	Bh__ApiVerb verb;
-	struct loop_source src;
 	struct http http;
-	uint8_t rest[READ_SIZE];
-	size_t rest_at, rest_len;
-	int fds[API_LIMIT_FDS];
-	unsigned int nfds;
-	char small[SMALL_ANSWER];
+	struct loop_source src;
 	struct http_room large;	/* of the answer */
 	char *out;
 	size_t out_at, out_len;
+	size_t rest_at, rest_len;
+	uint8_t rest[READ_SIZE];
+	char small[SMALL_ANSWER];
+	int fds[API_LIMIT_FDS];
+	unsigned int nfds;
+	enum client_state state;
+	unsigned int since;	/* ticks, of the last progress */
+	uint32_t seq;
+	Bh__ApiVerb verb;
+	bool close;		/* after the answer */
+	bool continued;		/* 100 Continue was sent */
 };
 
 static struct client clients[CLIENTS_MAX];
@@ -471,8 +472,9 @@ say_continue(struct client *c)
 static void
 advance(struct client *c)
 {
-	for (unsigned int i = 0; i < 64 && (c->state == CLIENT_READING ||
-	    c->state == CLIENT_READY); i++) {
+	unsigned int reads = 0;
+
+	while (c->state == CLIENT_READING || c->state == CLIENT_READY) {
 		if (c->state == CLIENT_READY || c->http.complete) {
 			if (must_wait(c)) {
 				if (c->state != CLIENT_READY)
@@ -482,7 +484,9 @@ advance(struct client *c)
 			dispatch(c);
 			continue;
 		}
-		if (c->rest_at == c->rest_len && !receive(c))
+		/* The others' turn, when all that was read is dealt with. */
+		if (c->rest_at == c->rest_len &&
+		    (++reads > READS || !receive(c)))
 			return;
 		c->rest_at += http_feed(&c->http, c->rest + c->rest_at,
 		    c->rest_len - c->rest_at);

@@ -150,8 +150,7 @@ begin_option(struct build *b, const char *name, size_t room)
 		return too_large(b);
 	bh__api_option__init(b->option);
 	b->option->option = arena_text(b->arena, name, strlen(name));
-	b->option->values = arena_take(b->arena, room,
-	    sizeof(b->option->values[0]));
+	b->option->values = arena_pointers(b->arena, room);
 	if (b->option->option == NULL || b->option->values == NULL)
 		return too_large(b);
 	b->room = room;
@@ -491,6 +490,10 @@ take_field(struct build *b, const struct field *f, const json_t *object,
 		return json_is_array(value) ? 0 :
 		    bad(b, f->json, "not an array");
 	case FIELD_OTHER:
+		if (f->plain != 0 ? !json_is_array(value) :
+		    !json_is_object(value))
+			return bad(b, f->json, f->plain != 0 ? "not an array" :
+			    "not an object");
 		return is_nothing(value) ? 0 : add_flag(b, schema_name(f), true);
 	}
 	return -1;
@@ -571,6 +574,11 @@ take_bare(struct build *b, const json_t *value)
 {
 	if (b->member->flag && !json_is_boolean(value))
 		return bad(b, "", "not a boolean");
+	if (b->member->list && !json_is_array(value))
+		return bad(b, "", "not an array");
+	if (!b->member->flag && !b->member->list && !json_is_object(value) &&
+	    !json_is_boolean(value))
+		return bad(b, "", "not an object");
 	return is_nothing(value) ? 0 : begin_option(b, b->member->option, 1);
 }
 
@@ -701,8 +709,7 @@ request_build(struct arena *arena, bool put, const char *url,
 	    (e->body != BODY_NONE && e->body != BODY_IGNORED && len == 0))
 		return refuse(err, 400, "Bad Request");
 	out->verb = e->verb;
-	out->options = arena_take(arena, REQUEST_MAX_OPTIONS,
-	    sizeof(out->options[0]));
+	out->options = arena_pointers(arena, REQUEST_MAX_OPTIONS);
 	if (out->options == NULL)
 		return too_large(&b);
 	if (e->body == BODY_NONE || e->body == BODY_IGNORED)

@@ -21,7 +21,8 @@
 #define WORD(j, n, w, d)						\
 	{ .json = j, .name = n, .type = FIELD_WORD, .words = w,		\
 	  .shown = true, .plain_text = d }
-#define OTHER(j, n) { .json = j, .name = n, .type = FIELD_OTHER }
+#define OTHER(j, n, l)							\
+	{ .json = j, .name = n, .type = FIELD_OTHER, .plain = l }
 
 #define PCI								\
 	TEXT("id"), NUMBER("pci_segment", 0), GIVEN("pci_device_id"),	\
@@ -61,7 +62,7 @@ static const struct field cpus[] = {
 	BOOL("kvm_hyperv", false),
 	NUMBER("max_phys_bits", 46),
 	{ .json = "affinity", .type = FIELD_AFFINITY },
-	OTHER("features", "features"),
+	OTHER("features", "features", false),
 	BOOL("nested", true),
 	WORD("core_scheduling", NULL, scheduling_words, "vm"),
 	{ .json = "profile", .type = FIELD_WORD, .words = profile_words,
@@ -69,14 +70,14 @@ static const struct field cpus[] = {
 };
 
 static const struct field memory[] = {
-	NEEDED("size", NULL, 512ll << 20),
+	NEEDED("size", NULL, 512LL << 20),
 	BOOL("mergeable", false),
 	WORD("hotplug_method", NULL, hotplug_words, "acpi"),
 	GIVEN("hotplug_size"), GIVEN("hotplugged_size"),
 	BOOL("shared", false), BOOL("hugepages", false),
 	GIVEN("hugepage_size"),
 	BOOL("prefault", false), BOOL("reserve", false), BOOL("thp", true),
-	OTHER("zones", "memory-zone"),
+	OTHER("zones", "memory-zone", true),
 };
 
 static const struct field limit_group[] = {
@@ -141,7 +142,7 @@ static const struct field debug_console[] = {
 
 static const struct field platform[] = {
 	NUMBER("num_pci_segments", 1),
-	OTHER("iommu_segments", "iommu_segments"),
+	OTHER("iommu_segments", "iommu_segments", true),
 	{ .json = "iommu_address_width_bits", .name = "iommu_address_width",
 	  .type = FIELD_NUMBER, .plain = 64 },
 	TEXT("system_manufacturer"), TEXT("system_product_name"),
@@ -171,6 +172,7 @@ static const struct field payload[] = {
 	{ .json = j, .option = o, .list = true, .fields = f,		\
 	  .nfields = COUNT(f) }
 #define NOT_YET(j, o) { .json = j, .option = o }
+#define NOT_YET_LIST(j, o) { .json = j, .option = o, .list = true }
 #define FLAG(j, o) { .json = j, .option = o, .flag = true, .shown = true }
 
 const struct member schema_members[] = {
@@ -182,29 +184,29 @@ const struct member schema_members[] = {
 	LIST("net", "net", net),
 	OBJECT("rng", "rng", rng),
 	NOT_YET("balloon", "balloon"),
-	NOT_YET("fs", "fs"),
-	NOT_YET("generic_vhost_user", "generic-vhost-user"),
-	NOT_YET("pmem", "pmem"),
+	NOT_YET_LIST("fs", "fs"),
+	NOT_YET_LIST("generic_vhost_user", "generic-vhost-user"),
+	NOT_YET_LIST("pmem", "pmem"),
 	OBJECT("serial", "serial", serial),
 	OBJECT("console", "console", console),
 	OBJECT("debug_console", "debug-console", debug_console),
-	NOT_YET("devices", "device"),
-	NOT_YET("user_devices", "user-device"),
-	NOT_YET("vdpa", "vdpa"),
+	NOT_YET_LIST("devices", "device"),
+	NOT_YET_LIST("user_devices", "user-device"),
+	NOT_YET_LIST("vdpa", "vdpa"),
 	NOT_YET("vsock", "vsock"),
 	FLAG("iommu", "iommu"),
-	NOT_YET("numa", "numa"),
+	NOT_YET_LIST("numa", "numa"),
 	FLAG("watchdog", "watchdog"),
 	NOT_YET("rtc", "rtc"),
 	FLAG("pvpanic", "pvpanic"),
 	{ .json = "pvmemcontrol", .option = "pvmemcontrol" },
-	NOT_YET("pci_segments", "pci-segment"),
+	NOT_YET_LIST("pci_segments", "pci-segment"),
 	{ .json = "platform", .option = "platform", .fields = platform,
 	  .nfields = COUNT(platform) },
 	NOT_YET("tpm", "tpm"),
 	NOT_YET("ivshmem", "ivshmem"),
 	FLAG("landlock_enable", "landlock"),
-	NOT_YET("landlock_rules", "landlock-rules"),
+	NOT_YET_LIST("landlock_rules", "landlock-rules"),
 };
 
 const unsigned int schema_nmembers = COUNT(schema_members);

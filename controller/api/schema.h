@@ -23,7 +23,7 @@ enum field_type {
 	FIELD_MODE,		/* where a port goes */
 	FIELD_MODE_PATH,	/* ... and its file or socket; no value of its own */
 	FIELD_FDS,		/* numbers of another process: ignored */
-	FIELD_OTHER,		/* of an option of its own, which `name` is */
+	FIELD_OTHER,		/* an object, or with plain an array, not taken apart */
 };
 
 /* A word in JSON and on the command line; {NULL}: the end. */

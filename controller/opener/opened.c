@@ -20,7 +20,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define API_BACKLOG 128
+#define API_BACKLOG 1024
 
 #define REGULAR (1u << 0)
 #define BLOCK (1u << 1)
