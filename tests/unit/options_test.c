@@ -254,7 +254,7 @@ refusals(void **state)
 		  "comma" },
 		{ "--kernel k --disk path=a,id=x path=b,id=x", "--disk", "id=x",
 		  "another" },
-		{ "--kernel k --disk path=a,id=_x", "--disk", "_x", "another" },
+		{ "--kernel k --disk path=a,id=__x", "--disk", "_x", "another" },
 		{ "--kernel k --disk path=a,pci_device_id=32", "--disk", "32",
 		  "31" },
 		{ "--kernel k --disk path=a,pci_device_id=3 --rng "
