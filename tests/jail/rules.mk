@@ -49,7 +49,7 @@ $(TWIN_DIR)/oldhost: $(call objs,tests/jail/oldhost.c)
 all: $(TWIN_DIR)/loose/bulkhead-rng $(TWIN_DIR)/oldhost
 
 DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c rules.c starts.c look.c ends.c vm.c)
-$(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/known.c sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
+$(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/known.c sandbox/filter_model.c sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
     $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS) $(KNOWN_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lprotobuf-c -lcap-ng
