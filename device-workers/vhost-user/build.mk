@@ -3,7 +3,7 @@
 # Devices as vhost-user back ends for other VMMs: the worker library's place is
 # taken by this folder's.
 VHU_SRCS := $(addprefix device-workers/vhost-user/,main.c socket.c wire.c messages.c \
-	memory.c queues.c inflight.c state.c jail.c)
+	memory.c queues.c inflight.c state.c limit_options.c jail.c)
 VHU_LIB_SRCS := $(VHU_SRCS) $(VIRTQ_SRCS) device-workers/lib/limit.c \
 	device-workers/lib/bucket.c ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
 

@@ -20,6 +20,7 @@
 
 #include "device-workers/vhost-user/backend.h"
 #include "device-workers/vhost-user/vhost_user.h"
+#include "build_id.h"
 #include "ipc/log.h"
 
 /* Address space for guest memory; costs nothing until it is mapped. */
@@ -89,12 +90,24 @@ vhu_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
 static _Noreturn void
 usage(const struct vhu_program *p, int status)
 {
+	const char *me = program_invocation_short_name;
+
 	(void)fprintf(status == 0 ? stdout : stderr,
 	    "usage: %s --socket-path=PATH | --fd=FD  [OPTION...]\n"
+	    "\n"
+	    "%s, as a vhost-user back end: another VMM\n"
+	    "connects to the socket and gives it the memory and the rings of its\n"
+	    "guest. Runs in a jail of its own. SIGTERM ends it, in order.\n"
+	    "\n"
 	    "  --socket-path=PATH    make a socket there, serve one front end after the other\n"
 	    "  --fd=FD               a listening socket, or one front end's connection\n"
-	    "  --print-capabilities  say in JSON what this is, and end\n%s",
-	    program_invocation_short_name, p->usage);
+	    "  --print-capabilities  say in JSON what this is, and end\n"
+	    "  --version\n"
+	    "\n%s\n"
+	    "  %s --socket-path=/run/vm1.sock %s\n"
+	    "  qemu-system-x86_64 -object memory-backend-memfd,id=m,share=on,size=1G \\\n"
+	    "    -machine memory-backend=m -m 1G -chardev socket,id=c,path=/run/vm1.sock ...\n",
+	    me, p->what, p->usage, me, p->example);
 	exit(status);
 }
 
@@ -126,10 +139,15 @@ parse_options(struct options *o, int argc, char **argv,
 		int rc;
 
 		if (strncmp(name, "--", 2) != 0)
-			usage(p, 2);
+			die(name, "not an option, see --help");
 		name += 2;
 		if (strcmp(name, "help") == 0)
 			usage(p, 0);
+		if (strcmp(name, "version") == 0) {
+			(void)printf("%s %s\n", program_invocation_short_name,
+			    BULKHEAD_VERSION);
+			exit(0);
+		}
 		value = strchr(name, '=');
 		if (value != NULL)
 			*value++ = '\0';
@@ -303,7 +321,7 @@ look_inside(struct vhu *v)
 		log_error("%s: %s", why, log_errname(rc));
 		_exit(1);
 	}
-	v->offered = dev->features | 1ull << VIRTIO_F_VERSION_1 |
+	v->offered = dev->features | v->program->features_beside | 1ull << VIRTIO_F_VERSION_1 |
 	    1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX |
 	    1ull << VIRTIO_F_RING_PACKED | 1ull << VHU_F_LOG_ALL |
 	    1ull << VHU_F_PROTOCOL_FEATURES;
@@ -325,7 +343,7 @@ main_vhost_user(int argc, char **argv, const struct vhu_program *program)
 	if (options.print_capabilities)
 		print_capabilities(program);
 	if ((options.socket_path == NULL) == (options.fd < 0))
-		usage(program, 2);
+		die("one of --socket-path and --fd is needed, see --help", NULL);
 	fd = lift_fd(options.fd);
 	occupy_standard_fds();
 	log_open(LOG_INFO, log_to_stderr, v);

@@ -45,6 +45,17 @@ queue_of(struct vhu *v, uint32_t index)
 	return index < v->dev.nqueues ? &v->queue[index] : NULL;
 }
 
+static void
+tell_enabled(struct vhu *v)
+{
+	uint64_t queues = 0;
+
+	for (unsigned int q = 0; q < v->dev.nqueues; q++)
+		queues |= (uint64_t)v->queue[q].enabled << q;
+	if (v->program->enabled != NULL)
+		v->program->enabled(&v->dev, queues);
+}
+
 /* ---- features ----------------------------------------------------------------- */
 
 static int
@@ -70,6 +81,7 @@ on_set_features(struct vhu *v)
 	if ((features >> VHU_F_PROTOCOL_FEATURES & 1) == 0)
 		for (unsigned int q = 0; q < v->dev.nqueues; q++)
 			v->queue[q].enabled = true;
+	tell_enabled(v);
 	return 0;
 }
 
@@ -121,6 +133,7 @@ on_reset(struct vhu *v)
 		v->queue[q].base = 0;
 		v->queue[q].enabled = false;
 	}
+	tell_enabled(v);
 	vhu_inflight_clear(v);
 	v->status = 0;
 	return 0;
@@ -282,9 +295,7 @@ on_set_vring_enable(struct vhu *v)
 	if (queue == NULL || v->msg.payload.vring.num > 1)
 		return -EINVAL;
 	queue->enabled = v->msg.payload.vring.num != 0;
-	if (v->program->enabled != NULL)
-		v->program->enabled(&v->dev, v->msg.payload.vring.index,
-		    queue->enabled);
+	tell_enabled(v);
 	return 0;
 }
 

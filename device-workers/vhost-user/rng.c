@@ -40,7 +40,9 @@ main(int argc, char **argv)
 	static const struct vhu_program program = {
 		.ops = &rng_ops,
 		.type = "rng",
+		.what = "Entropy of the host",
 		.usage = "  --src=PATH            default /dev/urandom\n",
+		.example = "",
 		.queues_a_unit = 1,
 		.option = option,
 		.open = open_source,

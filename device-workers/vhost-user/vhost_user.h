@@ -15,9 +15,12 @@ struct vhu_program {
 	const struct device_ops *ops;
 	const char *type;		/* QEMU's name: "block" */
 	const char *features;		/* JSON: members of "features", or NULL */
+	const char *what;		/* for people: "a disk image or ..." */
 	const char *usage;		/* its own options, a line each */
+	const char *example;		/* those of its options that it needs */
 	bool has_config;		/* front ends read its configuration space */
 	unsigned int queues_a_unit;	/* GET_QUEUE_NUM counts in these: 2 for net */
+	uint64_t features_beside;	/* of virtio: the front end's own part of it */
 
 	/*
 	 * An option that the library does not know: "--NAME=@value" (@value NULL:
@@ -25,8 +28,8 @@ struct vhu_program {
 	 */
 	int (*option)(const char *name, const char *value);
 
-	/* The front end lets ring @q work, or not. NULL: nobody needs to know. */
-	void (*enabled)(struct device *dev, unsigned int q, bool on);
+	/* The front end lets these rings work, a bit each. NULL: no matter. */
+	void (*enabled)(struct device *dev, uint64_t queues);
 	/* Of a network device, or NULL. -errno. */
 	int (*announce)(const uint8_t mac[6]);	/* a RARP frame for this station */
 	int (*set_mtu)(uint16_t mtu);
@@ -42,6 +45,17 @@ int main_vhost_user(int argc, char **argv, const struct vhu_program *program);
 
 /* Put @fd at the fixed number @slot, and close it. For open(). -errno. */
 int vhu_place(int fd, int slot);
+
+/*
+ * The options of a rate limit, for option(), and what they say, for open(): *limit
+ * is NULL if there is none. -EINVAL and *why.
+ */
+int vhu_limit_option(const char *name, const char *value);
+int vhu_limit(Bh__RateLimit **limit, const char **why);
+#define VHU_LIMIT_USAGE							\
+	"  --bw-size=BYTES, --bw-refill-time=MS, --bw-one-time-burst=BYTES\n" \
+	"                        at most so many bytes in so many milliseconds\n" \
+	"  --ops-size=N, --ops-refill-time=MS, --ops-one-time-burst=N\n"
 
 /* A decimal number from @min to @max: 0, or -EINVAL. For option(). */
 int vhu_number(const char *text, uint32_t min, uint32_t max, uint32_t *out);
