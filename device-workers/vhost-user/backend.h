@@ -46,6 +46,7 @@ struct vhu {
 	uint64_t protocol_features;
 	bool has_backend_req;		/* FD_VHU_BACKEND_REQ is open */
 	struct vhu_region region[GMEM_MAX_REGIONS];	/* size 0: free */
+	uint32_t region_adds[GMEM_MAX_REGIONS];	/* ADD_MEM_REGs of the same */
 	struct vhu_queue queue[DEVICE_MAX_QUEUES];
 
 	uint8_t status;			/* of SET_STATUS */

@@ -22,7 +22,7 @@ static struct {
 	char serial[21];
 	uint32_t num_queues, queue_size, block_size;
 	Bh__ImageType format;
-	bool readonly, direct, no_discard;
+	bool readonly, direct, no_discard, no_lock;
 	/* Files that the image names, in that order: FD_BACKEND + 1 and on. */
 	struct {
 		const char *path;
@@ -109,6 +109,8 @@ option(const char *name, const char *value)
 		opt.direct = true;
 	else if (value == NULL && strcmp(name, "no-discard") == 0)
 		opt.no_discard = true;
+	else if (value == NULL && strcmp(name, "no-lock") == 0)
+		opt.no_lock = true;
 	else
 		return vhu_limit_option(name, value);
 	return 0;
@@ -160,7 +162,7 @@ open_one(const char *path, bool readonly, int slot, uint64_t *size,
 	if (fd < 0)
 		return -errno;
 	rc = size_of(fd, size);
-	if (rc == 0)
+	if (rc == 0 && !opt.no_lock)
 		rc = lock(fd, readonly);
 	if (rc < 0) {
 		close(fd);
@@ -241,6 +243,8 @@ main(int argc, char **argv)
 		    "  --read-only\n"
 		    "  --direct              O_DIRECT\n"
 		    "  --no-discard          the guest may not free blocks\n"
+		    "  --no-lock             somebody else may have the disk, too: the other\n"
+		    "                        side of a live migration\n"
 		    "  --logical-block-size=N  512 (default) to 4096\n"
 		    "  --num-queues=N        1 to 64, default 1\n"
 		    "  --queue-size=N        what seg_max is made for, default 128\n"

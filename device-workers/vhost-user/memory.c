@@ -88,8 +88,10 @@ add_region(struct vhu *v, const struct vhu_region *r, unsigned int i)
 		rc = gmem_add(&v->dev.mem, slot, r->gpa, r->size, fd, r->offset,
 		    false);
 	close(fd);
-	if (rc == 0)
+	if (rc == 0) {
 		v->region[slot] = *r;
+		v->region_adds[slot] = 1;
+	}
 	return rc;
 }
 
@@ -126,10 +128,27 @@ vhu_memory_set(struct vhu *v)
 	return rc;
 }
 
+static bool
+same_place(const struct vhu_region *a, const struct vhu_region *b)
+{
+	return a->gpa == b->gpa && a->size == b->size && a->uva == b->uva;
+}
+
 int
 vhu_memory_add(struct vhu *v)
 {
-	return add_region(v, &v->msg.payload.mem.region, 0);
+	const struct vhu_region *r = &v->msg.payload.mem.region;
+
+	/* QEMU before 8.0 adds and removes it once for each queue pair. */
+	for (uint32_t slot = 0; slot < GMEM_MAX_REGIONS; slot++) {
+		if (v->region[slot].size == 0 || !same_place(&v->region[slot], r) ||
+		    v->region[slot].offset != r->offset ||
+		    v->region_adds[slot] >= v->dev.nqueues)
+			continue;
+		v->region_adds[slot]++;
+		return 0;
+	}
+	return add_region(v, r, 0);
 }
 
 int
@@ -140,9 +159,10 @@ vhu_memory_remove(struct vhu *v)
 	for (uint32_t slot = 0; slot < GMEM_MAX_REGIONS; slot++) {
 		struct vhu_region *mine = &v->region[slot];
 
-		if (mine->size == 0 || mine->gpa != r->gpa ||
-		    mine->size != r->size || mine->uva != r->uva)
+		if (mine->size == 0 || !same_place(mine, r))
 			continue;
+		if (--v->region_adds[slot] > 0)
+			return 0;
 		mine->size = 0;
 		(void)gmem_remove(&v->dev.mem, slot);
 		memory_changed(v);

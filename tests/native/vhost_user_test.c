@@ -202,8 +202,14 @@ changes_memory(void)
 
 	MUST(all_up());
 	MUST(set(VHU_ADD_MEM_REG, &p, 40, &t.ram_fd, 1) == 0);
+	/* As often as there are queues: QEMU before 8.0 does. */
+	MUST(set(VHU_ADD_MEM_REG, &p, 40, &t.ram_fd, 1) == 0);
 	MUST(set(VHU_ADD_MEM_REG, &p, 40, &t.ram_fd, 1) == 1);
+	p.mem.region.gpa += 4096;
+	MUST(set(VHU_ADD_MEM_REG, &p, 40, &t.ram_fd, 1) == 1);
+	p.mem.region.gpa -= 4096;
 	MUST(request(0, 0, 512) == 0);
+	MUST(set(VHU_REM_MEM_REG, &p, 40, NULL, 0) == 0);
 	MUST(set(VHU_REM_MEM_REG, &p, 40, NULL, 0) == 0);
 	MUST(set(VHU_REM_MEM_REG, &p, 40, NULL, 0) == 1);
 	/* The whole table anew under a running ring. */
