@@ -289,6 +289,20 @@ check_rate_limit(const Bh__RateLimit *l, bool may_share)
 }
 
 static const char *
+check_front(const Bh__FrontConfig *m)
+{
+	REQUIRE(m->virtio_id >= 1 && m->virtio_id <= 0x3f, "virtio id");
+	REQUIRE(m->n_queue_sizes >= 1 &&
+	    m->n_queue_sizes <= DEVICE_LIMIT_QUEUES, "queues");
+	for (size_t i = 0; i < m->n_queue_sizes; i++)
+		REQUIRE(power_of_two(m->queue_sizes[i]) &&
+		    m->queue_sizes[i] <= VIRTQ_LIMIT_SIZE, "queue size");
+	REQUIRE(m->config.len <= DEVICE_LIMIT_CONFIG, "configuration space");
+	REQUIRE(m->reply_ms >= 1 && m->reply_ms <= 3600000, "patience");
+	return NULL;
+}
+
+static const char *
 check_device_config(const Bh__DeviceConfig *m)
 {
 	REQUIRE(m->regions <= GMEM_LIMIT_REGIONS, "too many memory regions");
@@ -321,6 +335,8 @@ check_device_config(const Bh__DeviceConfig *m)
 		REQUIRE(m->console->columns <= UINT16_MAX &&
 		    m->console->rows <= UINT16_MAX, "terminal size");
 		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_FRONT:
+		return check_front(m->front);
 	case BH__DEVICE_CONFIG__DEVICE__NOT_SET:
 	default:
 		return "no device";
@@ -561,6 +577,10 @@ proto_check(const Bh__Packet *p)
 		return check_want_file(p->want_file);
 	case BH__PACKET__BODY_GIVE_FILE:
 		return check_give_file(p->give_file);
+	case BH__PACKET__BODY_GIVE_CONNECTION:
+		REQUIRE(p->give_connection->error >= 0 &&
+		    p->give_connection->error <= 4095, "errno");
+		return NULL;
 	case BH__PACKET__BODY_API_REQUEST:
 		return check_api_options(p->api_request->n_options,
 		    p->api_request->options);
@@ -583,6 +603,7 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_DRAIN:
 	case BH__PACKET__BODY_SAVE_STATE:
 	case BH__PACKET__BODY_STOP_REQUESTED:
+	case BH__PACKET__BODY_WANT_CONNECTION:
 	case BH__PACKET__BODY_RESET_DEVICE:
 	case BH__PACKET__BODY_NEEDS_RESET:
 		return NULL;

@@ -90,6 +90,10 @@ const struct proto_rule proto_rules[] = {
 	MSG(WANT_FILE,        want_file,        DEV, C, CONF,               0, 0),
 	MSG(GIVE_FILE,        give_file,        C, DEV, CONF,               0, 1),
 
+	/* front-end worker */
+	MSG(WANT_CONNECTION,  want_connection,  DEV, C, CONF | RUN,         0, 0),
+	MSG(GIVE_CONNECTION,  give_connection,  C, DEV, CONF | RUN,         0, 3),
+
 	/* the bus */
 	MSG(ACTIVATE,         activate,         VCPU, DEV, RUN,             0, 0),
 	MSG(RESET_DEVICE,     reset_device,     VCPU, DEV, RUN,             0, 0),

@@ -26,6 +26,31 @@
 
 struct device;
 
+/*
+ * A device whose rings somebody else serves (a vhost-user back end): it gets
+ * memory as fds, and what the driver chose as it is. The library maps nothing,
+ * enables no queue and takes no kick for it. Each function starts a change and
+ * returns; drain() is 0 when it has been carried out, and result() says how.
+ */
+struct device_remote {
+	/* @fd is the device's from now on, among FD_INCOMING. */
+	void (*add_memory)(struct device *dev, uint32_t slot,
+	    const struct gmem_region *region, int fd, uint64_t offset);
+	void (*remove_memory)(struct device *dev, uint32_t slot);
+	/* As gmem_set_dirty_log(), but @fd is the device's. */
+	void (*dirty_log)(struct device *dev, int fd, uint64_t size);
+	/* In the place of activate(): a layout a queue, size 0 where it is off. */
+	void (*activate)(struct device *dev, const struct virtq_layout *layout);
+	/* Whoever serves the rings shall let go of them: reset() will follow. */
+	void (*stop)(struct device *dev);
+	/* 0 or -errno of the last change of memory or log. */
+	int (*result)(struct device *dev);
+	/* The answer to device_want_connection(): @error 0 and @nfds fds, which
+	 * are the device's, among FD_INCOMING (or -errno), or an errno. */
+	void (*connection)(struct device *dev, int error, const int *fds,
+	    unsigned int nfds);
+};
+
 struct device_ops {
 	const char *name;			/* "blk" */
 	Bh__DeviceConfig__DeviceCase config_case;
@@ -42,9 +67,13 @@ struct device_ops {
 	/*
 	 * The jail is closed: now, and not before, the bytes of a back end may
 	 * be looked at. Fill in what start() could not know of features and
-	 * config. Allocate nothing. Errors as start(). NULL: nothing to do.
+	 * config. Allocate nothing. Errors as start(); 1: ask again after the
+	 * next event. NULL: nothing to do.
 	 */
 	int (*jailed)(struct device *dev, const char **why);
+
+	/* NULL: the library has the rings. */
+	const struct device_remote *remote;
 
 	/*
 	 * The driver said DRIVER_OK (or a saved state was loaded, after load()):
@@ -175,6 +204,9 @@ struct device_file {
  */
 int device_want_file(struct device *dev, const char *name, bool extent, int slot,
     struct device_file *file, const char **why);
+
+/* A remote device wants to be connected: remote->connection() will be called. */
+void device_want_connection(struct device *dev);
 
 /* The user asked to stop the VM (console escape). */
 void device_request_stop(struct device *dev);

@@ -213,6 +213,8 @@ worker_ask_quiet(struct worker *w, enum quiet_task task, uint32_t seq, uint32_t 
 	};
 	w->dev.draining = true;
 	worker_hold_queues(w, true);
+	if (w->dev.ops->remote != NULL && task != QUIET_REMOTE)
+		w->dev.ops->remote->stop(&w->dev);
 }
 
 static void
@@ -287,6 +289,10 @@ do_quiet_task(struct worker *w, const struct quiet_request *r)
 		return;
 	case QUIET_REMOVE_MEMORY:
 		remove_memory(w, r);
+		return;
+	case QUIET_REMOTE:
+		worker_answer_ctl(w, r->seq, w->dev.ops->remote->result(&w->dev),
+		    "the back end refused a change of memory");
 		return;
 	case QUIET_BUS_LOST:
 		forget_driver(w);
@@ -395,6 +401,15 @@ device_needs_reset(struct device *dev, const char *why)
 		return;
 	log_guest("%s: %s", dev->ops->name, why);
 	need_reset(w, why);
+}
+
+void
+device_want_connection(struct device *dev)
+{
+	Bh__WantConnection want = BH__WANT_CONNECTION__INIT;
+	CHAN_PACKET(p, WANT_CONNECTION, want_connection, &want);
+
+	worker_send_ctl(worker_of(dev), &p, NULL, 0);
 }
 
 void

@@ -20,6 +20,7 @@ enum quiet_task {
 	QUIET_QUIT,		/* Quit */
 	QUIET_RESET,		/* ResetDevice */
 	QUIET_REMOVE_MEMORY,	/* RemoveMemory */
+	QUIET_REMOTE,		/* a remote device's memory or log changes */
 	QUIET_BUS_LOST,		/* the vcpu-worker is gone */
 };
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -67,6 +68,36 @@ go_on_with(struct worker *w, uint64_t features)
 	worker_look_after_queues(w);
 }
 
+/*
+ * A remote device's driver: the layouts as they are, once they fit what was
+ * offered. Whether rings lie in memory is for the device to see.
+ */
+static int
+activate_remote(struct worker *w, const Bh__Activate *a, const char **why)
+{
+	static struct virtq_layout layout[DEVICE_MAX_QUEUES];
+	struct device *dev = &w->dev;
+
+	memset(layout, 0, sizeof(layout));
+	for (size_t i = 0; i < a->n_queues; i++) {
+		const Bh__Queue *q = a->queues[i];
+
+		if (q->index >= dev->nqueues ||
+		    q->size > dev->queue_max[q->index]) {
+			*why = "a queue that is not there, or larger than offered";
+			return -EINVAL;
+		}
+		layout[q->index] = (struct virtq_layout){
+			.size = q->size, .desc = q->desc, .avail = q->avail,
+			.used = q->used,
+		};
+	}
+	dev->driver_features = a->features;
+	dev->active = true;
+	dev->ops->remote->activate(dev, layout);
+	return 0;
+}
+
 /* ---- messages of the bus ------------------------------------------------------ */
 
 static void
@@ -80,6 +111,13 @@ on_activate(struct worker *w, struct chan_msg *msg)
 	if (rc == -EBUSY) {
 		worker_answer_bus(w, seq, rc, why);
 		return;
+	}
+	if (rc == 0 && w->dev.ops->remote != NULL) {
+		rc = activate_remote(w, a, &why);
+		if (rc == 0) {
+			worker_answer_bus(w, seq, 0, NULL);
+			return;
+		}
 	}
 	for (size_t i = 0; i < a->n_queues && rc == 0; i++) {
 		const Bh__Queue *q = a->queues[i];
@@ -125,13 +163,13 @@ on_write_config(struct worker *w, struct chan_msg *msg)
 /* ---- messages of the controller ----------------------------------------------- */
 
 /*
- * Take the message's fd to where the filter lets memory be mapped from. Only
+ * Take the message's fd @i to where the filter lets memory be mapped from. Only
  * there: what else is open cannot be mapped.
  */
 static int
-take_incoming(struct chan_msg *msg)
+take_incoming(struct chan_msg *msg, unsigned int i)
 {
-	int fd = chan_take_fd(msg, 0);
+	int fd = chan_take_fd(msg, i);
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_INCOMING);
 
 	if (moved < 0)
@@ -146,14 +184,37 @@ on_device_config(struct worker *w, struct chan_msg *msg)
 	worker_configure(w, msg->packet->seq, msg->packet->device_config);
 }
 
+/* Before the jail is closed nobody is to be told of it. */
+static void
+add_remote_memory(struct worker *w, uint32_t seq, const Bh__MemoryRegion *r,
+    int fd)
+{
+	struct gmem_region region = {
+		.gpa = r->gpa, .size = r->size, .readonly = r->readonly,
+	};
+
+	w->dev.ops->remote->add_memory(&w->dev, r->slot, &region, fd, r->offset);
+	if (w->regions_left == 0) {
+		worker_ask_quiet(w, QUIET_REMOTE, seq, 0);
+		return;
+	}
+	w->regions_left--;
+	worker_answer_ctl(w, seq, 0, NULL);
+}
+
 static void
 on_add_memory(struct worker *w, struct chan_msg *msg)
 {
 	const Bh__MemoryRegion *r = msg->packet->add_memory->region;
-	int fd = take_incoming(msg);
-	int rc = fd < 0 ? fd : gmem_add(&w->dev.mem, r->slot, r->gpa, r->size,
-	    fd, r->offset, r->readonly);
+	int fd = take_incoming(msg, 0);
+	int rc;
 
+	if (fd >= 0 && w->dev.ops->remote != NULL) {
+		add_remote_memory(w, msg->packet->seq, r, fd);
+		return;
+	}
+	rc = fd < 0 ? fd : gmem_add(&w->dev.mem, r->slot, r->gpa, r->size,
+	    fd, r->offset, r->readonly);
 	if (fd >= 0)
 		close(fd);
 	worker_answer_ctl(w, msg->packet->seq, rc, "cannot map guest memory");
@@ -167,17 +228,31 @@ on_add_memory(struct worker *w, struct chan_msg *msg)
 static void
 on_remove_memory(struct worker *w, struct chan_msg *msg)
 {
-	worker_ask_quiet(w, QUIET_REMOVE_MEMORY, msg->packet->seq,
-	    msg->packet->remove_memory->slot);
+	uint32_t slot = msg->packet->remove_memory->slot;
+
+	if (w->dev.ops->remote != NULL) {
+		w->dev.ops->remote->remove_memory(&w->dev, slot);
+		worker_ask_quiet(w, QUIET_REMOTE, msg->packet->seq, 0);
+		return;
+	}
+	worker_ask_quiet(w, QUIET_REMOVE_MEMORY, msg->packet->seq, slot);
 }
 
 static void
 on_set_dirty_log(struct worker *w, struct chan_msg *msg)
 {
-	int fd = msg->nfds > 0 ? take_incoming(msg) : -1;
-	int rc = msg->nfds > 0 && fd < 0 ? fd :
-	    gmem_set_dirty_log(&w->dev.mem, fd, msg->packet->set_dirty_log->size);
+	int fd = msg->nfds > 0 ? take_incoming(msg, 0) : -1;
+	int rc = msg->nfds > 0 && fd < 0 ? fd : 0;
 
+	if (rc == 0 && w->dev.ops->remote != NULL) {
+		w->dev.ops->remote->dirty_log(&w->dev, fd,
+		    msg->packet->set_dirty_log->size);
+		worker_ask_quiet(w, QUIET_REMOTE, msg->packet->seq, 0);
+		return;
+	}
+	if (rc == 0)
+		rc = gmem_set_dirty_log(&w->dev.mem, fd,
+		    msg->packet->set_dirty_log->size);
 	if (fd >= 0)
 		close(fd);
 	worker_answer_ctl(w, msg->packet->seq, rc, "cannot log dirty memory");
@@ -226,6 +301,11 @@ on_drain(struct worker *w, struct chan_msg *msg)
 static void
 on_save_state(struct worker *w, struct chan_msg *msg)
 {
+	if (w->dev.ops->remote != NULL) {
+		worker_answer_ctl(w, msg->packet->seq, -EOPNOTSUPP,
+		    "the state is the back end's");
+		return;
+	}
 	worker_ask_quiet(w, QUIET_SAVE, msg->packet->seq, 0);
 }
 
@@ -294,8 +374,10 @@ on_device_state(struct worker *w, struct chan_msg *msg)
 {
 	const Bh__DeviceState *s = msg->packet->device_state;
 	const char *why = NULL;
-	int rc = load_state(w, s, &why);
+	int rc = -EOPNOTSUPP;
 
+	if (w->dev.ops->remote == NULL)
+		rc = load_state(w, s, &why);
 	if (rc == 0 && s->active)
 		go_on_with(w, s->features);
 	worker_answer_ctl(w, msg->packet->seq, rc, why);
@@ -311,6 +393,20 @@ static void
 on_give_file(struct worker *w, struct chan_msg *msg)
 {
 	worker_give_file(w, msg);
+}
+
+static void
+on_give_connection(struct worker *w, struct chan_msg *msg)
+{
+	const struct device_remote *remote = w->dev.ops->remote;
+	int fds[8], error = msg->packet->give_connection->error;
+	unsigned int n = msg->nfds;
+
+	if (remote == NULL || n > sizeof(fds) / sizeof(fds[0]))
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		fds[i] = take_incoming(msg, i);
+	remote->connection(&w->dev, error, fds, n);
 }
 
 static void
@@ -345,6 +441,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },
 	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },
 	{ BH__PACKET__BODY_GIVE_FILE, on_give_file },
+	{ BH__PACKET__BODY_GIVE_CONNECTION, on_give_connection },
 	{ BH__PACKET__BODY__NOT_SET, NULL },
 };
 

@@ -187,8 +187,9 @@ worker_configure(struct worker *w, uint32_t seq,
 	if (dev->nqueues > DEVICE_MAX_QUEUES ||
 	    dev->config_size > DEVICE_MAX_CONFIG)
 		cannot_start(w, -EINVAL, "device asks for too much");
-	dev->features |= 1ull << VIRTIO_F_VERSION_1 |
-	    1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX;
+	if (dev->ops->remote == NULL)
+		dev->features |= 1ull << VIRTIO_F_VERSION_1 |
+		    1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX;
 	if (config->packed)
 		dev->features |= 1ull << VIRTIO_F_RING_PACKED;
 	adopt_queues(w);
@@ -234,8 +235,13 @@ look_inside(struct worker *w)
 	const char *why = "device";
 	int rc = 0;
 
-	if (w->dev.ops->jailed != NULL)
-		rc = w->dev.ops->jailed(&w->dev, &why);
+	if (w->dev.ops->jailed == NULL)
+		return;
+	while ((rc = w->dev.ops->jailed(&w->dev, &why)) == 1) {
+		rc = loop_once(&w->loop, -1);
+		if (rc < 0)
+			break;
+	}
 	if (rc < 0)
 		cannot_start(w, rc, why);
 }

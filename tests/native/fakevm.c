@@ -272,6 +272,10 @@ take_packet(struct fakevm *vm, struct chan_msg *msg)
 	case BH__PACKET__BODY_NEEDS_RESET:
 		vm->needs_reset++;
 		return;
+	case BH__PACKET__BODY_WANT_CONNECTION:
+		if (vm->want != NULL)
+			vm->want(vm);
+		return;
 	case BH__PACKET__BODY_STOP_REQUESTED:
 		vm->stop_requested = true;
 		return;
@@ -431,6 +435,20 @@ int
 fakevm_post_bus(struct fakevm *vm, Bh__Packet *packet)
 {
 	return chan_send(&vm->bus, packet, NULL, 0);
+}
+
+int
+fakevm_give(struct fakevm *vm, int error, const int *fds, unsigned int nfds)
+{
+	Bh__GiveConnection give = BH__GIVE_CONNECTION__INIT;
+	CHAN_PACKET(p, GIVE_CONNECTION, give_connection, &give);
+	int rc;
+
+	give.error = error;
+	rc = chan_send(&vm->ctl, &p, fds, nfds);
+	for (unsigned int i = 0; i < nfds; i++)
+		close(fds[i]);
+	return rc;
 }
 
 int

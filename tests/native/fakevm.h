@@ -52,6 +52,9 @@ struct fakevm {
 	uint8_t config[256];
 	size_t config_len;
 
+	/* Called for a WantConnection, which fakevm_give() answers. */
+	void (*want)(struct fakevm *vm);
+
 	/* What came in */
 	bool hello, ready, stop_requested;
 	/* Files that an image asks for: an fd, or -1: refused. NULL: all are. */
@@ -109,6 +112,8 @@ int fakevm_add_memory(struct fakevm *vm, uint32_t slot, uint64_t gpa,
 int fakevm_remove_memory(struct fakevm *vm, uint32_t slot);
 int fakevm_dirty_log(struct fakevm *vm, int fd, uint64_t size);
 int fakevm_drain(struct fakevm *vm);
+/* GiveConnection: @error 0 and @nfds fds, which are closed; or an errno. */
+int fakevm_give(struct fakevm *vm, int error, const int *fds, unsigned int nfds);
 int fakevm_save(struct fakevm *vm);	/* into vm->state */
 int fakevm_load(struct fakevm *vm);	/* from it */
 int fakevm_attach_bus(struct fakevm *vm);

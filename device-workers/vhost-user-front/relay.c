@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Relayed rings: for a back end that keeps no record of requests in flight, and
+ * may finish them out of order. When it dies, guest memory does not tell which
+ * were done. So it gets available and used rings of this process (descriptors
+ * stay where they are); this process hands each request on, and each completion
+ * back, knows what is out, and gives that to the back end that comes next, in the
+ * order of the first time. A request is completed once, and may be done twice.
+ *
+ * Split rings without event index. The only code here that touches guest memory:
+ * two rings a queue, through the door of ipc/gmem.h. What the driver and the back
+ * end write is hostile: a head is taken once and below the ring's size, a
+ * completion is one of a request that is out.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "device-workers/vhost-user-front/front.h"
+
+#define AREA 16384u		/* of a queue: 1024 entries fit */
+#define USED_AT 4096u
+#define NO_INTERRUPT 1u		/* 2.7.6: flags of the available ring */
+
+/* 2.7.6, 2.7.8: both rings begin with flags and index. */
+enum { FLAGS, INDEX, RING };
+
+uint64_t
+relay_size(const struct front *f)
+{
+	return (uint64_t)f->dev->nqueues * AREA;
+}
+
+uint64_t
+relay_avail_at(unsigned int q)
+{
+	return (uint64_t)q * AREA;
+}
+
+uint64_t
+relay_used_at(unsigned int q)
+{
+	return (uint64_t)q * AREA + USED_AT;
+}
+
+/* ---- making --------------------------------------------------------------------- */
+
+static int
+make_eventfd(int slot)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (dup3(fd, slot, O_CLOEXEC) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int
+make_memory(struct front *f)
+{
+	int fd = memfd_create("rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint64_t size = relay_size(f);
+	int rc = 0;
+	void *at;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+	    dup3(fd, FD_FRONT_RINGS, O_CLOEXEC) < 0)
+		rc = -errno;
+	if (fd != FD_FRONT_RINGS)
+		close(fd);
+	if (rc < 0)
+		return rc;
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, FD_FRONT_RINGS, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	f->rings = at;
+	return 0;
+}
+
+static void kick_ready(struct loop_source *src, uint32_t events);
+static void call_ready(struct loop_source *src, uint32_t events);
+
+int
+relay_init(struct front *f)
+{
+	int rc = make_memory(f);
+
+	for (unsigned int q = 0; q < f->dev->nqueues && rc == 0; q++) {
+		struct front_ring *r = &f->ring[q];
+
+		rc = make_eventfd(FD_FRONT_KICK + (int)q);
+		if (rc == 0)
+			rc = make_eventfd(FD_FRONT_CALL + (int)q);
+		r->kick = (struct loop_source){
+			.fd = FD_KICK + (int)q, .ready = kick_ready, .owner = f,
+		};
+		r->call = (struct loop_source){
+			.fd = FD_FRONT_CALL + (int)q, .ready = call_ready,
+			.owner = f,
+		};
+		r->far_avail = (void *)(f->rings + relay_avail_at(q));
+		r->far_used = (void *)(f->rings + relay_used_at(q));
+	}
+	return rc;
+}
+
+int
+relay_begin(struct front *f)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < GMEM_MAX_REGIONS && rc == 0; i++) {
+		const struct front_region *r = &f->region[i];
+
+		if (r->at.size != 0)
+			rc = gmem_add(&f->dev->mem, i, r->at.gpa, r->at.size,
+			    r->fd, r->offset, r->at.readonly);
+	}
+	return rc;
+}
+
+int
+relay_attach(struct front *f)
+{
+	for (unsigned int q = 0; q < f->dev->nqueues; q++) {
+		const struct virtq_layout *l = &f->queue[q];
+		struct front_ring *r = &f->ring[q];
+
+		if (l->size == 0)
+			continue;
+		r->avail = gmem_span_read(&f->dev->mem, gpa(l->avail),
+		    6 + 2ull * l->size);
+		r->used = gmem_span_write(&f->dev->mem, gpa(l->used),
+		    6 + 8ull * l->size);
+		if (r->avail == NULL || r->used == NULL)
+			return -EFAULT;
+		r->avail_seen = r->used_idx = r->inflight = 0;
+		r->next_order = 0;
+		memset(r->order, 0, sizeof(r->order));
+	}
+	return 0;
+}
+
+/* ---- at work -------------------------------------------------------------------- */
+
+static void
+signal_fd(int fd)
+{
+	const uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
+}
+
+static void
+hand_on(struct front *f, unsigned int q, uint16_t head)
+{
+	struct front_ring *r = &f->ring[q];
+	uint16_t at = (uint16_t)(r->far_avail_idx & (f->queue[q].size - 1));
+
+	r->far_avail[RING + at] = head;
+	r->far_avail_idx++;
+}
+
+/* The driver's requests to the back end. */
+static void
+take_avail(struct front *f, unsigned int q)
+{
+	struct front_ring *r = &f->ring[q];
+	uint16_t size = (uint16_t)f->queue[q].size, index, n;
+
+	if (f->broken || r->avail == NULL)
+		return;
+	/* Acquire: entries are read after the index that shows them. */
+	index = __atomic_load_n(&r->avail[INDEX], __ATOMIC_ACQUIRE);
+	n = (uint16_t)(index - r->avail_seen);
+	if (n == 0)
+		return;
+	for (uint16_t i = 0; i < n && n <= size; i++, r->avail_seen++) {
+		uint16_t at = (uint16_t)(r->avail_seen & (size - 1));
+		uint16_t head = *(const volatile uint16_t *)&r->avail[RING + at];
+
+		/* Out already, or too many: none of its requests is to be trusted. */
+		if (head >= size || r->order[head] != 0) {
+			n = UINT16_MAX;
+			break;
+		}
+		r->order[head] = ++r->next_order;
+		r->inflight++;
+		hand_on(f, q, head);
+	}
+	if (n > size) {
+		f->broken = true;
+		device_needs_reset(f->dev, "the driver broke the available ring");
+		return;
+	}
+	/* Release: the back end sees the entries before the index. */
+	__atomic_store_n(&r->far_avail[INDEX], r->far_avail_idx, __ATOMIC_RELEASE);
+	signal_fd(FD_FRONT_KICK + (int)q);
+}
+
+/* One completion into the driver's ring. False: of nothing that is out. */
+static bool
+complete(struct front *f, unsigned int q, const uint32_t elem[2])
+{
+	struct front_ring *r = &f->ring[q];
+	uint32_t size = f->queue[q].size, at = r->used_idx & (size - 1);
+
+	if (elem[0] >= size || r->order[elem[0]] == 0)
+		return false;
+	memcpy((uint8_t *)r->used + 4 + 8ull * at, elem, 8);
+	gmem_mark_dirty(&f->dev->mem, gpa(f->queue[q].used + 4 + 8ull * at), 8);
+	r->order[elem[0]] = 0;
+	r->inflight--;
+	r->used_idx++;
+	return true;
+}
+
+/* What the back end has done to the driver. False: it lied. */
+static bool
+take_used(struct front *f, unsigned int q)
+{
+	struct front_ring *r = &f->ring[q];
+	uint32_t size = f->queue[q].size, elem[2];
+	uint16_t index, n, before = r->used_idx;
+	bool good = true;
+
+	if (f->queue[q].size == 0 || r->used == NULL)
+		return true;
+	index = __atomic_load_n(&r->far_used[INDEX], __ATOMIC_ACQUIRE);
+	n = (uint16_t)(index - r->far_used_seen);
+	if (n > r->inflight)
+		return false;
+	for (; n > 0 && good; n--) {
+		uint32_t at = r->far_used_seen & (size - 1);
+
+		memcpy(elem, (const uint8_t *)r->far_used + 4 + 8ull * at, 8);
+		/* A copy that the compiler may not read again. */
+		__asm__ volatile("" : : "r"(elem) : "memory");
+		good = complete(f, q, elem);
+		if (good)
+			r->far_used_seen++;
+	}
+	if (r->used_idx == before)
+		return good;
+	/* Release: entries before the index. */
+	__atomic_store_n(&r->used[INDEX], r->used_idx, __ATOMIC_RELEASE);
+	gmem_mark_dirty(&f->dev->mem, gpa(f->queue[q].used + 2), 2);
+	/* 2.7.7.1: the index is seen before the driver's flags are looked at. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if ((*(const volatile uint16_t *)&r->avail[FLAGS] & NO_INTERRUPT) == 0)
+		signal_fd(FD_CALL + (int)q);
+	return good;
+}
+
+static void
+kick_ready(struct loop_source *src, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	if (read(src->fd, &count, sizeof(count)) == sizeof(count))
+		take_avail(src->owner, (unsigned int)(src->fd - FD_KICK));
+}
+
+static void
+call_ready(struct loop_source *src, uint32_t events)
+{
+	struct front *f = src->owner;
+	uint64_t count;
+
+	(void)events;
+	if (read(src->fd, &count, sizeof(count)) == sizeof(count) &&
+	    !take_used(f, (unsigned int)(src->fd - FD_FRONT_CALL)))
+		front_conn_lose(f, "it completed a request that it did not have");
+}
+
+/* ---- a back end comes, and goes --------------------------------------------------- */
+
+/* Requests that are out, in the order in which they came. How many. */
+static unsigned int
+outstanding(const struct front_ring *r, uint32_t size, uint16_t *heads)
+{
+	unsigned int n = 0;
+
+	for (uint32_t h = 0; h < size; h++) {
+		unsigned int at = n;
+
+		if (r->order[h] == 0)
+			continue;
+		for (; at > 0 && r->order[heads[at - 1]] > r->order[h]; at--)
+			heads[at] = heads[at - 1];
+		heads[at] = (uint16_t)h;
+		n++;
+	}
+	return n;
+}
+
+void
+relay_refill(struct front *f)
+{
+	static uint16_t heads[VIRTQ_MAX_SIZE];
+
+	memset(f->rings, 0, relay_size(f));
+	for (unsigned int q = 0; q < f->dev->nqueues; q++) {
+		struct front_ring *r = &f->ring[q];
+		unsigned int n = f->queue[q].size == 0 ? 0 :
+		    outstanding(r, f->queue[q].size, heads);
+
+		r->far_avail_idx = r->far_used_seen = 0;
+		r->next_order = 0;
+		for (unsigned int i = 0; i < n; i++) {
+			r->order[heads[i]] = ++r->next_order;
+			hand_on(f, q, heads[i]);
+		}
+		__atomic_store_n(&r->far_avail[INDEX], r->far_avail_idx,
+		    __ATOMIC_RELEASE);
+	}
+}
+
+void
+relay_run(struct front *f)
+{
+	for (unsigned int q = 0; q < f->dev->nqueues; q++) {
+		struct front_ring *r = &f->ring[q];
+
+		if (f->queue[q].size == 0)
+			continue;
+		if (loop_add(&f->loop, &r->kick, EPOLLIN) < 0 ||
+		    loop_add(&f->loop, &r->call, EPOLLIN) < 0) {
+			front_conn_lose(f, "its eventfds cannot be waited for");
+			return;
+		}
+		take_avail(f, q);
+		if (r->inflight > 0)
+			signal_fd(FD_FRONT_KICK + (int)q);
+	}
+}
+
+void
+relay_hold(struct front *f)
+{
+	for (unsigned int q = 0; q < f->dev->nqueues; q++) {
+		loop_remove(&f->loop, &f->ring[q].kick);
+		loop_remove(&f->loop, &f->ring[q].call);
+	}
+	relay_settle(f);
+}
+
+void
+relay_settle(struct front *f)
+{
+	/* What a liar left behind is left there. */
+	for (unsigned int q = 0; q < f->dev->nqueues; q++)
+		(void)take_used(f, q);
+}
+
+void
+relay_forget(struct front *f)
+{
+	for (unsigned int q = 0; q < f->dev->nqueues; q++) {
+		struct front_ring *r = &f->ring[q];
+
+		r->avail = NULL;
+		r->used = NULL;
+		r->inflight = 0;
+		memset(r->order, 0, sizeof(r->order));
+	}
+}
