@@ -352,7 +352,7 @@ main(void)
 {
 	static const struct kind kinds[] = {
 		{ "bulkhead-vhost-user-blk", false, false },
-		{ "qemu-storage-daemon", true, true },
+		{ "qemu-storage-daemon", true, false },
 	};
 	const char *tmp = getenv("TMPDIR");
 	int fd;
