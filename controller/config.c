@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "build_id.h"
+#include "controller/front.h"
 #include "controller/supervise.h"
 
+#define WAIT_SECONDS (10u * 365 * 86400)
 #define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
 
 /* protobuf-c has no const in its structs, and does not write to them. */
@@ -212,6 +214,8 @@ send_device_config(struct child *child)
 	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
+	unsigned int seconds = CONFIG_SECONDS;
+	struct front_message front;
 	struct limit_message limit;
 	struct parts_message parts;
 	char serial[21];
@@ -235,13 +239,20 @@ send_device_config(struct child *child)
 		config.packed = vm->spec.rng.pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_RNG;
 		config.rng = &rng;
+	} else if (dev->kind == PROC_FRONT) {
+		config.packed = front_fill(&vm->spec, dev, &front);
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_FRONT;
+		config.front = &front.front;
+		/* Who listens waits for as long as it takes. */
+		if (front.front.listens)
+			seconds = WAIT_SECONDS;
 	} else {
 		fill_console(vm, &console);
 		config.packed = vm->spec.console.pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_CONSOLE;
 		config.console = &console;
 	}
-	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
+	child_send(child, &p, NULL, 0, 0, seconds);
 	if (dev->on_pci)
 		send_memory(child);
 }

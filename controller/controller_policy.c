@@ -37,7 +37,8 @@ static const struct sb_rule rules[] = {
 	    SB_EQ32(2, 0), "channels and buses"),
 	SB_ALLOW3(socketpair, SB_EQ32(0, AF_UNIX),
 	    SB_EQ32(1, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC),
-	    SB_EQ32(2, 0), "between passt and a net worker"),
+	    SB_EQ32(2, 0), "between passt and a net worker; second channel of a "
+	    "vhost-user back end"),
 	SB_ALLOW1(pipe2, SB_EQ32(1, O_CLOEXEC | O_NONBLOCK), "what passt says"),
 	SB_ALLOW(eventfd2, "kicks and interrupts of a device"),
 	SB_ALLOW(memfd_create, "guest memory and byte rings"),

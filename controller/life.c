@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "controller/broker.h"
+#include "controller/front.h"
 #include "controller/manage.h"
 #include "controller/output.h"
 #include "controller/passt.h"
@@ -219,6 +220,8 @@ life_child_failed(struct child *child, const char *fmt, ...)
 	va_end(ap);
 	if (child->kind == PROC_API && child->vm->api_ready)
 		log_error("%s", line);
+	else if (child->spare)
+		log_warn("%s", line);
 	else
 		life_fail(child->vm, "%s", line);
 }
@@ -347,7 +350,10 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		acknowledged(child, req);
 		return 0;
 	case BH__PACKET__BODY_FAILED:
-		if (req->type == BH__PACKET__BODY_OPEN && child == vm->broker)
+		if (req->type == BH__PACKET__BODY_OPEN && child->spare)
+			front_refused(vm, req->subject, packet->failed);
+		else if (req->type == BH__PACKET__BODY_OPEN &&
+		    child == vm->broker)
 			broker_failed(vm, req->subject, packet->failed);
 		else if (req->type == BH__PACKET__BODY_OPEN)
 			paths_failed(vm, req->subject, packet->failed);
@@ -355,6 +361,8 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			report_failed(child, packet->failed);
 		return 0;
 	case BH__PACKET__BODY_OPENED:
+		if (child->spare)
+			return front_connected(vm, req->subject, msg);
 		if (child == vm->broker)
 			return broker_opened(vm, req->subject, packet->opened,
 			    msg);
@@ -396,7 +404,7 @@ life_message(struct child *child, const Bh__Packet *packet,
 	if ((vm->state == VM_STOPPING || vm->state == VM_OVER) &&
 	    child->kind != PROC_API) {
 		if (packet->body_case == BH__PACKET__BODY_OPENED &&
-		    req != NULL && child != vm->broker)
+		    req != NULL && child != vm->broker && !child->spare)
 			(void)paths_opened(vm, req->subject, packet->opened,
 			    msg);
 		return;
@@ -408,6 +416,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 			guest_stopped(vm, packet->guest_stopped);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_FILE) {
 		rc = broker_want(child, packet->want_file);
+	} else if (packet->body_case == BH__PACKET__BODY_WANT_CONNECTION) {
+		rc = front_want(child);
 	} else if (packet->body_case == BH__PACKET__BODY_STOP_REQUESTED) {
 		log_info("stop asked for in the console");
 		life_stop(vm, STOP_ASKED);
@@ -451,6 +461,8 @@ life_exited(struct child *child)
 {
 	if (child == child->vm->api)
 		manage_down(child->vm);
+	if (child->spare)
+		front_settle(child->vm);
 	go_on(child->vm);
 }
 

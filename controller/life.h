@@ -37,8 +37,8 @@ void life_fail(struct vm *vm, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * As life_fail() where @child is a part of the VM; where it is not, but the
- * api-worker, that is said, and the VM goes on.
+ * As life_fail() where @child is a part of the VM; where it is not (the
+ * api-worker, an opener while the VM runs), that is said, and the VM goes on.
  */
 void life_child_failed(struct child *child, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -55,6 +55,11 @@
 	U32("ops_refill_time", s, limit.ops.refill_ms, 0,		\
 	    SPEC_MAX_REFILL_MS, "ms; with ops_size")
 
+#define VHOST_SOCKET(s, h) PATH("socket", s, vhost.socket, h)
+#define VHOST(s)							\
+	TOGGLE("vhost_user", s, vhost.on, "an external back end; off"),	\
+	VHOST_SOCKET(s, "its socket, with vhost_user")
+
 static const char *const core_scheduling_words[] = { "vm", "vcpu", "off", NULL };
 static const char *const image_words[] = {
 	[IMAGE_DETECT] = "detect", [IMAGE_RAW] = "raw",
@@ -63,6 +68,7 @@ static const char *const image_words[] = {
 	[IMAGE_UNKNOWN] = "unknown", [IMAGE_UNKNOWN + 1] = NULL,
 };
 static const char *const guard_words[] = { "off", "on", NULL };
+static const char *const vhost_mode_words[] = { "client", "server", NULL };
 static const char *const seccomp_words[] = { "true", "log", "errno", "false",
 					     NULL };
 
@@ -121,7 +127,7 @@ static const struct sub_option disk_subs[] = {
 	TEXT("rate_limit_group", disk_spec, limit_group, 64,
 	    "share the limit of a --rate-limit-group"),
 	PCI(disk_spec), LIMITER(disk_spec),
-	LATER("vhost_user"), LATER("socket"),
+	VHOST(disk_spec),
 	LATER("queue_affinity"),
 	LATER("lock_granularity"), LATER("_disable_io_uring"),
 	LATER("_disable_aio"),
@@ -173,7 +179,29 @@ static const struct sub_option net_subs[] = {
 	{ .name = "guard_ips", .type = SUB_GUARD_IPS, .meta = "[<address>,..]",
 	  .help = "the guest's addresses: guard these too, not its MAC alone" },
 	PCI(net_spec), LIMITER(net_spec),
-	LATER("vhost_user"), LATER("socket"), LATER("vhost_mode"),
+	VHOST(net_spec),
+	WORDS("vhost_mode", net_spec, vhost.mode, vhost_mode_words,
+	    "client|server", "server: the back end connects to us; client"),
+};
+
+static const struct sub_option fs_subs[] = {
+	TEXT("tag", fs_spec, tag, 36, "name by which the guest mounts it"),
+	VHOST_SOCKET(fs_spec, "of a vhost-user back end (virtiofsd)"),
+	U32("num_queues", fs_spec, num_queues, 1, SPEC_MAX_QUEUES - 1,
+	    "request queues; 1"),
+	U32("queue_size", fs_spec, queue_size, 2, 1024,
+	    "a power of two; 1024"),
+	PCI(fs_spec),
+};
+
+static const struct sub_option generic_subs[] = {
+	{ .name = "device_type", .type = SUB_DEVICE_TYPE,
+	  .offset = AT(generic_spec, device_type), .meta = "<number|name>",
+	  .help = "of virtio: 25 or sound" },
+	VHOST_SOCKET(generic_spec, "of the back end"),
+	{ .name = "queue_sizes", .type = SUB_QUEUE_SIZES, .meta = "[<n>,..]",
+	  .help = "entries of each queue, powers of two" },
+	PCI(generic_spec),
 };
 
 static const struct sub_option limit_group_subs[] = {
@@ -249,6 +277,12 @@ const struct net_spec net_default = {
 	.user_net = { .host = true },
 };
 
+const struct fs_spec fs_default = {
+	.vhost = { .on = true }, .num_queues = 1, .queue_size = 1024,
+};
+
+const struct generic_spec generic_default = { .vhost = { .on = true } };
+
 static const struct limit_group_spec limit_group_default = { .id = NULL };
 
 #define STRING(n, f, m, h)						\
@@ -285,6 +319,21 @@ const struct option_row option_rows[] = {
 	  .max_elements = SPEC_MAX_NETS, .element_default = &net_default,
 	  .subs = net_subs, .nsubs = COUNT(net_subs),
 	  .help = "several values may follow" },
+	{ .name = "fs", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, fs), .count_offset = AT(vm_spec, nfs),
+	  .element_size = sizeof(struct fs_spec),
+	  .max_elements = SPEC_MAX_FS, .element_default = &fs_default,
+	  .subs = fs_subs, .nsubs = COUNT(fs_subs),
+	  .help = "a shared directory, by virtiofs; several values may follow" },
+	{ .name = "generic-vhost-user", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, generics),
+	  .count_offset = AT(vm_spec, ngenerics),
+	  .element_size = sizeof(struct generic_spec),
+	  .max_elements = SPEC_MAX_GENERICS,
+	  .element_default = &generic_default,
+	  .subs = generic_subs, .nsubs = COUNT(generic_subs),
+	  .help = "any virtio device behind a vhost-user socket; several "
+		  "values may follow" },
 	{ .name = "rate-limit-group", .kind = OPTION_SUBS_LIST,
 	  .offset = AT(vm_spec, limit_groups),
 	  .count_offset = AT(vm_spec, nlimit_groups),
@@ -328,9 +377,8 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("balloon"),
 	OPTION_IS_LATER("dbus-object-path"), OPTION_IS_LATER("dbus-service-name"),
 	FLAG_IS_LATER("dbus-system-bus"), OPTION_IS_LATER("device"),
-	OPTION_IS_LATER("fs"),
 	OPTION_IS_LATER("fw-cfg-config"), OPTION_IS_LATER("gdb"),
-	OPTION_IS_LATER("generic-vhost-user"), OPTION_IS_LATER("host-data"),
+	OPTION_IS_LATER("host-data"),
 	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
 	FLAG_IS_LATER("landlock"), OPTION_IS_LATER("landlock-rules"),
 	OPTION_IS_LATER("memory-zone"),

@@ -38,6 +38,8 @@ enum sub_type {
 	SUB_TOPOLOGY,		/* struct topology_spec */
 	SUB_AFFINITY,		/* struct cpus_spec: naffinity and affinity */
 	SUB_OEM_STRINGS,	/* struct platform_spec: oem_strings */
+	SUB_DEVICE_TYPE,	/* uint32_t: a virtio device's number or name */
+	SUB_QUEUE_SIZES,	/* struct generic_spec: nqueues and queue_sizes */
 };
 
 struct sub_option {
@@ -85,9 +87,11 @@ struct option_row {
 extern const struct option_row option_rows[];
 extern const unsigned int option_nrows;
 
-/* The defaults of one --disk and one --net. */
+/* The defaults of one --disk, --net, --fs and --generic-vhost-user. */
 extern const struct disk_spec disk_default;
 extern const struct net_spec net_default;
+extern const struct fs_spec fs_default;
+extern const struct generic_spec generic_default;
 
 enum options_result {
 	OPTIONS_RUN,

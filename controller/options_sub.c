@@ -337,6 +337,65 @@ store_oem_strings(struct place *p)
 	return rc;
 }
 
+/* virtio 1.2, 5: devices by number, and the names that they have here. */
+static const char *const device_types[] = {
+	[1] = "net", [2] = "block", [3] = "console", [4] = "rng",
+	[5] = "balloon", [6] = "io-memory", [7] = "rpmsg", [8] = "scsi",
+	[9] = "9p", [10] = "mac80211-wlan", [11] = "rproc-serial",
+	[12] = "caif", [13] = "memory-balloon", [16] = "gpu", [17] = "clock",
+	[18] = "input", [19] = "vsock", [20] = "crypto",
+	[21] = "signal-dist", [22] = "pstore", [23] = "iommu", [24] = "mem",
+	[25] = "sound", [26] = "fs", [27] = "pmem", [28] = "rpmb",
+	[29] = "mac80211-hwsim", [30] = "video-encoder",
+	[31] = "video-decoder", [32] = "scmi", [33] = "nitro-sec-mod",
+	[34] = "i2c", [35] = "watchdog", [36] = "can", [38] = "param-server",
+	[39] = "audio-policy", [40] = "bluetooth", [41] = "gpio", [42] = "rdma",
+	[43] = "camera", [44] = "ism", [45] = "spi",
+};
+
+#define NDEVICE_TYPES (sizeof(device_types) / sizeof(device_types[0]))
+
+static int
+store_device_type(struct place *p)
+{
+	uint32_t *type = field(p);
+	uint64_t n;
+
+	*type = 0;
+	if (value_u64(p->value, &n) == 0 && n >= 1 && n <= 0x3f)
+		*type = (uint32_t)n;
+	for (uint32_t i = 1; i < NDEVICE_TYPES; i++)
+		if (device_types[i] != NULL && span_is(p->value, device_types[i]))
+			*type = i;
+	if (*type == 0)
+		return bad(p, "no virtio device; write its number, 1 to 63, or "
+		    "its name");
+	/* They would act on more than themselves. */
+	if (*type == 23 || *type == 35)
+		return bad(p, "cannot be behind a socket; take another device");
+	return 0;
+}
+
+static int
+store_queue_sizes(struct place *p)
+{
+	struct generic_spec *generic = p->object;
+	struct span rest, item;
+	uint64_t n;
+
+	if (!value_list(p->value, &rest))
+		return bad(p, "not a list; write [256,256]");
+	while (value_next(&rest, ',', &item) == 1) {
+		if (value_u64(item, &n) != 0 || n < 2 || n > VIRTQ_LIMIT_SIZE ||
+		    (n & (n - 1)) != 0)
+			return bad(p, "not powers of two from 2 to 1024");
+		if (generic->nqueues == SPEC_MAX_QUEUES)
+			return bad(p, "too many; at most 64 queues");
+		generic->queue_sizes[generic->nqueues++] = (uint32_t)n;
+	}
+	return 0;
+}
+
 /* Bare words and file=, socket=: only one of them says where a port goes. */
 static int
 store_mode(struct place *p, uint32_t *mode_given)
@@ -401,6 +460,10 @@ store(struct place *p, uint32_t *mode_given)
 		return store_affinity(p);
 	case SUB_OEM_STRINGS:
 		return store_oem_strings(p);
+	case SUB_DEVICE_TYPE:
+		return store_device_type(p);
+	case SUB_QUEUE_SIZES:
+		return store_queue_sizes(p);
 	}
 	return -EINVAL;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "controller/broker.h"
+#include "controller/front.h"
 #include "controller/guard.h"
 #include "controller/life.h"
 #include "controller/opener/opened.h"
@@ -58,7 +59,8 @@ paths_list(struct vm *vm)
 	if (spec->payload.initramfs != NULL)
 		add(vm, PATH_INITRAMFS, 0);
 	for (uint32_t i = 0; i < spec->ndisks; i++)
-		add(vm, PATH_DISK, i);
+		if (!spec->disks[i].vhost.on)
+			add(vm, PATH_DISK, i);
 	add(vm, PATH_RNG, 0);
 	for (uint32_t i = 0; i < VM_PORTS; i++)
 		if (port_of(vm, i)->mode == PORT_FILE ||
@@ -66,14 +68,20 @@ paths_list(struct vm *vm)
 		    port_of(vm, i)->mode == PORT_SOCKET)
 			add(vm, PATH_PORT, i);
 	for (uint32_t i = 0; i < spec->nnets; i++)
-		if (spec->nets[i].nfds == 0 && !spec->nets[i].user)
+		if (spec->nets[i].vhost.on &&
+		    spec->nets[i].vhost.mode == VHOST_SERVER)
+			add(vm, PATH_BACK_END, i);
+	for (uint32_t i = 0; i < spec->nnets; i++)
+		if (spec->nets[i].nfds == 0 && !spec->nets[i].user &&
+		    !spec->nets[i].vhost.on)
 			add(vm, PATH_TAP, i);
 }
 
 bool
 paths_makes(const struct vm *vm, uint32_t n)
 {
-	return vm->paths[n].use == PATH_PORT || vm->paths[n].use == PATH_TAP;
+	return vm->paths[n].use == PATH_PORT || vm->paths[n].use == PATH_TAP ||
+	    vm->paths[n].use == PATH_BACK_END;
 }
 
 /* "--disk path=x". */
@@ -119,6 +127,10 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		    port->mode == PORT_FILE ? "file=" : "socket=",
 		    port->path != NULL ? port->path : "");
 		return;
+	case PATH_BACK_END:
+		(void)snprintf(buf, size, "--net socket=%s",
+		    s->nets[index].vhost.socket);
+		return;
 	case PATH_TAP:
 		if (s->nets[index].user)
 			(void)snprintf(buf, size, "--net user=on");
@@ -152,6 +164,9 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_CONSOLE:
 		(void)snprintf(buf, size, "--console, --serial");
+		return;
+	case PROC_FRONT:
+		front_option(&vm->spec, child->dev, buf, size);
 		return;
 	case PROC_OPENER:
 	case PROC_VCPU:
@@ -254,6 +269,10 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		break;
 	case PATH_PORT:
 		fill_port(port_of(vm, item->index), &open);
+		break;
+	case PATH_BACK_END:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_LISTEN;
+		open.path = constless(s->nets[item->index].vhost.socket);
 		break;
 	case PATH_TAP:
 		open.kind = BH__OPEN_KIND__OPEN_KIND_TAP;
@@ -439,6 +458,21 @@ port_opened(struct vm *vm, const struct path_item *item,
 }
 
 static int
+listening(struct vm *vm, const struct path_item *item,
+    const Bh__Opened *opened, struct chan_msg *msg)
+{
+	struct backend *b = &vm->nets[item->index];
+
+	if (msg->nfds != 2)
+		return -EPROTO;
+	b->fds[b->nfds++] = chan_take_fd(msg, 0);
+	remember(vm, opened, msg->fds[1]);
+	log_warn("--net socket=%s: waiting for the back end to connect",
+	    vm->spec.nets[item->index].vhost.socket);
+	return 0;
+}
+
+static int
 tap_opened(struct vm *vm, const struct path_item *item,
     const Bh__Opened *opened, struct chan_msg *msg)
 {
@@ -493,6 +527,8 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 		return 0;
 	case PATH_PORT:
 		return port_opened(vm, item, opened, msg);
+	case PATH_BACK_END:
+		return listening(vm, item, opened, msg);
 	case PATH_TAP:
 		return tap_opened(vm, item, opened, msg);
 	}

@@ -13,6 +13,7 @@
 #define GIB (1ull << 30)
 #define CONSOLE_QUEUES 2u
 #define NET_CONTROL_QUEUE 1u
+#define FS_PRIORITY_QUEUE 1u
 
 static int
 plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
@@ -55,6 +56,22 @@ plan_topology(struct vm_plan *plan, const struct cpus_spec *cpus)
 /* ---- devices -------------------------------------------------------------------- */
 
 static const struct pci_spec *
+front_pci_of(const struct vm_spec *spec, const struct plan_device *dev)
+{
+	switch (dev->front) {
+	case FRONT_DISK:
+		return &spec->disks[dev->index].pci;
+	case FRONT_NET:
+		return &spec->nets[dev->index].pci;
+	case FRONT_FS:
+		return &spec->fs[dev->index].pci;
+	case FRONT_GENERIC:
+		break;
+	}
+	return &spec->generics[dev->index].pci;
+}
+
+static const struct pci_spec *
 pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 {
 	switch (dev->kind) {
@@ -64,6 +81,8 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 		return &spec->nets[dev->index].pci;
 	case PROC_RNG:
 		return &spec->rng.pci;
+	case PROC_FRONT:
+		return front_pci_of(spec, dev);
 	case PROC_OPENER:
 	case PROC_LOADER:
 	case PROC_VCPU:
@@ -110,6 +129,10 @@ static void
 name_device(const struct vm_plan *plan, const struct vm_spec *spec,
     struct plan_device *dev, uint32_t *counter)
 {
+	static const char *const fronts[] = {
+		[FRONT_DISK] = "_disk", [FRONT_NET] = "_net", [FRONT_FS] = "_fs",
+		[FRONT_GENERIC] = "_generic_vhost_user",
+	};
 	const char *given = pci_of(spec, dev)->id;
 
 	if (given != NULL)
@@ -121,6 +144,10 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 	else if (dev->kind == PROC_NET)
 		do
 			number_name(dev->id, "_net", (*counter)++);
+		while (name_taken(plan, spec, dev));
+	else if (dev->kind == PROC_FRONT)
+		do
+			number_name(dev->id, fronts[dev->front], (*counter)++);
 		while (name_taken(plan, spec, dev));
 	else if (dev->kind == PROC_RNG)
 		memcpy(dev->id, "__rng", sizeof("__rng"));
@@ -136,6 +163,16 @@ add_device(struct vm_plan *plan, enum process_kind kind, uint32_t index,
 
 	*dev = (struct plan_device){ .kind = kind, .index = index,
 	    .nqueues = nqueues, .on_pci = true };
+	return dev;
+}
+
+static struct plan_device *
+add_front(struct vm_plan *plan, enum plan_front front, uint32_t index,
+    uint32_t nqueues)
+{
+	struct plan_device *dev = add_device(plan, PROC_FRONT, index, nqueues);
+
+	dev->front = front;
 	return dev;
 }
 
@@ -220,11 +257,21 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 	else if (ports)
 		add_device(plan, PROC_CONSOLE, 0, 0)->on_pci = false;
 	for (uint32_t i = 0; i < spec->ndisks; i++)
-		add_device(plan, PROC_BLK, i, spec->disks[i].num_queues);
+		if (spec->disks[i].vhost.on)
+			add_front(plan, FRONT_DISK, i, spec->disks[i].num_queues);
+		else
+			add_device(plan, PROC_BLK, i, spec->disks[i].num_queues);
 	for (uint32_t i = 0; i < spec->nnets; i++)
-		plan_mac(add_device(plan, PROC_NET, i,
+		plan_mac(spec->nets[i].vhost.on ?
+		    add_front(plan, FRONT_NET, i, spec->nets[i].num_queues) :
+		    add_device(plan, PROC_NET, i,
 		    spec->nets[i].num_queues + NET_CONTROL_QUEUE),
 		    &spec->nets[i], host->random);
+	for (uint32_t i = 0; i < spec->nfs; i++)
+		add_front(plan, FRONT_FS, i,
+		    spec->fs[i].num_queues + FS_PRIORITY_QUEUE);
+	for (uint32_t i = 0; i < spec->ngenerics; i++)
+		add_front(plan, FRONT_GENERIC, i, spec->generics[i].nqueues);
 	add_device(plan, PROC_RNG, 0, 1);
 	for (uint32_t i = 0; i < plan->ndevices; i++)
 		name_device(plan, spec, &plan->devices[i], &counter);

@@ -24,10 +24,14 @@ struct plan_region {
 	uint64_t offset;	/* in the memfd of all RAM */
 };
 
+/* Which option a front-end worker comes from. */
+enum plan_front { FRONT_DISK, FRONT_NET, FRONT_FS, FRONT_GENERIC };
+
 /* One device worker. */
 struct plan_device {
 	enum process_kind kind;
-	uint32_t index;		/* in spec->disks or spec->nets */
+	enum plan_front front;	/* PROC_FRONT */
+	uint32_t index;		/* in spec->disks, nets, fs or generics */
 	char id[PLAN_ID_SIZE];
 	bool on_pci;		/* a console worker may serve COM1 alone */
 	uint32_t bdf;		/* bus << 8 | slot << 3 | function */

@@ -24,6 +24,8 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_PASST] = { .name = "passt", .binary = "passt", .foreign = true },
 	[PROC_API] = { .name = "api", .binary = "bulkhead-api",
 	    .peer = PEER_API },
+	[PROC_FRONT] = { .name = "vhost-user", .binary = "bulkhead-vhost-user-front",
+	    .peer = PEER_DEVICE },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

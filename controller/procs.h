@@ -22,6 +22,7 @@ enum process_kind {
 	PROC_CONSOLE,
 	PROC_PASST,
 	PROC_API,
+	PROC_FRONT,
 	PROC_KIND_COUNT,
 };
 

@@ -277,12 +277,115 @@ check_disk_limit(const struct vm_spec *spec, const struct disk_spec *d,
 	return check_limit("disk", &d->limit, err);
 }
 
+/* vhost_user= and socket= of one device. */
+static int
+check_vhost(const char *option, const struct vhost_spec *v,
+    struct spec_error *err)
+{
+	struct span socket = span_of(v->socket != NULL ? v->socket : "");
+
+	if (v->on && v->socket == NULL)
+		return usage(err, "--%s: no socket of its back end; add "
+		    "socket=<path>", option);
+	if (!v->on && v->socket != NULL)
+		return usage(err, "--%s socket=%S: a back end without "
+		    "vhost_user; add vhost_user=true", option, &socket);
+	return 0;
+}
+
+/* Everything of the image is the back end's business. */
+static int
+check_vhost_disk(const struct vm_spec *spec, const struct disk_spec *d,
+    struct spec_error *err)
+{
+	struct span socket = span_of(d->vhost.socket);
+	const char *what = d->path != NULL ? "path" : d->readonly ? "readonly" :
+	    d->direct ? "direct" : d->serial != NULL ? "serial" :
+	    d->image_type != IMAGE_DETECT ? "image_type" :
+	    d->backing_files ? "backing_files" :
+	    d->limit_group != NULL ? "rate_limit_group" :
+	    d->limit.bw.size != 0 ? "bw_size" :
+	    d->limit.ops.size != 0 ? "ops_size" : NULL;
+
+	if (what != NULL)
+		return usage(err, "--disk vhost_user=true,socket=%S: %s is for "
+		    "the back end to know; leave it out here", &socket, what);
+	if (!power_of_two(d->queue_size))
+		return usage(err, "--disk socket=%S,queue_size=%u: not a power of "
+		    "two; write 128 or 256", &socket, d->queue_size);
+	if (d->num_queues > spec->cpus.boot)
+		return usage(err, "--disk socket=%S,num_queues=%u: more than boot "
+		    "vCPUs (%u); lower it", &socket, d->num_queues,
+		    spec->cpus.boot);
+	return 0;
+}
+
+static int
+check_vhost_net(const struct net_spec *n, struct spec_error *err)
+{
+	struct span socket = span_of(n->vhost.socket);
+	const char *what = n->tap != NULL ? "tap" : n->nfds != 0 ? "fd" :
+	    n->ip.len != 0 ? "ip" : n->mask.len != 0 ? "mask" :
+	    n->host_mac.given ? "host_mac" :
+	    n->limit.bw.size != 0 ? "bw_size" :
+	    n->limit.ops.size != 0 ? "ops_size" : NULL;
+
+	if (what != NULL)
+		return usage(err, "--net vhost_user=true,socket=%S: %s is for the "
+		    "back end to know; leave it out here", &socket, what);
+	if (n->num_queues != 2)
+		return usage(err, "--net socket=%S,num_queues=%u: more than one "
+		    "pair of queues is not supported yet with vhost_user; leave "
+		    "it out", &socket, n->num_queues);
+	return 0;
+}
+
+static int
+check_fs(const struct fs_spec *f, struct spec_error *err)
+{
+	struct span tag = span_of(f->tag != NULL ? f->tag : "");
+
+	if (f->tag == NULL)
+		return usage(err, "--fs: no name; add tag=<name>");
+	if (!power_of_two(f->queue_size))
+		return usage(err, "--fs tag=%S,queue_size=%u: not a power of two; "
+		    "write 1024", &tag, f->queue_size);
+	return check_vhost("fs", &f->vhost, err);
+}
+
+static int
+check_generic(const struct generic_spec *g, struct spec_error *err)
+{
+	if (g->device_type == 0)
+		return usage(err, "--generic-vhost-user: no device; add "
+		    "device_type=<number|name>");
+	if (g->nqueues == 0)
+		return usage(err, "--generic-vhost-user: no queues; add "
+		    "queue_sizes=[256]");
+	return check_vhost("generic-vhost-user", &g->vhost, err);
+}
+
+static int
+check_fronts(const struct vm_spec *spec, struct spec_error *err)
+{
+	int bad = 0;
+
+	for (uint32_t i = 0; i < spec->nfs && bad == 0; i++)
+		bad = check_fs(&spec->fs[i], err);
+	for (uint32_t i = 0; i < spec->ngenerics && bad == 0; i++)
+		bad = check_generic(&spec->generics[i], err);
+	return bad;
+}
+
 static int
 check_disk(const struct vm_spec *spec, const struct disk_spec *d,
     struct spec_error *err)
 {
 	struct span path = span_of(d->path != NULL ? d->path : "");
+	int bad = check_vhost("disk", &d->vhost, err);
 
+	if (bad != 0 || d->vhost.on)
+		return bad != 0 ? bad : check_vhost_disk(spec, d, err);
 	if (d->path == NULL)
 		return usage(err, "--disk: no path; add path=<path>");
 	if (!power_of_two(d->queue_size))
@@ -396,6 +499,9 @@ check_net(const struct net_spec *n, struct spec_error *err)
 	if (!n->offload_csum && (n->offload_tso || n->offload_ufo))
 		return usage(err, "--net offload_csum=off: tso and ufo need it; "
 		    "add offload_tso=off,offload_ufo=off");
+	bad = check_vhost("net", &n->vhost, err);
+	if (bad != 0 || n->vhost.on)
+		return bad != 0 ? bad : check_vhost_net(n, err);
 	bad = check_user_net(n, tap, err);
 	if (bad != 0)
 		return bad;
@@ -466,6 +572,16 @@ nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
 		return &spec->nets[n].pci;
 	}
 	n -= spec->nnets;
+	if (n < spec->nfs) {
+		*option = "fs";
+		return &spec->fs[n].pci;
+	}
+	n -= spec->nfs;
+	if (n < spec->ngenerics) {
+		*option = "generic-vhost-user";
+		return &spec->generics[n].pci;
+	}
+	n -= spec->ngenerics;
 	*option = n == 0 ? "rng" : "console";
 	return n == 0 ? &spec->rng.pci : &spec->console.pci;
 }
@@ -473,13 +589,12 @@ nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
 static int
 check_names(const struct vm_spec *spec, struct spec_error *err)
 {
-	uint32_t n = spec->ndisks + spec->nnets + 2;
+	uint32_t n = spec->ndisks + spec->nnets + spec->nfs + spec->ngenerics + 2;
 	const char *option, *other;
 
-	if (spec->ndisks + spec->nnets + 1 +
-	    (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
+	if (n - 1 + (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
 		return usage(err, "--disk: %u devices are too many; at most %u "
-		    "fit on the PCI bus", spec->ndisks + spec->nnets + 2,
+		    "fit on the PCI bus", n,
 		    PLAN_MAX_DEVICES);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct pci_spec *a = nth_pci(spec, i, &option);
@@ -522,5 +637,7 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 	for (uint32_t i = 0; i < spec->nnets; i++)
 		if ((bad = check_net(&spec->nets[i], err)) != 0)
 			return bad;
+	if ((bad = check_fronts(spec, err)) != 0)
+		return bad;
 	return check_names(spec, err);
 }

@@ -18,6 +18,9 @@
 #define SPEC_MAX_DISKS 248u
 #define SPEC_MAX_NETS 248u
 #define SPEC_MAX_LIMIT_GROUPS 64u
+#define SPEC_MAX_FS 32u
+#define SPEC_MAX_GENERICS 32u
+#define SPEC_MAX_QUEUES DEVICE_LIMIT_QUEUES
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
 #define SPEC_MAX_GUARD_IPS NET_LIMIT_GUARD_IPS	/* of each family */
 #define SPEC_MAX_OEM_STRINGS 32u
@@ -46,6 +49,15 @@ struct limit_spec {
 struct limit_group_spec {
 	const char *id;
 	struct limit_spec limit;
+};
+
+enum vhost_mode { VHOST_CLIENT, VHOST_SERVER };
+
+/* An external vhost-user back end. */
+struct vhost_spec {
+	bool on;
+	const char *socket;
+	uint32_t mode;		/* enum vhost_mode: who connects, we or it */
 };
 
 struct payload_spec {
@@ -113,6 +125,7 @@ struct disk_spec {
 	bool backing_files;	/* a qcow2 image may have one */
 	struct limit_spec limit;
 	const char *limit_group;	/* NULL: none */
+	struct vhost_spec vhost;
 };
 
 struct address_spec {
@@ -162,6 +175,24 @@ struct net_spec {
 	struct address_spec guard_ips[2 * SPEC_MAX_GUARD_IPS];
 	uint32_t nguard_ips;
 	struct limit_spec limit;	/* of each direction */
+	struct vhost_spec vhost;
+};
+
+struct fs_spec {
+	struct pci_spec pci;
+	const char *tag;
+	struct vhost_spec vhost;	/* always on */
+	uint32_t num_queues;	/* for requests; one more has high priority */
+	uint32_t queue_size;
+};
+
+/* Any virtio device whose back end speaks vhost-user. */
+struct generic_spec {
+	struct pci_spec pci;
+	uint32_t device_type;	/* of the virtio specification; 0: not given */
+	struct vhost_spec vhost;	/* always on */
+	uint32_t nqueues;
+	uint32_t queue_sizes[SPEC_MAX_QUEUES];
 };
 
 struct rng_spec {
@@ -224,6 +255,10 @@ struct vm_spec {
 	uint32_t ndisks;
 	struct net_spec nets[SPEC_MAX_NETS];
 	uint32_t nnets;
+	struct fs_spec fs[SPEC_MAX_FS];
+	uint32_t nfs;
+	struct generic_spec generics[SPEC_MAX_GENERICS];
+	uint32_t ngenerics;
 	struct limit_group_spec limit_groups[SPEC_MAX_LIMIT_GROUPS];
 	uint32_t nlimit_groups;
 	struct rng_spec rng;

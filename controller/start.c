@@ -18,6 +18,7 @@
 #include "controller/resources.h"
 #include "controller/supervise.h"
 #include "device-workers/console/slots.h"
+#include "device-workers/vhost-user-front/slots.h"
 #include "ipc/log.h"
 
 /*
@@ -125,6 +126,9 @@ pack_device(struct child *child, struct baggage *b)
 		from = &vm->rng;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
 		pack(b, from->fds[i], FD_BACKEND + i);
+	if (child->kind == PROC_FRONT && child->dev->front == FRONT_NET &&
+	    vm->nets[child->dev->index].nfds > 0)
+		pack(b, vm->nets[child->dev->index].fds[0], FD_FRONT_LISTEN);
 	if (child->kind == PROC_BLK)
 		pack_limit(vm, child->dev->index, b);
 	if (child->kind == PROC_CONSOLE) {
@@ -162,6 +166,7 @@ start_spawn(struct child *child)
 	case PROC_NET:
 	case PROC_RNG:
 	case PROC_CONSOLE:
+	case PROC_FRONT:
 		pack_device(child, &b);
 		break;
 	case PROC_PASST:

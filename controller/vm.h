@@ -81,6 +81,7 @@ struct child {
 	struct loop_source denied;	/* its seccomp listener */
 	bool hello, ready, told_quit, drained, hung_up, configured;
 	bool failed;		/* said so itself; text is with the user already */
+	bool spare;		/* the VM can do without it: an opener while it runs */
 	int32_t status, signal;	/* when gone */
 
 	/* device workers */
@@ -90,6 +91,10 @@ struct child {
 	int events[2 * DEVICE_LIMIT_QUEUES + 1];
 	int config_page;	/* what the driver wrote there; -1: none */
 	struct device_ready device;
+	struct {
+		bool asked, said;	/* an answer is due; the user knows */
+		uint64_t since, answered_at;	/* ns */
+	} wants;		/* front.c: a connection */
 	bool told_vcpu;		/* PciDevice sent */
 	bool known_to_vcpu;	/* ... and acknowledged */
 };
@@ -152,6 +157,7 @@ enum path_use {
 	PATH_RNG,
 	PATH_PORT,
 	PATH_TAP,
+	PATH_BACK_END,		/* a socket that a net back end connects to */
 };
 
 struct path_item {
@@ -193,6 +199,7 @@ struct vm {
 	struct request requests[VM_MAX_REQUESTS];
 	struct child *opener, *loader, *vcpu, *api;
 	struct child *broker;	/* an opener for files that images name */
+	struct child *connector;	/* one for vhost-user back ends */
 
 	/* paths.c */
 	struct path_item paths[VM_MAX_PATHS];

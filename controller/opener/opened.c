@@ -310,6 +310,7 @@ opened_make(struct opened *o, const Bh__Open *req)
 		[BH__OPEN_KIND__OPEN_KIND_API] = open_listen,
 		[BH__OPEN_KIND__OPEN_KIND_TAP] = open_tap,
 		[BH__OPEN_KIND__OPEN_KIND_KVM] = open_kvm,
+		[BH__OPEN_KIND__OPEN_KIND_CONNECT] = open_connect,
 	};
 
 	/* proto_check() has bounded the enum. */

@@ -42,6 +42,7 @@ int open_folder(const char *path);
 int open_file(struct opened *o, const Bh__Open *req);
 int open_pty(struct opened *o, const Bh__Open *req);
 int open_listen(struct opened *o, const Bh__Open *req);
+int open_connect(struct opened *o, const Bh__Open *req);
 int open_kvm(struct opened *o, const Bh__Open *req);
 int open_tap(struct opened *o, const Bh__Open *req);
 

@@ -37,7 +37,8 @@ static const struct sb_rule rules[] = {
 	    "the listening socket"),
 	SB_ALLOW(bind, "give it its path"),
 	SB_ALLOW(listen, "wait for one client"),
-	SB_ALLOW(connect, "see whether an old socket file is still served"),
+	SB_ALLOW(connect, "see whether an old socket file is still served; "
+	    "vhost-user back ends"),
 	SB_ALLOW1(fcntl, SB_EQ32(1, F_OFD_SETLK), "--api-socket: its lock"),
 	SB_ALLOW(unlinkat, "take away an old socket file that is not"),
 	SB_ALLOW(umask, "the socket is for its owner alone"),

@@ -38,6 +38,9 @@ enum { NET = 1, BLK = 2, RNG = 4, FS = 26 };
 	BIT(18) | BIT(19) | BIT(20) | BIT(21) | BIT(22) | BIT(23) |	\
 	BIT(53) | BIT(57) | BIT(60) | BIT(63))
 #define FS_NOT_OFFERED BIT(0)		/* a notification queue */
+/* CONFIG_WCE: a write to it would have to reach the back end before the requests
+ * that follow it, which go another way. */
+#define BLK_NOT_OFFERED BIT(11)
 
 #define BLK_F_MQ BIT(12)
 #define BLK_NUM_QUEUES 34u		/* in its configuration space */
@@ -89,6 +92,7 @@ front_start(struct device *dev, const Bh__DeviceConfig *config,
 	for (unsigned int q = 0; q < dev->nqueues; q++)
 		dev->queue_max[q] = (uint16_t)c->queue_sizes[q];
 	f->own_features = c->features;
+	f->not_offered = c->not_offered;
 	f->own_config = c->config.len > 0;
 	f->config_len = config_length(c->virtio_id);
 	if (f->own_config) {
@@ -144,10 +148,12 @@ keeps_record(const struct front *f)
 static uint64_t
 features_for_guest(const struct front *f)
 {
-	uint64_t features = f->far_features & ~NOT_OFFERED;
+	uint64_t features = f->far_features & ~(NOT_OFFERED | f->not_offered);
 
 	if (f->dev->virtio_id == NET)
 		features &= ~NET_NOT_OFFERED;
+	if (f->dev->virtio_id == BLK)
+		features &= ~BLK_NOT_OFFERED;
 	if (f->dev->virtio_id == FS)
 		features &= ~FS_NOT_OFFERED;
 	/* A packed ring does not say how far it was, the record does. */

@@ -71,6 +71,7 @@ struct front {
 
 	/* Of the configuration */
 	uint64_t own_features;	/* beside the back end's */
+	uint64_t not_offered;	/* by the user's wish */
 	bool own_config, listens, packed;
 	uint64_t patience;	/* ns */
 
