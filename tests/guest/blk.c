@@ -317,7 +317,8 @@ void guest_main(void)
 		batch("packed-batch", F_PACKED);
 		batch("packed-batch-event", F_PACKED | F_EVENT_IDX);
 	}
-	cache_mode();
+	if (!cmdline_has("no-cache-mode"))
+		cache_mode();
 	framing();
 	get_id();
 	discard();
