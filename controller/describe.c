@@ -316,6 +316,21 @@ write_oem_strings(struct part *p, const char *name,
 		text(p, name, platform->oem_strings[i]);
 }
 
+/* "[256,64]". */
+static void
+write_queue_sizes(struct part *p, const char *name,
+    const struct generic_spec *generic)
+{
+	char s[8 * SPEC_MAX_QUEUES];
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < generic->nqueues; i++)
+		at += (size_t)snprintf(s + at, sizeof(s) - at, "%s%u",
+		    i == 0 ? "[" : ",", generic->queue_sizes[i]);
+	if (at > 0)
+		made(p, name, "%s]", s);
+}
+
 static void
 write_topology(struct part *p, const char *name, const struct topology_spec *t)
 {
@@ -395,6 +410,12 @@ write_value(struct part *p, const struct sub_option *sub, const void *object,
 	case SUB_OEM_STRINGS:
 		write_oem_strings(p, sub->name, object);
 		return;
+	case SUB_DEVICE_TYPE:
+		made(p, sub->name, "%u", *(const uint32_t *)(const void *)at);
+		return;
+	case SUB_QUEUE_SIZES:
+		write_queue_sizes(p, sub->name, object);
+		return;
 	case SUB_GUARD_IPS:	/* as the next */
 	case SUB_PUBLISH:	/* not Cloud Hypervisor's: vm.info has no word */
 	case SUB_TAP_FDS:	/* a number says nothing outside of here */
@@ -413,6 +434,19 @@ planned(const struct vm_plan *plan, const struct option_row *row, uint32_t n)
 		{ "console", PROC_CONSOLE },
 	};
 
+	static const struct { const char *option; enum plan_front front; }
+	fronts[] = {
+		{ "disk", FRONT_DISK }, { "net", FRONT_NET }, { "fs", FRONT_FS },
+		{ "generic-vhost-user", FRONT_GENERIC },
+	};
+
+	for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++)
+		for (uint32_t k = 0; strcmp(fronts[i].option, row->name) == 0 &&
+		    k < plan->ndevices; k++)
+			if (plan->devices[k].kind == PROC_FRONT &&
+			    plan->devices[k].front == fronts[i].front &&
+			    plan->devices[k].index == n)
+				return &plan->devices[k];
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		for (uint32_t k = 0; strcmp(kinds[i].option, row->name) == 0 &&
 		    k < plan->ndevices; k++)
