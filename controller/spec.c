@@ -325,6 +325,7 @@ check_vhost_net(const struct net_spec *n, struct spec_error *err)
 {
 	struct span socket = span_of(n->vhost.socket);
 	const char *what = n->tap != NULL ? "tap" : n->nfds != 0 ? "fd" :
+	    n->user ? "user" : n->guard == NET_GUARD_ON ? "guard" :
 	    n->ip.len != 0 ? "ip" : n->mask.len != 0 ? "mask" :
 	    n->host_mac.given ? "host_mac" :
 	    n->limit.bw.size != 0 ? "bw_size" :
