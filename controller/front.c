@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "controller/config.h"
 #include "controller/life.h"
 #include "controller/requests.h"
 #include "controller/supervise.h"
@@ -163,7 +164,10 @@ have_opener(struct vm *vm)
 		return true;
 	vm->connector = child_new(vm, PROC_OPENER, NULL);
 	vm->connector->spare = true;
-	return child_spawn(vm->connector, NULL, NULL, 0) == 0;
+	if (child_spawn(vm->connector, NULL, NULL, 0) != 0)
+		return false;
+	config_send_opener(vm->connector);
+	return true;
 }
 
 /* The opener goes when nobody waits for it any more. */
