@@ -216,7 +216,7 @@ take_bytes(int from, void *to, size_t len, int *fd)
 static bool
 receive_answer(struct front *f, int *fd, const char **why)
 {
-	bool fd_due = f->expect.request == FRONT_GET_INFLIGHT_FD;
+	bool fd_due = f->expect.request == VHU_GET_INFLIGHT_FD;
 
 	for (;;) {
 		uint32_t head = VHU_HEADER_SIZE;

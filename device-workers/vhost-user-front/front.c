@@ -142,7 +142,7 @@ in_order(const struct front *f)
 static bool
 keeps_record(const struct front *f)
 {
-	return (f->protocol_features >> FRONT_PF_INFLIGHT_SHMFD & 1) != 0;
+	return (f->protocol_features >> VHU_PF_INFLIGHT_SHMFD & 1) != 0;
 }
 
 static uint64_t

@@ -12,9 +12,6 @@
 
 #include "device-workers/vhost-user/wire.h"
 
-#define FRONT_GET_INFLIGHT_FD 31u
-#define FRONT_SET_INFLIGHT_FD 32u
-#define FRONT_PF_INFLIGHT_SHMFD 12
 
 /* Of GET_INFLIGHT_FD and SET_INFLIGHT_FD. */
 struct front_inflight {

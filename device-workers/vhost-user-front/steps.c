@@ -64,7 +64,7 @@ refuse(struct front *f, const char *why)
 /* ---- greeting ----------------------------------------------------------------- */
 
 #define WANTED_PF (1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD |	\
-	1ull << VHU_PF_REPLY_ACK | 1ull << FRONT_PF_INFLIGHT_SHMFD |	\
+	1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_INFLIGHT_SHMFD |	\
 	1ull << VHU_PF_RESET_DEVICE | 1ull << VHU_PF_CONFIGURE_MEM_SLOTS)
 #define CONFIG_PF (1ull << VHU_PF_CONFIG | 1ull << VHU_PF_BACKEND_REQ)
 
@@ -94,7 +94,7 @@ take_pf(struct front *f, int fd)
 	    (f->own_config ? 0 : CONFIG_PF));
 	/* The rings are with us already, and stay. */
 	if (f->known && f->relay)
-		f->protocol_features &= ~(1ull << FRONT_PF_INFLIGHT_SHMFD);
+		f->protocol_features &= ~(1ull << VHU_PF_INFLIGHT_SHMFD);
 	return true;
 }
 
@@ -384,7 +384,7 @@ send_inflight(struct front *f, struct out *out)
 		.queue_size = (uint16_t)entries(f),
 	};
 
-	if (!PF(f, FRONT_PF_INFLIGHT_SHMFD) || f->inflight_open)
+	if (!PF(f, VHU_PF_INFLIGHT_SHMFD) || f->inflight_open)
 		return false;
 	out->inflight = want;
 	out->body = &out->inflight;
@@ -411,7 +411,7 @@ take_inflight(struct front *f, int fd)
 static bool
 give_inflight(struct front *f, struct out *out)
 {
-	if (!PF(f, FRONT_PF_INFLIGHT_SHMFD) || !f->inflight_open)
+	if (!PF(f, VHU_PF_INFLIGHT_SHMFD) || !f->inflight_open)
 		return false;
 	out->inflight = f->inflight;
 	out->body = &out->inflight;
@@ -517,9 +517,9 @@ static const struct step start[] = {
 	{ VHU_SET_FEATURES, 0, false, NULL, send_features, NULL },
 	MEMORY_STEPS,
 	{ VHU_SET_LOG_BASE, 8, false, NULL, send_log, take_log },
-	{ FRONT_GET_INFLIGHT_FD, FRONT_INFLIGHT_WIRE, false, NULL, send_inflight,
+	{ VHU_GET_INFLIGHT_FD, FRONT_INFLIGHT_WIRE, false, NULL, send_inflight,
 	    take_inflight },
-	{ FRONT_SET_INFLIGHT_FD, 0, false, NULL, give_inflight, NULL },
+	{ VHU_SET_INFLIGHT_FD, 0, false, NULL, give_inflight, NULL },
 	{ VHU_SET_VRING_NUM, 0, false, queues, send_num, ring_taken },
 	{ VHU_SET_VRING_BASE, 0, false, queues, send_base, ring_taken },
 	{ VHU_SET_VRING_ADDR, 0, false, queues, send_addr, ring_taken },

@@ -351,7 +351,7 @@ int
 main(void)
 {
 	static const struct kind kinds[] = {
-		{ "bulkhead-vhost-user-blk", false, false },
+		{ "bulkhead-vhost-user-blk", false, true },
 		{ "qemu-storage-daemon", true, false },
 	};
 	const char *tmp = getenv("TMPDIR");
