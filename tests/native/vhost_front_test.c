@@ -363,16 +363,17 @@ main(void)
 		return 1;
 	snprintf(socket_path, sizeof(socket_path), "%s/s", dir);
 	snprintf(disk_path, sizeof(disk_path), "%s/d", dir);
-	fd = open(disk_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (fd < 0 || ftruncate(fd, DISK) < 0)
-		return 1;
-	close(fd);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (kinds[i].qemu && access("/usr/bin/qemu-storage-daemon", X_OK) != 0)
 			continue;
+		/* One each: I/O of the killed may go on for a moment. */
+		fd = open(disk_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+		if (fd < 0 || ftruncate(fd, DISK) < 0)
+			return 1;
+		close(fd);
 		test_kind(&kinds[i]);
+		(void)unlink(disk_path);
 	}
-	(void)unlink(disk_path);
 	(void)unlink(socket_path);
 	(void)rmdir(dir);
 	return finish();
