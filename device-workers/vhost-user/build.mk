@@ -18,9 +18,10 @@ bulkhead-vhost-user-net_SRCS = device-workers/vhost-user/net.c $(NET_BACKEND_SRC
 	$(NET_SRCS) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-net_POLICY := device-workers/vhost-user/net_policy.c
 
-NATIVE_TESTS += vhost_user vhost_user_inflight
+NATIVE_TESTS += vhost_user vhost_user_inflight vhost_user_lies
 VHU_FRONT_SRCS := tests/native/vhu_front.c
 native_vhost_user_SRCS := tests/native/vhost_user_test.c $(VHU_FRONT_SRCS)
+native_vhost_user_lies_SRCS := tests/native/vhost_user_lies_test.c $(VHU_FRONT_SRCS)
 native_vhost_user_inflight_SRCS := tests/native/vhost_user_inflight_test.c $(VHU_FRONT_SRCS)
 
 FUZZERS += vhost_user

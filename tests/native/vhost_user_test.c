@@ -218,6 +218,161 @@ changes_memory(void)
 	return true;
 }
 
+/* The one byte of an answer that says whether it worked. */
+static int
+state_fd(uint32_t direction, uint32_t phase, int fd)
+{
+	const uint32_t payload[2] = { direction, phase };
+	struct packet answer;
+
+	if (!post(VHU_SET_DEVICE_STATE_FD, 0, payload, 8, &fd, 1) ||
+	    !recv_all(&answer, sizeof(answer.header) + 8) ||
+	    (answer.payload.u64 & VHU_VRING_NO_FD) == 0)
+		return -1;
+	return (int)(answer.payload.u64 & 0xff);
+}
+
+static int
+check_state(void)
+{
+	struct packet answer;
+
+	return ask(VHU_CHECK_DEVICE_STATE, NULL, 0, &answer) ?
+	    (int)answer.payload.u64 : -1;
+}
+
+/* Send @len bytes as a state to load: what CHECK_DEVICE_STATE says of it. */
+static int
+load_state(const void *state, size_t len)
+{
+	int pipe_fd[2], rc;
+	bool sent;
+
+	if (pipe(pipe_fd) != 0)
+		return -1;
+	rc = state_fd(1, 0, pipe_fd[0]);
+	close(pipe_fd[0]);
+	sent = write(pipe_fd[1], state, len) == (ssize_t)len;
+	close(pipe_fd[1]);
+	return rc != 0 || !sent ? -1 : check_state();
+}
+
+static bool
+moves_its_state(void)
+{
+	static uint8_t large[60000];
+	const uint32_t index[2] = { 0, 0 };
+	struct packet answer;
+	uint8_t state[64];
+	ssize_t n;
+	int p[2];
+
+	MUST(all_up() && pipe(p) == 0);
+	MUST(state_fd(0, 0, p[1]) == 1);	/* the ring runs */
+	MUST(ask(VHU_GET_VRING_BASE, index, 8, &answer));
+	MUST(state_fd(2, 0, p[1]) == 1);
+	MUST(state_fd(0, 1, p[1]) == 1);
+	MUST(state_fd(0, 0, t.kick) == 1);
+	MUST(check_state() == 1);		/* of nothing */
+	MUST(state_fd(0, 0, p[1]) == 0);
+	close(p[1]);
+	n = read(p[0], state, sizeof(state));
+	MUST(n >= 16 && read(p[0], large, 1) == 0);
+	close(p[0]);
+	MUST(check_state() == 0);
+	MUST(load_state(state, (size_t)n) == 0);
+	MUST(load_state(state, (size_t)n - 1) == 1);
+	MUST(load_state(large, sizeof(large)) == 1);
+	MUST(load_state(large, 16) == 1);
+	/* Asked before the end of it has come. */
+	MUST(pipe(p) == 0 && state_fd(1, 0, p[0]) == 0);
+	MUST(write(p[1], state, (size_t)n) == n);
+	MUST(check_state() == 1);
+	close(p[0]);
+	close(p[1]);
+	/* One that nobody reads, of a device that is needed again. */
+	MUST(pipe(p) == 0 && state_fd(0, 0, p[1]) == 0);
+	MUST(start_ring(0) && request(0, 0, 512) == 0);
+	close(p[0]);
+	close(p[1]);
+	return true;
+}
+
+static int
+status(void)
+{
+	struct packet answer;
+
+	return ask(VHU_GET_STATUS, NULL, 0, &answer) ? (int)answer.payload.u64 : -1;
+}
+
+static bool
+has_a_status(void)
+{
+	uint64_t count;
+
+	/* The ring before this one was overwritten while it ran. */
+	MUST(all_up() && status() == 0 && read(t.err, &count, 8) <= 8);
+	MUST(set_u64(VHU_SET_STATUS, 0x0f) == 0 && status() == 0x0f);
+	MUST(request(0, 0, 512) == 0);
+	/* A driver that breaks the rules is told on two ways. */
+	MUST(read(t.err, &count, 8) < 0);
+	t.ram[t.q.avail + 3] ^= 0x40;
+	MUST(write(t.kick, &(uint64_t){ 1 }, 8) == 8);
+	for (int i = 0; i < 500 && read(t.err, &count, 8) < 0; i++)
+		usleep(10000);
+	MUST(status() == (0x0f | 0x40));
+	MUST(set_u64(VHU_SET_STATUS, 0) == 0 && status() == 0);
+	drvq_init(&t.q, t.ram, RING, QUEUE, FEATURES);
+	MUST(start_ring(0) && request(0, 0, 512) == 0);
+	MUST(set_u64(VHU_SET_STATUS, 0x100) == 1);
+	return true;
+}
+
+/* A ring for whose requests nobody kicks. */
+static bool
+polls(void)
+{
+	const uint64_t none = VHU_VRING_NO_FD;
+
+	drvq_init(&t.q, t.ram, RING, QUEUE, FEATURES);
+	MUST(negotiate() && set_memory() && prepare_ring(0));
+	MUST(set(VHU_SET_VRING_KICK, &none, 8, NULL, 0) == 0);
+	MUST(set_vring(VHU_SET_VRING_ENABLE, 0, 1) == 0);
+	for (int i = 0; i < 20; i++)
+		MUST(request(0, 0, 512) == 0);
+	MUST(set_vring(VHU_SET_VRING_ENABLE, 0, 0) == 0);
+	queue_request(0, 0, 512);
+	MUST(await_request(100) == -1);
+	/* Enabled before it is started. */
+	drvq_init(&t.q, t.ram, RING, QUEUE, FEATURES);
+	MUST(negotiate() && set_memory());
+	MUST(set_vring(VHU_SET_VRING_ENABLE, 0, 1) == 0 && prepare_ring(0));
+	MUST(set_fd(VHU_SET_VRING_KICK, 0, t.kick) == 0);
+	MUST(request(0, 0, 512) == 0);
+	return true;
+}
+
+/* Requests of features that it has not: an answer, where one was asked for. */
+static bool
+refuses_what_it_has_not(void)
+{
+	static const uint32_t others[] = { 0, 19, 20, 22, 23, 26, 27, 28, 29, 30,
+		33, 35, 41, 44, 60, 1000, UINT32_MAX };
+	static const uint8_t payload[40];
+	struct packet answer;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		MUST(negotiate());
+		MUST(set(others[i], payload, i % 2 ? 40 : 0, NULL, 0) == 1);
+		MUST(set(others[i], payload, 8, &t.kick, 1) == 1);
+		MUST(ask(VHU_GET_FEATURES, NULL, 0, &answer));
+		MUST(post(others[i], 0, payload, 8, NULL, 0));
+		MUST(!recv_all(&answer, 1));
+	}
+	return serves();
+}
+
 /* ---- lies --------------------------------------------------------------------- */
 
 /* Refused (1) or hung up (-1), but never done. */
@@ -465,6 +620,10 @@ main(int argc, char **argv)
 	result(reads_and_writes(), "reads and writes");
 	result(tells_its_configuration(), "configuration space, queues, memory slots");
 	result(stops_and_goes_on(), "a ring stops where it stands, and goes on");
+	result(moves_its_state(), "the device's state, saved and loaded");
+	result(has_a_status(), "device status; a broken ring is told");
+	result(polls(), "a ring without kicks, a ring enabled early");
+	result(refuses_what_it_has_not(), "requests of features that are not there");
 	result(comes_back(), "fifty front ends, one after the other");
 	result(logs_dirty_pages(), "dirty pages are logged while it is asked for");
 	result(changes_memory(), "memory comes and goes under a running ring");

@@ -183,10 +183,13 @@ set_memory(void)
 bool
 prepare_ring(uint32_t base)
 {
-	MUST(set_vring(VHU_SET_VRING_NUM, 0, QUEUE) == 0);
-	MUST(set_vring(VHU_SET_VRING_BASE, 0, base) == 0);
-	MUST(set_addr(0, UVA + t.q.desc, UVA + t.q.avail, UVA + t.q.used) == 0);
-	MUST(set_fd(VHU_SET_VRING_CALL, 0, t.call) == 0);
+	const uint32_t r = t.ring;
+
+	MUST(set_vring(VHU_SET_VRING_NUM, r, t.q.size) == 0);
+	MUST(set_vring(VHU_SET_VRING_BASE, r, base) == 0);
+	MUST(set_addr(r, UVA + t.q.desc, UVA + t.q.avail, UVA + t.q.used) == 0);
+	MUST(set_fd(VHU_SET_VRING_CALL, r, t.call) == 0);
+	MUST(set_fd(VHU_SET_VRING_ERR, r, t.err) == 0);
 	return true;
 }
 
@@ -194,8 +197,8 @@ bool
 start_ring(uint32_t base)
 {
 	MUST(prepare_ring(base));
-	MUST(set_fd(VHU_SET_VRING_KICK, 0, t.kick) == 0);
-	MUST(set_vring(VHU_SET_VRING_ENABLE, 0, 1) == 0);
+	MUST(set_fd(VHU_SET_VRING_KICK, t.ring, t.kick) == 0);
+	MUST(set_vring(VHU_SET_VRING_ENABLE, t.ring, 1) == 0);
 	return true;
 }
 
@@ -203,7 +206,8 @@ bool
 all_up(void)
 {
 	drvq_init(&t.q, t.ram, RING, QUEUE, FEATURES | t.more_features);
-	return negotiate() && set_memory() && start_ring(0);
+	return negotiate() && set_memory() &&
+	    start_ring(t.q.packed ? 0x80008000 : 0);
 }
 
 /* ---- set-up ------------------------------------------------------------------- */
@@ -224,6 +228,7 @@ front_set_up(size_t disk_size)
 	t.log_fd = memfd_create("log", MFD_CLOEXEC);
 	t.kick = eventfd(0, EFD_CLOEXEC);
 	t.call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t.err = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	MUST(ftruncate(t.ram_fd, RAM) == 0 && ftruncate(t.log_fd, 4096) == 0);
 	t.ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, t.ram_fd, 0);
 	t.log = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, t.log_fd, 0);

@@ -25,7 +25,8 @@
 	1ull << VIRTIO_F_INDIRECT_DESC)
 
 extern struct vhu_front {
-	int conn, ram_fd, log_fd, kick, call;
+	int conn, ram_fd, log_fd, kick, call, err;
+	uint32_t ring;			/* number of the one that there is */
 	uint8_t *ram, *log;
 	struct drvq q;
 	pid_t pid;
