@@ -14,6 +14,7 @@ static const char usage[] =
     "usage: bulkheadctl audit VM [--full | --json] [--check] [--no-probe]\n"
     "       bulkheadctl audit --diff A B\n"
     "       bulkheadctl audit --policy KIND\n"
+    "       bulkheadctl audit --trace SECONDS VM\n"
     "\n"
     "  What each process of a running VM can do, by what the kernel says of it, and\n"
     "  whether that is what this build declares. VM is its controller's pid.\n"
@@ -26,12 +27,15 @@ static const char usage[] =
     "  --diff A B        compare two looks, each a VM or a file of --json;\n"
     "                    exit status 0: the same, 1: not\n"
     "  --policy KIND     a kind of process: its policy with reasons, or \"all\"\n"
+    "  --trace SECONDS   count the system calls that each process makes (by BPF),\n"
+    "                    and list those that are allowed and were not made\n"
     "\n"
     "  Root reads filters back from the kernel. Another user gets what is readable:\n"
     "  \"comparison needs root\", and --check exits with 3.\n";
 
 struct options {
 	const char *vm, *other, *policy;
+	unsigned int seconds;	/* --trace, 0: not asked */
 	bool full, json, check, diff, no_probe;
 };
 
@@ -124,6 +128,11 @@ audit_vm(const struct options *o)
 		    "(a process that runs bulkhead)" : rc == -ESRCH ?
 		    "no such process" : strerror(-rc));
 	}
+	if (o->seconds > 0) {
+		rc = audit_calls(&a, o->seconds);
+		audit_free(&a);
+		return rc;
+	}
 	result = audit_result(&a);
 	if (o->json) {
 		text = audit_json(&a);
@@ -138,6 +147,16 @@ audit_vm(const struct options *o)
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return bad("standard output", "cannot be written");
 	return o->check ? (int)result : 0;
+}
+
+static bool
+parse_seconds(const char *text, unsigned int *seconds)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	*seconds = (unsigned int)n;
+	return end != text && *end == '\0' && n > 0 && n <= 86400;
 }
 
 static int
@@ -158,7 +177,10 @@ parse(int argc, char **argv, struct options *o)
 			o->diff = true;
 		else if (strcmp(w, "--policy") == 0 && i + 1 < argc)
 			o->policy = argv[++i];
-		else if (w[0] == '-')
+		else if (strcmp(w, "--trace") == 0) {
+			if (i + 1 >= argc || !parse_seconds(argv[++i], &o->seconds))
+				return bad(w, "for how many seconds? (1 to 86400)");
+		} else if (w[0] == '-')
 			return bad(w, strcmp(w, "--policy") == 0 ?
 			    "names no kind" : "unknown option");
 		else if (o->vm == NULL)

@@ -52,7 +52,7 @@ enum audit_limit { LIMIT_FSIZE, LIMIT_NPROC, LIMIT_NOFILE, LIMIT_CORE, LIMIT_AS,
 extern const char *const audit_limit_names[LIMIT_COUNT];
 
 /* yes, no, or not known: from a probe that may not be possible. */
-enum tri { TRI_UNKNOWN, TRI_NO, TRI_YES };
+enum answer { ANSWER_UNKNOWN, ANSWER_NO, ANSWER_YES };
 
 struct audit_fd {
 	uint32_t nr;
@@ -80,7 +80,7 @@ struct audit_task {
 	uint8_t calls[AUDIT_LAST_NR];	/* enum audit_call */
 	unsigned int ncalls, nbound;
 	/* by the probe */
-	enum tri landlock, mdwe, dumpable, parent_death;
+	enum answer landlock, mdwe, dumpable, parent_death;
 	int probe_error;	/* positive errno where it could not be made */
 };
 
@@ -96,7 +96,7 @@ struct audit_maps {
 	uint64_t ram_read, ram_write;	/* bytes of guest memory */
 	unsigned int wx;	/* mappings writable and executable */
 	unsigned int foreign_exec;	/* executable, neither program nor vdso */
-	enum tri sealed_code;	/* program's code under mseal */
+	enum answer sealed_code;	/* program's code under mseal */
 };
 
 struct audit_elf {
@@ -221,6 +221,12 @@ char *audit_json(const struct audit *a);
  * 0 none, 1 some, 2 a bad argument.
  */
 int audit_diff(const char *a, const char *b);
+
+/*
+ * Count system calls for @seconds, and print them with those that were allowed and not
+ * made. 0, or 3 with the reason on standard error: no program can be attached here.
+ */
+int audit_calls(const struct audit *a, unsigned int seconds);
 
 /* Print a policy with its reasons. 0, or 2: there is no such kind. */
 int audit_policy(const char *kind);

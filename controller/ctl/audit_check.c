@@ -289,7 +289,7 @@ check_maps(struct audit *a, const struct audit_process *p)
 	if (m->ram_read > 0 && p->known->policy.ram == SB_RAM_NONE)
 		wrong(a, p, "guest memory", "%llu bytes readable",
 		    (unsigned long long)m->ram_read);
-	if (m->sealed_code != TRI_YES)
+	if (m->sealed_code != ANSWER_YES)
 		note(a, p, "mseal", "its code and constants are not sealed (Linux 6.10)");
 }
 
@@ -345,22 +345,22 @@ check_probe(struct audit *a, const struct audit_process *p, const struct audit_t
 		    !a->probe ? "--no-probe" : strerror(t->probe_error));
 		return;
 	}
-	if (domain && t->landlock != TRI_YES)
+	if (domain && t->landlock != ANSWER_YES)
 		wrong(a, p, "Landlock", "thread %d can open its root directory",
 		    (int)t->tid);
-	if (t->mdwe == TRI_UNKNOWN)
+	if (t->mdwe == ANSWER_UNKNOWN)
 		note(a, p, "MDWE", "not there (Linux 6.3)");
-	else if (t->mdwe == TRI_NO)
+	else if (t->mdwe == ANSWER_NO)
 		wrong(a, p, "MDWE", "thread %d: not set", (int)t->tid);
 	if (jail_of(p) == SB_JAIL_SPAWNER)
 		return;
-	if (t->dumpable != TRI_NO)
+	if (t->dumpable != ANSWER_NO)
 		wrong(a, p, "dumpable", "thread %d: can be traced and dumped",
 		    (int)t->tid);
 	if (jail_of(p) == SB_JAIL_CONTROLLER)
 		return;
 	/* The process dies as a whole: its leader's setting is for all. */
-	if (leader && t->parent_death != TRI_YES)
+	if (leader && t->parent_death != ANSWER_YES)
 		wrong(a, p, "parent death", "outlives the spawner");
 }
 

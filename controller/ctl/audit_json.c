@@ -29,9 +29,9 @@ text(const char *s)
 }
 
 static json_t *
-tri(enum tri t)
+tri(enum answer t)
 {
-	return t == TRI_UNKNOWN ? json_null() : json_boolean(t == TRI_YES);
+	return t == ANSWER_UNKNOWN ? json_null() : json_boolean(t == ANSWER_YES);
 }
 
 static void

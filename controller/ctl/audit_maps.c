@@ -69,9 +69,9 @@ take_flags(struct audit_process *p, const struct mapping *m, const char *flags)
 	if (m->mode[1] == 'w' || strcmp(m->name, p->exe) != 0)
 		return;
 	if (strstr(flags, " sl") == NULL)
-		p->maps.sealed_code = TRI_NO;
-	else if (p->maps.sealed_code == TRI_UNKNOWN)
-		p->maps.sealed_code = TRI_YES;
+		p->maps.sealed_code = ANSWER_NO;
+	else if (p->maps.sealed_code == ANSWER_UNKNOWN)
+		p->maps.sealed_code = ANSWER_YES;
 }
 
 void

@@ -118,10 +118,10 @@ call(const struct probe *pr, long nr, uint64_t a, uint64_t b, uint64_t c)
 	return (long)r.rax;
 }
 
-static enum tri
-answer(long rc, long want)
+static enum answer
+answer_of(long rc, long want)
 {
-	return rc == -EIO ? TRI_UNKNOWN : rc == want ? TRI_YES : TRI_NO;
+	return rc == -EIO ? ANSWER_UNKNOWN : rc == want ? ANSWER_YES : ANSWER_NO;
 }
 
 static void
@@ -135,19 +135,19 @@ ask(const struct probe *pr, struct audit_task *t)
 		return;
 	rc = call(pr, SYS_openat, (uint64_t)AT_FDCWD, pr->scratch,
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	t->landlock = answer(rc, -EACCES);
+	t->landlock = answer_of(rc, -EACCES);
 	if (rc >= 0)
 		(void)call(pr, SYS_close, (uint64_t)rc, 0, 0);
 	rc = call(pr, SYS_prctl, PR_GET_MDWE, 0, 0);
-	t->mdwe = rc == -EINVAL ? TRI_UNKNOWN :	/* before 6.3 */
-	    rc > 0 ? TRI_YES : TRI_NO;
-	t->dumpable = answer(call(pr, SYS_prctl, PR_GET_DUMPABLE, 0, 0), 0);
-	t->dumpable = t->dumpable == TRI_YES ? TRI_NO :
-	    t->dumpable == TRI_NO ? TRI_YES : TRI_UNKNOWN;
+	t->mdwe = rc == -EINVAL ? ANSWER_UNKNOWN :	/* before 6.3 */
+	    rc > 0 ? ANSWER_YES : ANSWER_NO;
+	t->dumpable = answer_of(call(pr, SYS_prctl, PR_GET_DUMPABLE, 0, 0), 0);
+	t->dumpable = t->dumpable == ANSWER_YES ? ANSWER_NO :
+	    t->dumpable == ANSWER_NO ? ANSWER_YES : ANSWER_UNKNOWN;
 	rc = call(pr, SYS_prctl, PR_GET_PDEATHSIG, pr->scratch, 0);
 	if (rc == 0 && move(pr, text, false)) {
 		memcpy(&sig, text, sizeof(sig));
-		t->parent_death = sig == SIGKILL ? TRI_YES : TRI_NO;
+		t->parent_death = sig == SIGKILL ? ANSWER_YES : ANSWER_NO;
 	}
 }
 

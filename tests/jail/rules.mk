@@ -81,3 +81,8 @@ JAILED := $(foreach p,$(PROGRAMS),$(if $($(p)_POLICY),$(p))) spawner
 policies: $(addprefix $(BUILD)/host/genfilter-,$(JAILED))
 	@for t in $^; do $$t --list; done
 .PHONY: policies
+
+# What the filters cost a call: for people, with figures in docs/audit.md.
+$(TWIN_DIR)/filter-cost: $(call objs,tests/bench/filter.c sandbox/known.c) $(KNOWN_OBJS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^
