@@ -5,6 +5,7 @@
  * only passed on here: which file has it is the controller's choice.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -12,6 +13,20 @@
 #include "device-workers/blk/blk_image.h"
 #include "device-workers/lib/device.h"
 #include "ipc/log.h"
+
+/* The unit of O_DIRECT on @fd: what the kernel says (Linux 6.1), or a sector. */
+static uint32_t
+direct_unit(int fd, uint32_t sector)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) != 0 ||
+	    (stx.stx_mask & STATX_DIOALIGN) == 0 ||
+	    stx.stx_dio_offset_align < sector ||
+	    stx.stx_dio_mem_align > stx.stx_dio_offset_align)
+		return sector;
+	return stx.stx_dio_offset_align;
+}
 
 static int
 adopt(struct blk_image_disk *disk, const Bh__BlkConfig *c, unsigned int i,
@@ -33,7 +48,8 @@ adopt(struct blk_image_disk *disk, const Bh__BlkConfig *c, unsigned int i,
 		.size = size,
 		.device = st.st_dev,
 		.inode = st.st_ino,
-		.align = c->direct ? c->block_size : 1,
+		.align = c->direct ?
+		    direct_unit(FD_BACKEND + (int)i, c->block_size) : 1,
 		.block = S_ISBLK(st.st_mode),
 		.readonly = readonly,
 	};

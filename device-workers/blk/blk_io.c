@@ -531,7 +531,8 @@ quick(struct blk *b, struct blk_io *io, unsigned int q)
 	if (type == VIRTIO_BLK_T_IN) {
 		n = preadv(b->be.fd, &chain->iov[1], (int)data, (off_t)offset);
 	} else {
-		if (!writeback(b) || b->image.raw)
+		if (!writeback(b) || (b->image.raw &&
+		    blk_image_guards(b->image.img, offset, len)))
 			return false;
 		b->dirty = true;
 		n = pwritev2(b->be.fd, &chain->iov[1], (int)data,

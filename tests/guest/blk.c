@@ -253,6 +253,40 @@ static void read_only(void)
 	end();
 }
 
+/* A disk whose format was guessed stays raw, whatever is written to it. */
+static void guard(void)
+{
+	static const char *const headers[] = {
+		"QFI\xfb", "vhdxfile", "KDMV", "COWD", "# Disk DescriptorFile",
+		"conectix", "\n#\n  version=1\n", "LUKS\xba\xbe",
+	};
+	uint8_t *data = alloc(PAGE, PAGE), *in = alloc(PAGE, PAGE);
+
+	begin("guard");
+	check(blk_restart(&blk, F_INDIRECT));
+	blk_pattern(data, PAGE, 5);
+	check(blk_do(&blk, BLK_OUT, 0, data, PAGE) == BLK_OK);
+	for (unsigned int i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		uint32_t len = i % 2 ? 512 : PAGE;
+
+		memset(in, 0, PAGE);
+		memcpy(in, headers[i], strlen(headers[i]));
+		check_eq(blk_do(&blk, BLK_OUT, 0, in, len), BLK_IOERR);
+		check(blk_do(&blk, BLK_IN, 0, in, 512) == BLK_OK);
+		check(memcmp(in, data, 512) == 0);
+	}
+	memset(in, 0, PAGE);
+	memcpy(in, "QFI\xfb", 4);
+	check(blk_do(&blk, BLK_OUT, 1, in, 512) == BLK_OK);
+	check(blk_do(&blk, BLK_OUT, 8, in, PAGE) == BLK_OK);
+	memcpy(in, "conectix", 8);
+	check_eq(blk_do(&blk, BLK_OUT, blk.capacity - 1, in, 512), BLK_IOERR);
+	check(blk_do(&blk, BLK_OUT, blk.capacity - 2, in, 512) == BLK_OK);
+	check(blk_works(&blk, 0));
+	check(blk_works(&blk, (uint32_t)blk.capacity - 1));
+	end();
+}
+
 static void queues(void)
 {
 	static struct vq more[8];
@@ -300,6 +334,10 @@ void guest_main(void)
 	end();
 	if (cmdline_has("readonly")) {
 		read_only();
+		return;
+	}
+	if (cmdline_has("guarded")) {
+		guard();
 		return;
 	}
 	read_write("split", 0);

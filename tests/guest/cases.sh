@@ -70,6 +70,32 @@ t_blk_readonly() {
 	expect "the image is as it was" [ "$(sha256sum <a)" = "$sum" ]
 }
 
+# A disk that is found to be raw, and what is never looked at.
+t_blk_guard() {
+	disk a 4M
+	start 40 blk "guarded" --disk path=a
+	finish
+	verdicts
+	expect "powers off, status 0" [ "$status" = 0 ]
+	expect "the image is still raw" [ "$(qemu-img info a | sed -n 's/^file format: //p')" = raw ]
+	expect "and says why" grep -q "image of another format; --disk image_type=raw allows it" stderr
+}
+
+# In memory: without a flush feature each write of the guest is made durable.
+t_blk_images() {
+	local format d
+	command -v qemu-img >/dev/null || { ok "# SKIP no qemu-img"; return; }
+	d=$(mktemp -d "$([ ! -w /dev/shm ] || echo /dev/shm/)bulkhead-images.XXXXXX")
+	for format in qcow2 vhdx vpc; do
+		qemu-img create -q -f $format $([ $format != vpc ] || echo -o subformat=fixed,force_size=on) "$d/$format" 4M
+		guest blk "sectors=8192" --disk path="$d/$format"
+		[ $format = vpc ] || expect "$format: qemu-img check" qemu-img check -q -f $format "$d/$format"
+		qemu-io -r -f $format -c 'read -v 4096 16' "$d/$format" >read
+		expect "$format: what the guest wrote" grep -q bulkheadz read
+	done
+	rm -r "$d"
+}
+
 t_blk_queues() {
 	disk a 4M
 	guest blk "" --cpus boot=4 --disk path=a,num_queues=4,queue_size=256
