@@ -21,6 +21,9 @@ fuzz_net_SRCS := tests/fuzz/net_fuzz.c $(NET_SRCS) $(DEVICE_TEST_SRCS)
 PROGRAMS += bulkhead-test-net
 bulkhead-test-net_SRCS := tests/native/net_test.c $(FAKEVM_SRCS)
 
+PROGRAMS += bulkhead-test-net-fail
+bulkhead-test-net-fail_SRCS := tests/native/net_fail_test.c $(FAKEVM_SRCS)
+
 PROGRAMS += bulkhead-test-net-stream
 bulkhead-test-net-stream_SRCS := tests/native/net_stream_test.c $(FAKEVM_SRCS)
 
