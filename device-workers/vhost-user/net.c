@@ -81,7 +81,10 @@ open_by_name(const char *name)
 static uint32_t
 offloads_of(int fd)
 {
-	static const unsigned int tries[] = {
+	const unsigned int uso = 0x60;	/* TUN_F_USO4 and 6: Linux 6.2 */
+	const unsigned int tries[] = {
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO |
+		    uso,
 		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO,
 		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
 		TUN_F_CSUM,

@@ -136,6 +136,23 @@ t_net_existing_tap() {
 	expect "the tap that was there stays" ip link show mine
 }
 
+# By name, which gives it the guest's address; then by fd, when the guest takes it over.
+t_net_macvtap() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP macvtaps need root"; return; }
+	ip link add v0 type veth peer name v1 && ip addr add 10.0.5.1/24 dev v1 &&
+		ip link add link v0 name mv0 address 52:54:00:00:00:56 type macvtap mode bridge ||
+		{ ok "# SKIP no macvtap in this kernel"; return; }
+	for i in v0 v1 mv0; do ip link set $i up; done
+	local device
+	device=/dev/tap$(ip -o link show mv0 | cut -d : -f 1)
+	[ -c "$device" ] || { ok "# SKIP no $device"; return; }
+	guest net "mac=87" --net "tap=mv0,mac=52:54:00:00:00:57,guard=on,guard_ips=[10.0.5.2]"
+	expect "it has the guest's address" sh -c 'ip link show mv0 | grep -q 52:54:00:00:00:57'
+	exec 9<>"$device"
+	guest net "mac=87" --net fd=9
+	exec 9>&-
+}
+
 # Three rings, ten frames of each kind. The persistent tap is as it was, afterwards.
 t_net_guard() {
 	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }

@@ -188,6 +188,10 @@ test_successor(void)
 	MUST(send(packets, want, 300, 0) == 300);
 	MUST(start(0, 0));
 	MUST(fakevm_load(&vm) == 0);
+	/* The driver shall tell the network where it is, and says that it has. */
+	MUST((vm.config[6] & 2) != 0);
+	MUST(command(3, 0, 0, 0) == 0);
+	MUST(fakevm_pump(&vm, 1000) >= 0 && (vm.config[6] & 2) == 0);
 	MUST(guest_gets(0, got, sizeof(got)) == 300);
 	MUST(memcmp(got, want, 300) == 0);
 	memcpy(vm.ram + TX + NET_HDR_SIZE, want, 300);

@@ -9,7 +9,7 @@
 
 # eth0: 4 pairs of queues and all offloads; eth1: a pair and none.
 host() {
-	time=2
+	time=1
 	[ -z "$FULL" ] || time=10
 	plain_ip=10.78.$subnet.1
 	iperf3 -s -p 5201 >iperf3.log 2>&1 &
@@ -68,7 +68,7 @@ guest() {
 		check "ping $a of every size" pings_of "$a" $sizes
 		check "iperf3 to $a" iperf "$a" -P 4
 		check "iperf3 from $a" iperf "$a" -P 4 -R
-		check "iperf3, UDP" iperf "$a" -u -b 20M -l 1400
+		[ -z "$(word full)" ] || check "iperf3, UDP" iperf "$a" -u -b 20M -l 1400
 	done
 	check "more than one queue was used" spread
 	check "dmesg is clean" dmesg_clean
