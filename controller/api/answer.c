@@ -388,6 +388,15 @@ print_object(struct text *t, const struct member *m, const Bh__ApiOption *o)
 	put(t, "}");
 }
 
+void
+answer_option(struct text *t, const Bh__ApiOption *option)
+{
+	const struct member *m = schema_member_of(option->option);
+
+	if (m != NULL)
+		print_object(t, m, option);
+}
+
 static void
 print_payload(struct text *t, const struct member *m, const struct gathered *g)
 {

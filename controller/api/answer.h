@@ -46,6 +46,9 @@ void answer_print(struct text *out, Bh__ApiVerb verb,
 /* ["Bad Request"], and up to two more; NULL ends the list. */
 void answer_errors(struct text *out, const char *const *texts, size_t n);
 
+/* The JSON object of one option: of a disk. Nothing, if it is in no table. */
+void answer_option(struct text *out, const Bh__ApiOption *option);
+
 /* One object of the event monitor, as Cloud Hypervisor prints it. */
 void answer_event(struct text *out, const Bh__ApiEvent *event);
 

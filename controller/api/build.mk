@@ -6,3 +6,11 @@ bulkhead-api_SRCS := controller/api/main.c controller/api/clients.c \
 	$(API_PURE_SRCS) $(CHILD_SRCS)
 bulkhead-api_POLICY := controller/api/api_policy.c
 bulkhead-api_LDLIBS := -lhttp_parser -ljansson
+
+API_FUZZ_SRCS = $(API_PURE_SRCS) $(PROTO_SRCS)
+FUZZERS += api_http api_json
+fuzz_api_http_SRCS = tests/fuzz/api_http_fuzz.c $(API_FUZZ_SRCS)
+fuzz_api_http_LDLIBS := -lhttp_parser -ljansson
+fuzz_api_json_SRCS = tests/fuzz/api_json_fuzz.c $(API_FUZZ_SRCS) \
+	controller/describe.c controller/plan.c $(OPTION_SRCS)
+fuzz_api_json_LDLIBS := -lhttp_parser -ljansson

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 PROGRAMS += bulkheadctl
+# The API's commands: they read devices as bulkhead does, and print them as its
+# api-worker does.
+REMOTE_SRCS = $(addprefix controller/ctl/,remote.c remote_http.c) \
+	controller/describe.c $(OPTION_SRCS) $(addprefix controller/api/,answer.c \
+	schema.c arena.c) ipc/errname.c
 AUDIT_SRCS := $(addprefix controller/ctl/audit,.c _find.c _proc.c _fd.c _maps.c _elf.c \
 	_trace.c _filter.c _probe.c _check.c _table.c _json.c _policy.c _peers.c _calls.c) \
 	sandbox/known.c sandbox/filter_model.c
-bulkheadctl_SRCS := controller/ctl/main.c controller/ctl/doctor.c \
+bulkheadctl_SRCS = controller/ctl/main.c controller/ctl/doctor.c \
 	controller/ctl/check_kvm.c controller/ctl/check_jail.c \
 	controller/ctl/check_host.c controller/ctl/stock_guest.c \
-	controller/ctl/probe.c $(AUDIT_SRCS) sandbox/notify.c
+	controller/ctl/probe.c $(AUDIT_SRCS) $(REMOTE_SRCS) sandbox/notify.c
 bulkheadctl_OBJS = $(KNOWN_OBJS)
 bulkheadctl_LDLIBS := -ljansson -lbpf -lelf -lz
 

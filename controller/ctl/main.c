@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bulkheadctl: for the person who runs VMs. Today it has two commands, doctor and audit;
- * the others speak to a VM's API socket, which there is not yet.
+ * bulkheadctl: for the person who runs VMs. doctor looks at the host, audit at a
+ * running VM from outside; the others (remote.c) speak to a VM's API socket.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,12 +9,14 @@
 #include "build_id.h"
 #include "controller/ctl/audit.h"
 #include "controller/ctl/doctor.h"
+#include "controller/ctl/remote.h"
 
 #define EXIT_USAGE 2
 
 static const char usage[] =
     "usage: bulkheadctl doctor [--stock-guests]\n"
     "       bulkheadctl audit VM | --diff A B | --policy KIND\n"
+    "       bulkheadctl --api-socket <path> COMMAND\n"
     "\n"
     "  doctor            what of this host Bulkhead can use, a line an item:\n"
     "                      ok       it is there\n"
@@ -29,16 +31,6 @@ static const char usage[] =
     "                    bulkheadctl audit --help\n"
     "\n"
     "  --help, --version\n";
-
-/* Commands of Cloud Hypervisor's ch-remote, which come with the API. */
-static const char *const later[] = {
-	"add-device", "add-disk", "add-fs", "add-net", "add-pmem",
-	"add-user-device", "add-vdpa", "add-vsock", "boot", "coredump", "counters",
-	"create", "delete", "info", "nmi", "pause", "ping", "power-button", "reboot",
-	"receive-migration", "remove-device", "resize", "resize-disk",
-	"resize-zone", "restore", "resume", "send-migration", "shutdown",
-	"shutdown-vmm", "snapshot",
-};
 
 static int
 fail_usage(const char *what, const char *word)
@@ -75,6 +67,7 @@ main(int argc, char **argv)
 	}
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
 		(void)fputs(usage, stdout);
+		remote_help();
 		return 0;
 	}
 	if (strcmp(command, "--version") == 0 || strcmp(command, "-V") == 0) {
@@ -86,9 +79,8 @@ main(int argc, char **argv)
 		return doctor(argc - 2, argv + 2);
 	if (strcmp(command, "audit") == 0)
 		return audit_main(argc - 2, argv + 2);
-	for (unsigned int i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (strcmp(command, later[i]) == 0)
-			return fail_usage("not supported yet", command);
+	if (remote_takes(command))
+		return remote_main(argc, argv);
 	return fail_usage(command[0] == '-' ? "unknown option" :
 	    "unknown command", command);
 }
