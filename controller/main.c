@@ -23,6 +23,7 @@
 #include "controller/manage.h"
 #include "controller/options.h"
 #include "controller/output.h"
+#include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 
@@ -279,6 +280,7 @@ main(int argc, char **argv)
 		output_user("Ctrl-] x stops the VM");
 	/* Root's rights end here: processes are the spawner's, paths the
 	 * opener's. */
+	service_open();
 	if (confine(vm) == 0) {
 		spec_use_arena(&vm->spec, arena, sizeof(arena));
 		manage_event(vm, "vmm", "starting");

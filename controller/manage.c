@@ -13,6 +13,7 @@
 #include "controller/change.h"
 #include "controller/describe.h"
 #include "controller/life.h"
+#include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
@@ -382,6 +383,7 @@ manage_progress(struct vm *vm)
 
 	switch (vm->state) {
 	case VM_RUNNING:
+		service_ready();
 		settle(vm, 204, "");
 		return;
 	case VM_NONE:
@@ -396,6 +398,7 @@ manage_progress(struct vm *vm)
 			settle(vm, 204, "");
 		return;
 	case VM_STOPPING:	/* for good */
+		service_stopping();
 		manage_event(vm, "vmm", "shutdown");
 		if (verb == BH__API_VERB__API_VERB_BOOT ||
 		    verb == BH__API_VERB__API_VERB_REBOOT)
@@ -530,5 +533,8 @@ manage_up(struct vm *vm)
 	if (vm->api_ready)
 		manage_event_id(vm, "worker", "restarted", vm->api->name);
 	vm->api_ready = true;
+	/* A VM of the command line is ready when its guest runs. */
+	if (vm->state == VM_NONE)
+		service_ready();
 	send_events(vm);
 }

@@ -47,6 +47,19 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXEC)
 	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_BIN)) $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(addprefix $(BUILD)/,$(INSTALL_LIBEXEC)) $(DESTDIR)$(LIBEXEC)/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 controller/ctl/bulkheadctl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bulkheadctl
+	install -m 644 controller/ctl/_bulkheadctl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for f in controller/ctl/bulkhead@.service controller/ctl/bulkhead@.socket; do \
+		sed 's,@PREFIX@,$(PREFIX),' $$f \
+			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$f); \
+	done
 	install -d $(DESTDIR)$(PREFIX)/share/qemu/vhost-user
 	for f in $(VHU_JSON); do \
 		sed 's,@LIBEXEC@,$(LIBEXEC),' $$f \
