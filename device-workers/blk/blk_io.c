@@ -458,6 +458,11 @@ answer(struct blk *b, struct blk_io *io, int status, uint32_t written)
 static void __attribute__((noinline, cold))
 fail(struct blk *b, struct blk_io *io, int err)
 {
+	const char *damage = blk_image_damage(b->image.img);
+
+	if (damage != NULL)
+		log_error("blk: %s: the image is damaged, and nothing more is "
+		    "written to it; qemu-img check -r all repairs it", damage);
 	log_guest("blk: request of type %u at byte %llu: %s", io->req.type,
 	    (unsigned long long)io->req.offset, log_errname(err));
 	answer(b, io, VIRTIO_BLK_S_IOERR, 0);

@@ -95,6 +95,15 @@ blk_image_format(const struct blk_image *img)
 	return img->nlayers > 0 ? img->layer[0].ops->name : "none";
 }
 
+const char *
+blk_image_damage(struct blk_image *img)
+{
+	if (img == NULL || !img->broken || img->damage_said)
+		return NULL;
+	img->damage_said = true;
+	return img->text;
+}
+
 bool
 blk_image_is_raw(const struct blk_image *img)
 {

@@ -83,6 +83,12 @@ const char *blk_image_format(const struct blk_image *img);
 bool blk_image_is_raw(const struct blk_image *img);
 
 /*
+ * What damage was found while it was in use, so that nothing is written to it any
+ * more: said once; NULL: none, or said before.
+ */
+const char *blk_image_damage(struct blk_image *img);
+
+/*
  * Was it guessed to be raw, so that a write of [@off, @off + @len) has to go through
  * blk_image_ops, which refuses one that makes it something else (-EPERM)?
  */

@@ -201,6 +201,7 @@ struct blk_image {
 	bool guard;		/* format guessed, raw: see sector 0 */
 	bool touched;
 	bool broken;		/* damage was found: nothing more is written */
+	bool damage_said;
 	uint32_t block_size;
 	unsigned int nlayers, nfiles;
 	struct layer layer[BLK_IMAGE_LAYERS];

@@ -207,6 +207,34 @@ asks_in_vain(const char *name, bool answer, const char *words)
 	return true;
 }
 
+/* An L2 entry is damaged while the guest runs: said once, and no write after it. */
+static bool
+damaged(void)
+{
+	unsigned int lines;
+
+	MUST(run("qemu-img create -q -f qcow2 d 64M && qemu-io -f qcow2 -c "
+	    "'write -q -P 1 0 64k' -c 'write -q -P 1 16M 64k' d >/dev/null") == 0);
+	MUST(start(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "d", NULL) == 0);
+	MUST(activate(&vm, 0, 1) == 0);
+	/* The L2 table is the fifth cluster; entry 256 is of 16 MiB: a table. */
+	MUST(run("printf '\\200\\0\\0\\0\\0\\3\\0\\0' | dd of=d bs=1 "
+	    "seek=264192 conv=notrunc 2>/dev/null") == 0);
+	MUST(request(VIRTIO_BLK_T_IN, 0, 512, true) == 0);
+	MUST(request(VIRTIO_BLK_T_OUT, 32768, 512, false) == 1);
+	MUST(fakevm_pump(&vm, 200) >= 0);
+	MUST(vm.log_lines >= 2);
+	lines = vm.log_lines;
+	MUST(request(VIRTIO_BLK_T_OUT, 0, 512, false) == 1);
+	MUST(fakevm_pump(&vm, 200) >= 0);
+	MUST(vm.log_lines == lines + 1);
+	MUST(request(VIRTIO_BLK_T_IN, 0, 512, true) == 0);
+	MUST(fakevm_quit(&vm) == 0);
+	/* Marked, as QEMU would have: nobody writes to it before a repair. */
+	MUST(run("qemu-img info d | grep -q 'corrupt: true'") == 0);
+	return true;
+}
+
 static void
 asking(void)
 {
@@ -275,6 +303,7 @@ main(void)
 	    "subformat=monolithicFlat m.vmdk 64M", "m.vmdk", "m-flat.vmdk", NULL);
 	result(refused(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "r", "not a qcow2"), &vm,
 	    "what is not an image");
+	result(damaged(), &vm, "damage that is found in use");
 	asking();
 	fakevm_fini(&vm);
 	(void)run("rm -rf %s", dir);
