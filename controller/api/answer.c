@@ -337,6 +337,10 @@ print_plain(struct text *t, const struct field *f, const Bh__ApiValue *v,
 	case FIELD_AFFINITY:
 		print_affinity(t, f, text_of(v));
 		return;
+	case FIELD_DIGITS:	/* both are JSON as they are */
+	case FIELD_NUMBERS:
+		put(t, v != NULL ? text_of(v) : "null");
+		return;
 	case FIELD_TEXT:
 		put_text(t, v != NULL ? text_of(v) : f->plain_text);
 		return;

@@ -340,6 +340,41 @@ take_texts(struct build *b, const struct field *f, const json_t *value)
 }
 
 static int
+take_digits(struct build *b, const struct field *f, const json_t *value)
+{
+	char text[24];
+
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return bad(b, f->json, "not a number");
+	(void)snprintf(text, sizeof(text), "%lld", json_integer_value(value));
+	return add_text(b, schema_name(f), text, strlen(text));
+}
+
+static int
+take_numbers(struct build *b, const struct field *f, const json_t *value)
+{
+	char text[1024];
+	size_t at = 0;
+
+	if (!json_is_array(value))
+		return bad(b, f->json, "not an array");
+	if (json_array_size(value) == 0)
+		return 0;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		const json_t *n = json_array_get(value, i);
+
+		if (!json_is_integer(n) || json_integer_value(n) < 0 ||
+		    sizeof(text) - at < 32)
+			return bad(b, f->json, "not a list of numbers, or too "
+			    "long");
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%c%lld",
+		    i == 0 ? '[' : ',', json_integer_value(n));
+	}
+	text[at++] = ']';
+	return add_text(b, schema_name(f), text, at);
+}
+
+static int
 take_bucket(struct build *b, const char *kind, const json_t *bucket)
 {
 	static const char *const parts[] = { "size", "one_time_burst",
@@ -479,6 +514,10 @@ take_field(struct build *b, const struct field *f, const json_t *object,
 		return take_affinity(b, f, value);
 	case FIELD_TEXTS:
 		return take_texts(b, f, value);
+	case FIELD_DIGITS:
+		return take_digits(b, f, value);
+	case FIELD_NUMBERS:
+		return take_numbers(b, f, value);
 	case FIELD_LIMITER:
 		return take_limiter(b, value);
 	case FIELD_MODE:

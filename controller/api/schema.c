@@ -165,6 +165,20 @@ static const struct field payload[] = {
 	TEXT("igvm"), TEXT_AS("host_data", "host-data"),
 };
 
+static const struct field fs[] = {
+	{ .json = "tag", .type = FIELD_TEXT, .required = true },
+	{ .json = "socket", .type = FIELD_TEXT, .required = true },
+	NUMBER("num_queues", 1), NUMBER("queue_size", 1024),
+	PCI,
+};
+
+static const struct field generic[] = {
+	{ .json = "socket", .type = FIELD_TEXT, .required = true },
+	{ .json = "device_type", .type = FIELD_DIGITS, .required = true },
+	{ .json = "queue_sizes", .type = FIELD_NUMBERS, .required = true },
+	PCI,
+};
+
 #define OBJECT(j, o, f)							\
 	{ .json = j, .option = o, .shown = true, .fields = f,		\
 	  .nfields = COUNT(f) }
@@ -184,8 +198,8 @@ const struct member schema_members[] = {
 	LIST("net", "net", net),
 	OBJECT("rng", "rng", rng),
 	NOT_YET("balloon", "balloon"),
-	NOT_YET_LIST("fs", "fs"),
-	NOT_YET_LIST("generic_vhost_user", "generic-vhost-user"),
+	LIST("fs", "fs", fs),
+	LIST("generic_vhost_user", "generic-vhost-user", generic),
 	NOT_YET_LIST("pmem", "pmem"),
 	OBJECT("serial", "serial", serial),
 	OBJECT("console", "console", console),

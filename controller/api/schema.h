@@ -19,6 +19,8 @@ enum field_type {
 	FIELD_TOPOLOGY,		/* an object of four numbers: "1:2:1:1" */
 	FIELD_AFFINITY,		/* an array of CPU lists: "[0@[1,2]]" */
 	FIELD_TEXTS,		/* an array of texts: a value each */
+	FIELD_DIGITS,		/* a number, in a text */
+	FIELD_NUMBERS,		/* an array of numbers: "[1,2]" */
 	FIELD_LIMITER,		/* rate_limiter_config: bw_size and so on */
 	FIELD_MODE,		/* where a port goes */
 	FIELD_MODE_PATH,	/* ... and its file or socket; no value of its own */
