@@ -9,6 +9,7 @@
 
 #include "build_id.h"
 #include "controller/front.h"
+#include "controller/start.h"
 #include "controller/supervise.h"
 
 #define WAIT_SECONDS (10u * 365 * 86400)
@@ -218,8 +219,14 @@ send_device_config(struct child *child)
 	struct front_message front;
 	struct limit_message limit;
 	struct parts_message parts;
+	Bh__DeviceReady known;
 	char serial[21];
 
+	config.suspect = child->suspect;
+	if (child->isolated) {
+		start_fill_ready(child, &known);
+		config.isolated = &known;
+	}
 	config.id = text(dev->id);
 	config.seccomp = seccomp(vm);
 	config.memory_reserve = dev->on_pci ? reserve(vm) : 0;

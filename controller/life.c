@@ -17,6 +17,7 @@
 #include "controller/output.h"
 #include "controller/passt.h"
 #include "controller/paths.h"
+#include "controller/recover.h"
 #include "controller/report.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -220,7 +221,7 @@ life_child_failed(struct child *child, const char *fmt, ...)
 	va_end(ap);
 	if (child->kind == PROC_API && child->vm->api_ready)
 		log_error("%s", line);
-	else if (child->spare)
+	else if (child->spare || recover_takes(child))
 		log_warn("%s", line);
 	else
 		life_fail(child->vm, "%s", line);
@@ -258,8 +259,10 @@ life_reset(struct vm *vm)
 
 		if (c->dev == NULL || !c->dev->on_pci)
 			continue;
-		c->drained = false;
-		child_send(c, &p, NULL, 0, 0, DRAIN_SECONDS);
+		/* One that is still being made has no driver to forget. */
+		c->drained = c->died_at != 0 || c->lost;
+		if (!c->drained)
+			child_send(c, &p, NULL, 0, 0, DRAIN_SECONDS);
 	}
 	child_quit(vm->vcpu);
 }
@@ -295,6 +298,7 @@ running(struct vm *vm)
 	if (!life_enter(vm, VM_RUNNING))
 		return;
 	manage_event(vm, "vm", again ? "rebooted" : "booted");
+	recover_running(vm);
 	manage_progress(vm);
 }
 
@@ -324,6 +328,9 @@ acknowledged(struct child *child, const struct request *req)
 	case BH__PACKET__BODY_DRAIN:
 		child->drained = true;
 		return;
+	case BH__PACKET__BODY_REPLACE_DEVICE:
+		recover_answered(vm, req->subject, false, "");
+		return;
 	case BH__PACKET__BODY_START_VM:
 		child->chan.states = PROTO_RUNNING;
 		running(vm);
@@ -350,7 +357,11 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		acknowledged(child, req);
 		return 0;
 	case BH__PACKET__BODY_FAILED:
-		if (req->type == BH__PACKET__BODY_OPEN && child->spare)
+		if (req->type == BH__PACKET__BODY_REPLACE_DEVICE ||
+		    req->type == BH__PACKET__BODY_LOSE_DEVICE)
+			recover_answered(vm, req->subject, true,
+			    packet->failed->text);
+		else if (req->type == BH__PACKET__BODY_OPEN && child->spare)
 			front_refused(vm, req->subject, packet->failed);
 		else if (req->type == BH__PACKET__BODY_OPEN &&
 		    child == vm->broker)
@@ -386,6 +397,8 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		    start_device_ready(child, packet->device_ready) != 0)
 			return -EPROTO;
 		broker_settle(vm);
+		if (child->died_at != 0)
+			recover_ready(child);
 		return 0;
 	default:
 		return -EPROTO;
@@ -463,6 +476,7 @@ life_exited(struct child *child)
 		manage_down(child->vm);
 	if (child->spare)
 		front_settle(child->vm);
+	recover_exited(child);
 	go_on(child->vm);
 }
 

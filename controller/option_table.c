@@ -72,6 +72,14 @@ static const char *const vhost_mode_words[] = { "client", "server", NULL };
 static const char *const seccomp_words[] = { "true", "log", "errno", "false",
 					     NULL };
 
+static const char *const failure_words[] = { "restart", "isolate", "stop",
+					     NULL };
+
+static const struct sub_option failure_subs[] = {
+	U32("deaths", failure_spec, deaths, 1, 1000000, "so many; 5"),
+	U32("seconds", failure_spec, seconds, 1, 86400, "in so many seconds; 60"),
+};
+
 static const struct sub_option cpus_subs[] = {
 	U32("boot", cpus_spec, boot, 1, SPEC_MAX_VCPUS, "vCPUs at boot; 1"),
 	U32("max", cpus_spec, max, 1, SPEC_MAX_VCPUS,
@@ -354,6 +362,13 @@ const struct option_row option_rows[] = {
 	  .vmm = true, .meta = "true|log|errno|false",
 	  .help = "a denied system call kills its process, is logged, fails, "
 		  "or is let through; true" },
+	{ .name = "on-worker-failure", .kind = OPTION_WORD,
+	  .offset = AT(vm_spec, worker_failure.action), .words = failure_words,
+	  .meta = "restart|isolate|stop",
+	  .help = "a device worker that dies is replaced, its device fails "
+		  "every request from then on, or the VM stops; restart" },
+	SUBS("worker-failure-limit", worker_failure, failure_subs,
+	    "a device that fails more often is isolated"),
 	PLACE("api-socket", api, "the HTTP API, on a unix socket; without a "
 	    "kernel the VMM waits there for one"),
 	PLACE("event-monitor", events, "what happens to the VM, in JSON"),

@@ -33,6 +33,7 @@ struct process_kind_info {
 	bool as_user;		/* opener: host root, namespaces and ids of the
 				 * user who started the VM; all others: jailed */
 	bool config_page;	/* its driver may write to the configuration space */
+	bool replaced;		/* when it dies, another can go on: it keeps a record */
 	bool foreign;		/* not ours: confined as spawner/passt.h says, no
 				 * channel, may be missing */
 };

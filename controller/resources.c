@@ -160,6 +160,13 @@ resources_device(struct child *worker)
 			return no_fds(worker->vm, "an eventfd",
 			    worker->events[i]);
 	}
+	if (process_kinds[worker->kind].replaced) {
+		worker->record = sealed_memfd("bulkhead-record",
+		    RECORD_SIZE(worker->dev->nqueues), 0);
+		if (worker->record < 0)
+			return no_fds(worker->vm, "the record of a device",
+			    worker->record);
+	}
 	if (process_kinds[worker->kind].config_page) {
 		worker->config_page = sealed_memfd("bulkhead-config", 4096, 0);
 		if (worker->config_page < 0)

@@ -223,6 +223,19 @@ struct platform_spec {
 	const char *oem_strings[SPEC_MAX_OEM_STRINGS];
 };
 
+enum failure_action {
+	FAILURE_RESTART,
+	FAILURE_ISOLATE,
+	FAILURE_STOP,
+};
+
+/* What becomes of a device whose worker dies. */
+struct failure_spec {
+	uint32_t action;	/* enum failure_action */
+	uint32_t deaths;	/* so many within ... */
+	uint32_t seconds;	/* ... are too many to restart once more */
+};
+
 enum seccomp_mode {		/* as Bh__SeccompMode */
 	SECCOMP_ENFORCE,
 	SECCOMP_LOG,
@@ -266,6 +279,7 @@ struct vm_spec {
 	struct platform_spec platform;
 	/* The VMM's own; the same whatever VM it has. */
 	uint32_t seccomp;	/* enum seccomp_mode */
+	struct failure_spec worker_failure;
 	struct log_spec log;
 	struct place_spec api, events;
 	bool no_shutdown;

@@ -124,14 +124,16 @@ pack_device(struct child *child, struct baggage *b)
 		from = &vm->nets[child->dev->index];
 	else if (child->kind == PROC_RNG)
 		from = &vm->rng;
+	if (child->isolated)
+		from = NULL;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
 		pack(b, from->fds[i], FD_BACKEND + i);
 	if (child->kind == PROC_FRONT && child->dev->front == FRONT_NET &&
 	    vm->nets[child->dev->index].nfds > 0)
 		pack(b, vm->nets[child->dev->index].fds[0], FD_FRONT_LISTEN);
-	if (child->kind == PROC_BLK)
+	if (child->kind == PROC_BLK && !child->isolated)
 		pack_limit(vm, child->dev->index, b);
-	if (child->kind == PROC_CONSOLE) {
+	if (child->kind == PROC_CONSOLE && !child->isolated) {
 		pack(b, vm->port_in[VM_CONSOLE], FD_CONSOLE_IN);
 		pack(b, vm->port_out[VM_CONSOLE], FD_CONSOLE_OUT);
 		pack(b, vm->port_in[VM_SERIAL], FD_SERIAL_IN);
@@ -145,6 +147,7 @@ pack_device(struct child *child, struct baggage *b)
 	for (uint32_t i = 0; i < 2 * child->dev->nqueues; i++)
 		pack(b, child->events[i], plan_event_slot(i));
 	pack(b, child->config_page, FD_CONFIG_PAGE);
+	pack(b, child->record, FD_RECORD);
 }
 
 void
@@ -274,6 +277,7 @@ release_child(struct child *child)
 	let_go(&child->bus[0]);
 	let_go(&child->bus[1]);
 	let_go(&child->config_page);
+	let_go(&child->record);
 	/* Its place is free for any kind. */
 	child->phase = CHILD_GONE;
 	child->kind = PROC_OPENER;
@@ -337,8 +341,16 @@ start_again(struct vm *vm)
 			continue;
 		c->told_vcpu = c->known_to_vcpu = false;
 		resources_drain_events(c);
+		/* A successor that is still being made has its bus. */
+		if (c->died_at != 0 && !c->lost && c->bus[0] >= 0)
+			continue;
 		if (resources_bus(c) != 0)
 			return;
+		if (c->lost) {
+			c->lost = c->isolated = false;
+			child_again(c);
+			continue;
+		}
 		child_send(c, &p, &c->bus[1], 1, 0, START_SECONDS);
 		close(c->bus[1]);
 		c->bus[1] = -1;
@@ -357,6 +369,10 @@ start_device_ready(struct child *child, const Bh__DeviceReady *ready)
 	if (virtio != child->dev->on_pci ||
 	    ready->n_queue_max > child->dev->nqueues)
 		return -EPROTO;
+	child->ready = true;
+	/* Of a stand-in it is what we have told it. */
+	if (child->isolated)
+		return 0;
 	d->virtio_id = ready->virtio_id;
 	d->features = ready->features;
 	d->nqueues = (uint32_t)ready->n_queue_max;
@@ -369,29 +385,37 @@ start_device_ready(struct child *child, const Bh__DeviceReady *ready)
 	if (d->config_writable_len > 0)
 		memcpy(d->config_writable, ready->config_writable.data,
 		    d->config_writable_len);
-	child->ready = true;
 	return 0;
+}
+
+void
+start_fill_ready(struct child *child, Bh__DeviceReady *ready)
+{
+	struct device_ready *d = &child->device;
+
+	bh__device_ready__init(ready);
+	ready->virtio_id = d->virtio_id;
+	ready->features = d->features;
+	ready->n_queue_max = d->nqueues;
+	ready->queue_max = d->queue_max;
+	ready->config = (ProtobufCBinaryData){ d->config_len, d->config };
+	ready->config_writable = (ProtobufCBinaryData){
+		d->config_writable_len, d->config_writable
+	};
 }
 
 static void
 tell_vcpu(struct vm *vm, struct child *child)
 {
-	struct device_ready *d = &child->device;
-	Bh__DeviceReady ready = BH__DEVICE_READY__INIT;
+	const struct device_ready *d = &child->device;
+	Bh__DeviceReady ready;
 	Bh__PciDevice pci = BH__PCI_DEVICE__INIT;
 	CHAN_PACKET(p, PCI_DEVICE, pci_device, &pci);
 	int fds[3 + 2 * DEVICE_LIMIT_QUEUES];
 	uint32_t n = 0;
 	union { const char *in; char *out; } id = { .in = child->dev->id };
 
-	ready.virtio_id = d->virtio_id;
-	ready.features = d->features;
-	ready.n_queue_max = d->nqueues;
-	ready.queue_max = d->queue_max;
-	ready.config = (ProtobufCBinaryData){ d->config_len, d->config };
-	ready.config_writable = (ProtobufCBinaryData){
-		d->config_writable_len, d->config_writable
-	};
+	start_fill_ready(child, &ready);
 	pci.index = child->index;
 	pci.bdf = child->dev->bdf;
 	pci.id = id.out;

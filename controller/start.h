@@ -30,4 +30,7 @@ void start_progress(struct vm *vm);
 /* DeviceReady: keep a copy; -EPROTO if it does not fit the plan. */
 int start_device_ready(struct child *child, const Bh__DeviceReady *ready);
 
+/* What a device worker said of itself; its arrays are the child's. */
+void start_fill_ready(struct child *child, Bh__DeviceReady *ready);
+
 #endif

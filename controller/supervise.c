@@ -451,7 +451,7 @@ child_init(struct child *child, struct vm *vm, enum process_kind kind,
 		.vm = vm, .kind = kind, .dev = dev, .pidfd = -1,
 		.instance = ++vm->next_instance,
 		.control = { .fd = -1 }, .denied = { .fd = -1 },
-		.bus = { -1, -1 }, .config_page = -1,
+		.bus = { -1, -1 }, .config_page = -1, .record = -1,
 	};
 	for (uint32_t i = 0; i < sizeof(child->events) / sizeof(child->events[0]);
 	    i++)
@@ -483,6 +483,19 @@ void
 child_renew(struct child *child)
 {
 	child_init(child, child->vm, child->kind, child->dev);
+}
+
+void
+child_again(struct child *child)
+{
+	/* Whatever was said of the one before; fds of the device stay. */
+	child->phase = CHILD_NONE;
+	child->instance = ++child->vm->next_instance;
+	child->hello = child->ready = child->told_quit = false;
+	child->hung_up = child->configured = child->failed = false;
+	child->status = child->signal = 0;
+	child->host_pid = 0;
+	child->control.fd = child->denied.fd = -1;
 }
 
 /* Both ends of the control channel; the far one is passed and closed here. */

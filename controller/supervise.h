@@ -23,6 +23,9 @@ int supervise_start(struct vm *vm);
 struct child *child_new(struct vm *vm, enum process_kind kind,
     const struct plan_device *dev);
 
+/* As child_new(), for the successor of a device worker that is gone. */
+void child_again(struct child *child);
+
 /*
  * Spawn it, its channel at FD_CTL and @fds at @slots. The fds stay the caller's.
  * -errno (EMFILE).

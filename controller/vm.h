@@ -95,6 +95,15 @@ struct child {
 		bool asked, said;	/* an answer is due; the user knows */
 		uint64_t since, answered_at;	/* ns */
 	} wants;		/* front.c: a connection */
+	int record;		/* of what is in flight, for a successor; -1: none */
+	bool known_once;	/* the guest has run with it: recover.c */
+	bool isolated;		/* a stand-in, which refuses every request */
+	bool lost;		/* nobody will serve it again */
+	bool suspect;		/* the last one died of what it did */
+	uint64_t died_at;	/* ns; no successor is at work yet; 0: all well */
+	uint32_t replacing;	/* ReplaceDevice that are not answered */
+	uint32_t ndeaths, late_deaths;	/* in all; since deaths_from */
+	uint64_t deaths_from;	/* ns */
 	bool told_vcpu;		/* PciDevice sent */
 	bool known_to_vcpu;	/* ... and acknowledged */
 };
@@ -175,6 +184,7 @@ struct vm {
 	struct plan_host host;
 	enum vm_state state;
 	enum vm_after after;
+	uint32_t recoveries;	/* workers that were replaced, recover.c */
 	int exit_status;
 	bool said_why;		/* the user has his line */
 	bool by_root;

@@ -42,6 +42,8 @@ enum fd_slot {
 
 	/* Device worker whose driver may write to its configuration space */
 	FD_CONFIG_PAGE = 36,	/* memfd of what it wrote; closed once mapped */
+	/* Device worker: what its successor is to know; closed once mapped */
+	FD_RECORD = 37,
 	/* api-worker */
 	FD_API = 30,		/* the listening socket of the API */
 	FD_API_EVENTS = 31,	/* where the event monitor's events go */

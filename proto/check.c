@@ -432,6 +432,14 @@ check_pci_device(const Bh__PciDevice *m)
 }
 
 static const char *
+check_replace_device(const Bh__ReplaceDevice *m)
+{
+	REQUIRE(m->index < FD_DEVICE_COUNT, "device index");
+	REQUIRE(m->device != NULL, "no device");
+	return check_device_ready(m->device);
+}
+
+static const char *
 check_open(const Bh__Open *m)
 {
 	if (m->kind == BH__OPEN_KIND__OPEN_KIND_TAP)
@@ -551,6 +559,11 @@ proto_check(const Bh__Packet *p)
 		return check_vm_config(p->vm_config);
 	case BH__PACKET__BODY_PCI_DEVICE:
 		return check_pci_device(p->pci_device);
+	case BH__PACKET__BODY_REPLACE_DEVICE:
+		return check_replace_device(p->replace_device);
+	case BH__PACKET__BODY_LOSE_DEVICE:
+		REQUIRE(p->lose_device->index < FD_DEVICE_COUNT, "device index");
+		return NULL;
 	case BH__PACKET__BODY_START_VM:
 		return check_boot(p->start_vm->boot);
 	case BH__PACKET__BODY_GUEST_STOPPED:

@@ -10,6 +10,7 @@
 #define GMEM_LIMIT_REGIONS 64u		/* GMEM_MAX_REGIONS */
 #define DEVICE_LIMIT_QUEUES 64u		/* DEVICE_MAX_QUEUES */
 #define DEVICE_LIMIT_CONFIG 256u	/* DEVICE_MAX_CONFIG */
+#define DEVICE_LIMIT_STATE 28672u	/* DEVICE_MAX_STATE */
 #define VIRTQ_LIMIT_SIZE 1024u		/* VIRTQ_MAX_SIZE */
 #define NET_LIMIT_GUARD_IPS 8u		/* of each family: GUARD_MAX_IPS */
 #define FILE_NAME_LIMIT 1023u		/* bytes of a name in a disk image */
@@ -17,5 +18,10 @@
 #define BUCKET_LIMIT_SIZE (1ull << 46)	/* tokens of a rate limit */
 #define BUCKET_LIMIT_REFILL_MS 86400000u	/* a day */
 #define USER_NET_LIMIT_PORTS 32u	/* that one passt publishes */
+
+/* The record of a device (device-workers/lib/record.h): its head, then a part for
+ * each queue. */
+#define RECORD_QUEUE_SIZE 65536u
+#define RECORD_SIZE(nqueues) (RECORD_QUEUE_SIZE * (1ull + (nqueues)))
 
 #endif

@@ -74,6 +74,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(START_VM,         start_vm,         C, VCPU, CONF,              0, 0),
 	MSG(GUEST_STOPPED,    guest_stopped,    VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(POWER_BUTTON,     power_button,     C, VCPU, RUN,               0, 0),
+	MSG(REPLACE_DEVICE,   replace_device,   C, VCPU, RUN,               1, 1),
+	MSG(LOSE_DEVICE,      lose_device,      C, VCPU, RUN,               0, 0),
 
 	/* device worker */
 	MSG(DEVICE_CONFIG,    device_config,    C, DEV, NEW,                0, 0),

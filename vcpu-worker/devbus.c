@@ -36,7 +36,7 @@ device_gone(struct device *d, const char *why)
 /* ---- To the worker ---- */
 
 static int
-send_activate(struct device *d)
+send_activate(struct device *d, bool resume)
 {
 	const struct virtio_pci_activation *a = &d->vp.activation;
 	/* Main thread only; too many for its stack. */
@@ -54,6 +54,7 @@ send_activate(struct device *d)
 		queues[i].used = a->queue[i].device;
 		list[i] = &queues[i];
 	}
+	activate.resume = resume;
 	activate.features = a->features;
 	activate.n_queues = a->nqueues;
 	activate.queues = list;
@@ -90,7 +91,9 @@ send_post(struct device *d, struct virtio_pci_post *post)
 {
 	switch (post->kind) {
 	case VIRTIO_POST_ACTIVATE:
-		return send_activate(d);
+		return send_activate(d, false);
+	case VIRTIO_POST_RESUME:
+		return send_activate(d, true);
 	case VIRTIO_POST_RESET:
 		return send_reset(d);
 	case VIRTIO_POST_CONFIG:
@@ -300,6 +303,7 @@ map_page(struct vm *vm, uint32_t index, struct chan_msg *msg, unsigned int i,
 	return rc;
 }
 
+/* After it the worker can be told what it must know. */
 static int
 open_bus(struct device *d, uint32_t index, struct chan_msg *msg)
 {
@@ -366,5 +370,48 @@ device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
 	vm->next_gsi += nqueues + 1;
 	vm->device[config->index] = d;
 	vm->ndevices++;
+	return 0;
+}
+
+int
+device_replace(struct vm *vm, const Bh__ReplaceDevice *replace,
+    struct chan_msg *msg, const char **why)
+{
+	const Bh__DeviceReady *ready = replace->device;
+	struct device *d = vm->device[replace->index];
+	int rc;
+
+	*why = "replacing a device that is not there";
+	if (d == NULL)
+		return -ENOENT;
+	device_gone(d, "it is replaced");
+	*why = "bus of the new worker";
+	rc = open_bus(d, replace->index, msg);
+	if (rc < 0)
+		return rc;
+	d->gone = false;
+	d->has_held = false;
+	d->activate_seq = d->reset_seq = 0;
+	*why = "it is another device now";
+	rc = virtio_pci_replaced(&d->vp, ready->virtio_id, ready->features,
+	    (uint32_t)ready->n_queue_max, ready->queue_max, ready->config.data,
+	    (uint32_t)ready->config.len);
+	if (rc < 0)
+		device_gone(d, *why);
+	else
+		flush(d);
+	return rc;
+}
+
+int
+device_lose(struct vm *vm, uint32_t index, const char **why)
+{
+	struct device *d = vm->device[index];
+
+	*why = "losing a device that is not there";
+	if (d == NULL)
+		return -ENOENT;
+	device_gone(d, "for good");
+	virtio_pci_lost(&d->vp);
 	return 0;
 }

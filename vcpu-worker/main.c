@@ -185,6 +185,14 @@ handle(struct vm *vm, struct chan_msg *msg)
 		rc = device_add(vm, p->pci_device, msg, &why);
 		answer_or_end(vm, p->seq, rc, why);
 		break;
+	case BH__PACKET__BODY_REPLACE_DEVICE:
+		rc = device_replace(vm, p->replace_device, msg, &why);
+		answer(vm, p->seq, rc, why);
+		break;
+	case BH__PACKET__BODY_LOSE_DEVICE:
+		rc = device_lose(vm, p->lose_device->index, &why);
+		answer(vm, p->seq, rc, why);
+		break;
 	case BH__PACKET__BODY_START_VM:
 		start(vm, p->seq, p->start_vm);
 		break;

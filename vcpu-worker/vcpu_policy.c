@@ -70,6 +70,8 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW2(tgkill, SB_EQ32(0, 1), SB_EQ32(2, VCPU_KICK_SIGNAL),
 	    "main thread: get own vCPU threads out of KVM_RUN"),
 	SB_ALLOW(rt_sigreturn, "... and they come back from its handler"),
+	SB_ALLOW2(dup3, SB_FDS(1, FD_DEVICE_BUS, FD_DEVICE_COUNT),
+	    SB_EQ32(2, O_CLOEXEC), "the bus of a new device worker"),
 	SB_ALLOW(close, "received fds, the bus of a dead worker"),
 	SB_ALLOW(clock_gettime, "PM timer, RTC, rate of log lines, where the "
 	    "vdso cannot"),

@@ -5,6 +5,7 @@
  */
 #include "vcpu-worker/virtio_common.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ virtio_post(struct virtio_pci *vp, const struct virtio_pci_post *p)
 {
 	uint32_t at;
 
-	if (vp->dead)
+	if (vp->dead || vp->absent)
 		return;
 	if (vp->nposts == VIRTIO_PCI_MAX_POSTS) {
 		log_guest("PCI %02x.%x: too many configuration writes",
@@ -282,6 +283,61 @@ virtio_pci_needs_reset(struct virtio_pci *vp)
 
 void
 virtio_pci_hangup(struct virtio_pci *vp)
+{
+	pthread_mutex_lock(&vp->fn.lock);
+	vp->absent = true;
+	vp->nposts = 0;
+	pthread_mutex_unlock(&vp->fn.lock);
+}
+
+/* With the lock. */
+static bool
+is_same_device(const struct virtio_pci *vp, uint64_t features,
+    uint32_t nqueues, const uint32_t *queue_max, uint32_t config_len)
+{
+	bool same = (vp->features & ~features) == 0 && nqueues == vp->nqueues &&
+	    config_len == vp->config_len;
+
+	for (uint32_t q = 0; same && q < nqueues; q++)
+		same = queue_max[q] >= vp->queue[q].max;
+	return same;
+}
+
+int
+virtio_pci_replaced(struct virtio_pci *vp, uint32_t virtio_id,
+    uint64_t features, uint32_t nqueues, const uint32_t *queue_max,
+    const uint8_t *config, uint32_t config_len)
+{
+	struct virtio_pci_post p = { .kind = VIRTIO_POST_RESUME };
+	bool changed = false;
+
+	pthread_mutex_lock(&vp->fn.lock);
+	if (vp->dead || pci_get16(&vp->fn, PCI_CFG_DEVICE) !=
+	    VIRTIO_DEVICE_BASE + virtio_id ||
+	    !is_same_device(vp, features, nqueues, queue_max, config_len)) {
+		pthread_mutex_unlock(&vp->fn.lock);
+		return -EINVAL;
+	}
+	vp->absent = false;
+	vp->nposts = 0;
+	/* A new worker has nothing to reset; but the record of what its
+	 * predecessor had in flight is to be cleared. */
+	if (vp->resetting)
+		p.kind = VIRTIO_POST_RESET;
+	if (vp->resetting || vp->active)
+		virtio_post(vp, &p);
+	for (uint32_t i = 0; i < config_len; i++)
+		changed |= ((vp->config[i] ^ config[i]) &
+		    ~vp->config_writable[i]) != 0;
+	pthread_mutex_unlock(&vp->fn.lock);
+	/* A disk may have another size than when its driver looked. */
+	if (changed)
+		virtio_pci_config_changed(vp, config, config_len);
+	return 0;
+}
+
+void
+virtio_pci_lost(struct virtio_pci *vp)
 {
 	pthread_mutex_lock(&vp->fn.lock);
 	vp->dead = true;

@@ -9,6 +9,7 @@
 
 #include "vcpu-worker/virtio_pci.h"
 
+#define VIRTIO_DEVICE_BASE 0x1040u	/* PCI device id of virtio id 0 */
 #define VIRTIO_COMMON_SIZE 0x38u
 #define VIRTIO_BAR_NOTIFY 0x3000u	/* in BAR0 */
 #define VIRTIO_NOTIFY_MULTIPLIER 4u

@@ -11,7 +11,6 @@
 #include "vcpu-worker/virtio_common.h"
 
 #define VIRTIO_VENDOR 0x1af4u
-#define VIRTIO_DEVICE_BASE 0x1040u
 #define VIRTIO_REVISION 1u
 #define VIRTIO_F_VERSION_1 32
 /* Transport features that this register file does not have: RING_RESET,

@@ -65,6 +65,7 @@ struct virtio_pci_activation {
 
 enum virtio_pci_post_kind {
 	VIRTIO_POST_ACTIVATE,	/* vp->activation, which stays until a reset */
+	VIRTIO_POST_RESUME,	/* the same, for the worker's successor */
 	VIRTIO_POST_RESET,
 	VIRTIO_POST_CONFIG,
 };
@@ -101,7 +102,8 @@ struct virtio_pci {
 
 	bool active;		/* between DRIVER_OK and reset */
 	bool resetting;		/* the worker has not answered the reset */
-	bool dead;		/* there is no worker */
+	bool absent;		/* there is no worker, another will come */
+	bool dead;		/* none will */
 	struct virtio_pci_activation activation;
 	uint32_t first_post, nposts;
 	struct virtio_pci_post post[VIRTIO_PCI_MAX_POSTS];
@@ -123,6 +125,23 @@ void virtio_pci_reset_done(struct virtio_pci *vp);
 void virtio_pci_needs_reset(struct virtio_pci *vp);
 void virtio_pci_config_changed(struct virtio_pci *vp, const uint8_t *config,
     uint32_t len);
+
+/*
+ * The worker is gone. The registers go on without it: what the driver does
+ * meanwhile is told to the next one, and a reset waits for that, since of the
+ * dead one's requests some may still be on their way into guest memory.
+ */
 void virtio_pci_hangup(struct virtio_pci *vp);
+
+/*
+ * A new worker is on the bus. EINVAL, and nothing has changed: it is not the
+ * device that the driver knows.
+ */
+int virtio_pci_replaced(struct virtio_pci *vp, uint32_t virtio_id,
+    uint64_t features, uint32_t nqueues, const uint32_t *queue_max,
+    const uint8_t *config, uint32_t config_len);
+
+/* None will come: DEVICE_NEEDS_RESET, and resets are done at once. */
+void virtio_pci_lost(struct virtio_pci *vp);
 
 #endif

@@ -118,6 +118,10 @@ int vm_start(struct vm *vm, const Bh__BootState *boot, int *listener,
 /* devbus.c */
 int device_add(struct vm *vm, const Bh__PciDevice *config,
     struct chan_msg *msg, const char **why);
+/* The fd of the message is the new bus. An error: the device has no worker. */
+int device_replace(struct vm *vm, const Bh__ReplaceDevice *replace,
+    struct chan_msg *msg, const char **why);
+int device_lose(struct vm *vm, uint32_t index, const char **why);
 /* Send what waits, of all devices. */
 void devices_flush(struct vm *vm);
 

@@ -328,6 +328,19 @@ blk_flush(struct device *dev)
 		log_error("blk: the last flush failed: %s", log_errname(err));
 }
 
+static int64_t
+blk_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
+{
+	uint64_t addr;
+
+	(void)q;
+	if (chain->write_len == 0)
+		return 0;
+	*blk_status_at(chain, &addr) = VIRTIO_BLK_S_IOERR;
+	gmem_mark_dirty(&dev->mem, gpa(addr), 1);
+	return chain->write_len == 1;
+}
+
 const struct device_ops blk_ops = {
 	.name = "blk",
 	.config_case = BH__DEVICE_CONFIG__DEVICE_BLK,
@@ -339,4 +352,6 @@ const struct device_ops blk_ops = {
 	.drain = blk_drain,
 	.reset = blk_reset,
 	.flush = blk_flush,
+	.refuse = blk_refuse,
+	.redo = true,
 };

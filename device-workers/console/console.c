@@ -476,6 +476,15 @@ console_size(struct device *dev, uint32_t columns, uint32_t rows)
 	device_config_changed(dev);
 }
 
+/* Output is lost; there is no input to wait for. */
+static int64_t
+console_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
+{
+	(void)dev;
+	(void)chain;
+	return q == CONSOLE_RX ? -1 : 0;
+}
+
 const struct device_ops console_ops = {
 	.name = "console",
 	.config_case = BH__DEVICE_CONFIG__DEVICE_CONSOLE,
@@ -487,4 +496,6 @@ const struct device_ops console_ops = {
 	.drain = console_drain,
 	.flush = console_flush,
 	.console_size = console_size,
+	.refuse = console_refuse,
+	.redo = true,
 };

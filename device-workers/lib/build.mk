@@ -10,3 +10,6 @@ unit_bucket_SRCS := tests/unit/bucket_test.c device-workers/lib/bucket.c
 
 FUZZERS += virtq
 fuzz_virtq_SRCS := tests/fuzz/virtq_fuzz.c $(VIRTQ_SRCS)
+
+UNIT_TESTS += record
+unit_record_SRCS := tests/unit/record_test.c device-workers/lib/record.c

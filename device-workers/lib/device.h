@@ -21,7 +21,7 @@
 
 #define DEVICE_MAX_QUEUES 64u
 #define DEVICE_MAX_CONFIG 256u
-#define DEVICE_MAX_STATE 32768u	/* bytes that save() may write */
+#define DEVICE_MAX_STATE 28672u	/* bytes that save() may write */
 #define DEVICE_STATE_VERSION 1u	/* of DeviceState, the device's part too */
 
 struct device;
@@ -126,6 +126,22 @@ struct device_ops {
 	/* The terminal's size changed (console only). */
 	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);
 
+	/*
+	 * Answer as failed a request that is not to be carried out, whatever it
+	 * asks: it has killed two workers, or the device is isolated; of @dev
+	 * only ops, features, queues and memory are there, start() was not
+	 * called. The number of bytes written, or -1: leave it and what is
+	 * behind it in the ring. NULL: nothing is written.
+	 */
+	int64_t (*refuse)(struct device *dev, unsigned int q,
+	    struct virtq_chain *chain);
+
+	/*
+	 * May what a predecessor had taken be carried out again? If not, virtq_pop
+	 * returns it with chain->again, to be answered.
+	 */
+	bool redo;
+
 	/* Own state, at most @size bytes: returns its length. NULL: none. */
 	size_t (*save)(struct device *dev, uint8_t *buf, size_t size);
 	/* From save() of state version @version: 0 or -EINVAL. */
@@ -185,6 +201,12 @@ struct loop *device_loop(struct device *dev);
 
 /* dev->config has changed: tell the driver. */
 void device_config_changed(struct device *dev);
+
+/*
+ * What save() would say has changed: keep it for a successor, should this worker
+ * die. Not needed for ring positions and requests in flight.
+ */
+void device_state_changed(struct device *dev);
 
 /* The driver broke the rules beyond a queue: DEVICE_NEEDS_RESET. */
 void device_needs_reset(struct device *dev, const char *why);

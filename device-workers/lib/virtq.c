@@ -343,11 +343,11 @@ virtq_no_kicks(struct virtq *vq)
 	/* Split with event index: the event stays behind and is not passed. */
 }
 
-/* A request that a predecessor had in flight, the oldest first. */
+/* The request of @entry, which a predecessor had in flight. */
 static int
-pop_again(struct virtq *vq, struct virtq_chain *chain)
+pop_again(struct virtq *vq, int entry, struct virtq_chain *chain)
 {
-	int entry = inflight_oldest(vq), rc;
+	int rc;
 
 	if (entry < 0)
 		return virtq_break(vq, "in-flight region changed");
@@ -371,7 +371,17 @@ pop_again(struct virtq *vq, struct virtq_chain *chain)
 }
 
 int
-virtq_pop(struct virtq *vq, struct virtq_chain *chain)
+virtq_pop_entry(struct virtq *vq, unsigned int entry, struct virtq_chain *chain)
+{
+	if (!vq->enabled || vq->desc_area == NULL || vq->broken)
+		return vq->broken ? -EPROTO : 0;
+	if (vq->resubmit == 0 || !inflight_waits(vq, entry))
+		return 0;
+	return pop_again(vq, (int)entry, chain);
+}
+
+static int
+pop(struct virtq *vq, struct virtq_chain *chain)
 {
 	int rc;
 
@@ -381,7 +391,7 @@ virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 		return -EPROTO;
 	/* Held or not: they have been taken, if not by this process. */
 	if (vq->resubmit > 0)
-		return pop_again(vq, chain);
+		return pop_again(vq, inflight_oldest(vq), chain);
 	if (vq->held)
 		return 0;
 	rc = ready(vq);
@@ -398,6 +408,16 @@ virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 	rc = vq->packed ? packed_take(vq, chain) : split_take(vq, chain);
 	if (rc > 0)
 		vq->inflight++;
+	return rc;
+}
+
+int
+virtq_pop(struct virtq *vq, struct virtq_chain *chain)
+{
+	int rc = pop(vq, chain);
+
+	if (rc == 1 && vq->mark != NULL)
+		STORE(vq->mark, chain->entry + 1u);
 	return rc;
 }
 

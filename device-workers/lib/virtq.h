@@ -100,6 +100,8 @@ struct virtq {
 
 	/* virtq_track(): NULL, or where is written down what is in flight. */
 	void *region;
+	uint32_t *mark;			/* NULL, or where the last one taken is noted */
+	bool keep_taken;		/* before virtq_track(): nothing goes back */
 	uint64_t counter;		/* of the next request taken */
 	uint16_t resubmit;		/* predecessor's, not popped again yet */
 	uint16_t resubmit_descs;	/* packed: their slots */
@@ -129,6 +131,13 @@ void virtq_disable(struct virtq *vq);
  * length 0 are legal and leave no segment: a chain may have none at all.
  */
 int virtq_pop(struct virtq *vq, struct virtq_chain *chain);
+
+/*
+ * Take the request of @entry of the in-flight region, if a predecessor had taken
+ * it and keep_taken was set: 1; 0: there is none such; -EPROTO.
+ */
+int virtq_pop_entry(struct virtq *vq, unsigned int entry,
+    struct virtq_chain *chain);
 
 /*
  * Put the request that virtq_pop took last back, as if it had not been taken.

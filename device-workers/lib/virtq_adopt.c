@@ -37,6 +37,15 @@ inflight_oldest(const struct virtq *vq)
 	return oldest;
 }
 
+bool
+inflight_waits(const struct virtq *vq, unsigned int entry)
+{
+	uint64_t counter;
+
+	return entry < vq->layout.size && entry_inflight(vq, entry, &counter) &&
+	    !entry_taken(vq, entry);
+}
+
 static int
 inflight_newest(const struct virtq *vq, uint64_t *most)
 {
@@ -130,7 +139,7 @@ adopt_split(struct virtq *vq)
 	for (unsigned int i = vq->resubmit; i > 0; i--) {
 		int newest = inflight_newest(vq, &most);
 
-		if (newest < 0 || newest != LOAD(&avail->ring[
+		if (newest < 0 || vq->keep_taken || newest != LOAD(&avail->ring[
 		    (uint16_t)(vq->next_avail - 1) & (vq->layout.size - 1)]))
 			break;
 		STORE(&r->desc[newest].inflight, 0);
@@ -247,7 +256,7 @@ untake_newest(struct virtq *vq)
 		uint16_t num, slot = vq->next_avail;
 		bool wrap = vq->avail_wrap;
 
-		if (newest < 0)
+		if (newest < 0 || vq->keep_taken)
 			break;
 		num = LOAD(&r->desc[newest].num);
 		if (num > vq->resubmit_descs)

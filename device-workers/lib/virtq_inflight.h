@@ -174,6 +174,9 @@ inflight_settled(struct virtq *vq)
 /* Of a predecessor's requests not popped again, the oldest's entry; -1: none. */
 int inflight_oldest(const struct virtq *vq);
 
+/* Is @entry one of those? */
+bool inflight_waits(const struct virtq *vq, unsigned int entry);
+
 /* Packed: make a chain of what entry @entry has saved. 0 or -EPROTO. */
 int inflight_walk(struct virtq *vq, struct virtq_chain *chain,
     unsigned int entry);

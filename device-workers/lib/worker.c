@@ -148,6 +148,14 @@ run_queue(struct worker *w, unsigned int q)
 		return;
 	w->dev.ops->queue_ready(&w->dev, q);
 	look_after_queue(w, q);
+	if (w->dev.vq[q].mark == NULL)
+		return;
+	/* It has lived through what it took. */
+	*w->dev.vq[q].mark = 0;
+	if ((w->doubtful >> q & 1) != 0 && w->dev.vq[q].resubmit == 0) {
+		w->doubtful &= ~(1ull << q);
+		record_trust(&w->record, q);
+	}
 }
 
 /* The queues may be used (again): see what was queued meanwhile. */
@@ -196,6 +204,83 @@ forget_driver(struct worker *w)
 	w->again = dev->later.queues = 0;
 	w->needs_reset = false;
 	w->saved = false;
+	w->doubtful = 0;
+	record_clear(&w->record);
+}
+
+/* ---- requests that are not carried out ---------------------------------------- */
+
+void
+worker_refuse(struct worker *w, unsigned int q, unsigned int entry)
+{
+	struct device *dev = &w->dev;
+	struct virtq *vq = &dev->vq[q];
+	int64_t written = 0;
+
+	if (virtq_pop_entry(vq, entry, &w->chain) != 1)
+		return;
+	if (dev->ops->refuse != NULL)
+		written = dev->ops->refuse(dev, q, &w->chain);
+	log_warn("%s: a request of queue %u (%llu bytes to read, %llu to write) "
+	    "has killed %u workers: it is answered as failed", dev->ops->name, q,
+	    (unsigned long long)w->chain.read_len,
+	    (unsigned long long)w->chain.write_len, RECORD_DEATHS);
+	virtq_push(vq, &w->chain, written > 0 ? (uint32_t)written : 0);
+	virtq_flush(vq);
+}
+
+/* A stand-in has no device: its ops are these, and dev->priv the device's own. */
+static void
+refuse_all(struct device *dev, unsigned int q)
+{
+	struct worker *w = worker_of(dev);
+	const struct device_ops *real = dev->priv;
+	struct virtq *vq = &dev->vq[q];
+
+	for (unsigned int i = 0; i < vq->layout.size; i++) {
+		int64_t written = 0;
+
+		if (virtq_pop(vq, &w->chain) <= 0)
+			return;
+		if (real->refuse != NULL)
+			written = real->refuse(dev, q, &w->chain);
+		if (written < 0) {
+			virtq_unpop(vq, &w->chain);
+			return;
+		}
+		virtq_push(vq, &w->chain, (uint32_t)written);
+	}
+	device_again(dev, q);
+}
+
+static void
+nobody_ready(struct device *dev, int fd, uint32_t events)
+{
+	(void)events;
+	device_unwatch(dev, fd);
+}
+
+void
+worker_isolate(struct worker *w, const Bh__DeviceReady *known)
+{
+	static struct device_ops ops = {
+		.queue_ready = refuse_all, .backend_ready = nobody_ready,
+	};
+	struct device *dev = &w->dev;
+	union { const void *in; void *out; } real = { .in = dev->ops };
+
+	ops.name = dev->ops->name;
+	ops.config_case = dev->ops->config_case;
+	dev->ops = &ops;
+	dev->priv = real.out;
+	dev->virtio_id = known->virtio_id;
+	dev->features = known->features;
+	dev->nqueues = (unsigned int)known->n_queue_max;
+	for (unsigned int q = 0; q < dev->nqueues; q++)
+		dev->queue_max[q] = (uint16_t)known->queue_max[q];
+	dev->config_size = (uint32_t)known->config.len;
+	if (dev->config_size > 0)
+		memcpy(dev->config, known->config.data, dev->config_size);
 }
 
 /* ---- quiet -------------------------------------------------------------------- */
@@ -390,6 +475,18 @@ device_config_changed(struct device *dev)
 	changed.config.data = dev->config;
 	changed.config.len = dev->config_size;
 	send_bus(w, &p);
+}
+
+void
+device_state_changed(struct device *dev)
+{
+	struct worker *w = worker_of(dev);
+
+	/* While it is being loaded or replayed it is what it was. */
+	if (w->record.base == NULL || !dev->active || dev->ops->save == NULL)
+		return;
+	record_write_state(&w->record, w->state,
+	    dev->ops->save(dev, w->state, sizeof(w->state)));
 }
 
 void

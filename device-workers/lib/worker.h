@@ -7,6 +7,7 @@
 #define BULKHEAD_DEVICE_WORKERS_LIB_WORKER_H
 
 #include "device-workers/lib/device.h"
+#include "device-workers/lib/record.h"
 #include "ipc/chan.h"
 #include "ipc/loop.h"
 
@@ -56,6 +57,12 @@ struct worker {
 		char text[481];		/* of a refusal */
 	} want;				/* device_want_file() */
 
+	/* What a successor is told, and what this one was */
+	struct record record;
+	bool suspect;			/* the predecessor died of what it did */
+	uint64_t doubtful;		/* queues that a worker died on, a bit each */
+	struct virtq_chain chain;	/* of requests that are refused */
+
 	/* At work */
 	uint64_t again;			/* queues of device_again(), a bit each */
 	unsigned int first;		/* queue that worker_settle begins with */
@@ -91,6 +98,12 @@ void worker_disable_queues(struct worker *w);
 
 /* The queues may be used (again): see what was queued meanwhile. */
 void worker_run_queues(struct worker *w);
+
+/* Answer the request that has killed too many of queue @q, entry @entry. */
+void worker_refuse(struct worker *w, unsigned int q, unsigned int entry);
+
+/* What stands in for a device that has died too often: it refuses everything. */
+void worker_isolate(struct worker *w, const Bh__DeviceReady *known);
 
 /* After a call of the device's: show what was pushed, notice what is broken. */
 void worker_look_after_queues(struct worker *w);

@@ -55,6 +55,49 @@ enable_queue(struct worker *w, uint32_t q, const struct virtq_layout *layout,
 	return rc;
 }
 
+/*
+ * Write down from now on what is in flight of queue @q; if a predecessor died,
+ * begin where it was. *suspect: the request that has killed too many, or -1.
+ */
+static int
+track_queue(struct worker *w, uint32_t q, bool resume, int *suspect,
+    const char **why)
+{
+	struct record *r = &w->record;
+	struct virtq *vq = &w->dev.vq[q];
+	int rc;
+
+	*suspect = -1;
+	if (r->base == NULL)
+		return 0;
+	if (resume) {
+		*suspect = record_suspect(r, q, w->suspect);
+		w->doubtful |= 1ull << q;
+	} else {
+		virtq_region_clear(record_region(r, q));
+	}
+	vq->keep_taken = *suspect >= 0 || !w->dev.ops->redo;
+	rc = virtq_track(vq, record_region(r, q));
+	if (rc < 0)
+		*why = "the record of what was in flight";
+	else
+		vq->mark = &record_mark(r, q)->now;
+	return rc;
+}
+
+/* The device's own state, as the worker that died last wrote it down. */
+static int
+load_record(struct worker *w, const char **why)
+{
+	const struct device_ops *ops = w->dev.ops;
+	size_t len = record_read_state(&w->record, w->state);
+
+	if (len == 0 || ops->load == NULL)
+		return 0;
+	*why = "the device's own state in the record";
+	return ops->load(&w->dev, DEVICE_STATE_VERSION, w->state, len);
+}
+
 static void
 go_on_with(struct worker *w, uint64_t features)
 {
@@ -100,11 +143,42 @@ activate_remote(struct worker *w, const Bh__Activate *a, const char **why)
 
 /* ---- messages of the bus ------------------------------------------------------ */
 
+/* The rings as the driver laid them out, and where a predecessor was in them. */
+static int
+enable_queues(struct worker *w, const Bh__Activate *a, int *suspects,
+    const char **why)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < a->n_queues && rc == 0; i++) {
+		const Bh__Queue *q = a->queues[i];
+		struct virtq_layout layout = {
+			.size = q->size, .desc = q->desc, .avail = q->avail,
+			.used = q->used,
+		};
+
+		rc = enable_queue(w, q->index, &layout, a->features, why);
+		if (rc == 0)
+			rc = track_queue(w, q->index, a->resume,
+			    &suspects[q->index], why);
+	}
+	return rc;
+}
+
+/* An interrupt may have been lost with the one who was to send it. */
+static void
+signal_queues(struct worker *w)
+{
+	for (unsigned int q = 0; q < w->dev.nqueues; q++)
+		virtq_signal(&w->dev.vq[q]);
+}
+
 static void
 on_activate(struct worker *w, struct chan_msg *msg)
 {
 	const Bh__Activate *a = msg->packet->activate;
 	uint32_t seq = msg->packet->seq;
+	int suspects[DEVICE_MAX_QUEUES];
 	const char *why = NULL;
 	int rc = check_features(w, a->features, &why);
 
@@ -119,15 +193,12 @@ on_activate(struct worker *w, struct chan_msg *msg)
 			return;
 		}
 	}
-	for (size_t i = 0; i < a->n_queues && rc == 0; i++) {
-		const Bh__Queue *q = a->queues[i];
-		struct virtq_layout layout = {
-			.size = q->size, .desc = q->desc, .avail = q->avail,
-			.used = q->used,
-		};
-
-		rc = enable_queue(w, q->index, &layout, a->features, &why);
-	}
+	if (!a->resume)
+		record_clear(&w->record);
+	if (rc == 0)
+		rc = enable_queues(w, a, suspects, &why);
+	if (rc == 0 && a->resume)
+		rc = load_record(w, &why);
 	if (rc < 0) {
 		worker_disable_queues(w);
 		log_guest("%s: the driver asked for %s", w->dev.ops->name, why);
@@ -136,6 +207,12 @@ on_activate(struct worker *w, struct chan_msg *msg)
 	}
 	go_on_with(w, a->features);
 	worker_answer_bus(w, seq, 0, NULL);
+	for (size_t i = 0; a->resume && i < a->n_queues; i++)
+		if (suspects[a->queues[i]->index] >= 0)
+			worker_refuse(w, a->queues[i]->index, (unsigned int)
+			    suspects[a->queues[i]->index]);
+	if (a->resume)
+		signal_queues(w);
 	worker_run_queues(w);
 }
 
@@ -322,7 +399,7 @@ on_quit(struct worker *w, struct chan_msg *msg)
 static int
 load_queues(struct worker *w, const Bh__DeviceState *s, const char **why)
 {
-	int rc = 0;
+	int suspect, rc = 0;
 
 	for (size_t i = 0; i < s->n_queues && rc == 0; i++) {
 		const Bh__QueueState *q = s->queues[i];
@@ -337,6 +414,8 @@ load_queues(struct worker *w, const Bh__DeviceState *s, const char **why)
 			rc = virtq_load(&w->dev.vq[q->index], q->next_avail,
 			    q->next_used);
 		}
+		if (rc == 0)
+			rc = track_queue(w, q->index, false, &suspect, why);
 	}
 	return rc;
 }
@@ -383,9 +462,7 @@ on_device_state(struct worker *w, struct chan_msg *msg)
 	worker_answer_ctl(w, msg->packet->seq, rc, why);
 	if (rc < 0 || !s->active)
 		return;
-	/* An interrupt may have been lost with the one who was to send it. */
-	for (unsigned int q = 0; q < w->dev.nqueues; q++)
-		virtq_signal(&w->dev.vq[q]);
+	signal_queues(w);
 	worker_run_queues(w);
 }
 

@@ -174,6 +174,7 @@ worker_configure(struct worker *w, uint32_t seq,
 	if (config->device_case != dev->ops->config_case)
 		cannot_start(w, -EINVAL, "configuration of another device");
 	w->seccomp = config->seccomp;
+	w->suspect = config->suspect;
 	w->regions_left = config->regions;
 	rc = gmem_init(&dev->mem, config->memory_reserve);
 	if (rc < 0)
@@ -181,9 +182,17 @@ worker_configure(struct worker *w, uint32_t seq,
 	rc = adopt_config_page(dev);
 	if (rc < 0)
 		cannot_start(w, rc, "configuration page");
-	rc = dev->ops->start(dev, config, &why);
+	rc = record_open(&w->record);
+	if (rc < 0)
+		cannot_start(w, rc, "record of requests in flight");
+	if (config->isolated != NULL)
+		worker_isolate(w, config->isolated);
+	else
+		rc = dev->ops->start(dev, config, &why);
 	if (rc < 0)
 		cannot_start(w, rc, why);
+	if (w->record.base != NULL && w->record.nqueues < dev->nqueues)
+		cannot_start(w, -EINVAL, "record of requests in flight");
 	if (dev->nqueues > DEVICE_MAX_QUEUES ||
 	    dev->config_size > DEVICE_MAX_CONFIG)
 		cannot_start(w, -EINVAL, "device asks for too much");

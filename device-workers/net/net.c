@@ -311,12 +311,15 @@ net_queue_ready(struct device *dev, unsigned int q)
 			virtq_no_kicks(vq);
 			continue;
 		}
-		if (!ctrl && !transmit_now(dev, q)) {
+		/* What a predecessor began to send is not sent twice. */
+		if (!ctrl && !n->chain.again && !transmit_now(dev, q)) {
 			virtq_unpop(vq, &n->chain);
 			break;
 		}
-		if (ctrl)
+		if (ctrl) {
 			written = net_control(dev);
+			device_state_changed(dev);
+		}
 		virtq_push(vq, &n->chain, written);
 		if (++taken == TX_BATCH) {
 			device_again(dev, q);
@@ -387,6 +390,20 @@ net_drain(struct device *dev)
 	return 0;		/* no buffer is ever held between two calls */
 }
 
+/* Frames are lost, and none come; a command is answered as failed. */
+static int64_t
+net_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
+{
+	const uint8_t ack = 1;	/* VIRTIO_NET_ERR, 5.1.6.5 */
+	unsigned int ctrl = !net_has(dev, VIRTIO_NET_F_CTRL_VQ) ?
+	    DEVICE_MAX_QUEUES :
+	    net_has(dev, VIRTIO_NET_F_MQ) ? dev->nqueues - 1 : 2;
+
+	if (q == ctrl)
+		return (int64_t)virtq_copy_into(chain, 0, &ack, 1);
+	return q % 2 == 0 ? -1 : 0;
+}
+
 const struct device_ops net_ops = {
 	.name = "net",
 	.config_case = BH__DEVICE_CONFIG__DEVICE_NET,
@@ -399,4 +416,5 @@ const struct device_ops net_ops = {
 	.drain = net_drain,
 	.save = net_save,
 	.load = net_load,
+	.refuse = net_refuse,
 };

@@ -183,4 +183,5 @@ const struct device_ops rng_ops = {
 	.queue_ready = rng_queue_ready,
 	.backend_ready = rng_backend_ready,
 	.reset = rng_reset,
+	.redo = true,
 };

@@ -399,6 +399,13 @@ device_config_changed(struct device *dev)
 	vhu_tell_front_end(vhu_of(dev), VHU_BACKEND_CONFIG_CHANGE);
 }
 
+/* Of a back end that died, front ends keep rings and requests, not state. */
+void
+device_state_changed(struct device *dev)
+{
+	(void)dev;
+}
+
 void
 device_needs_reset(struct device *dev, const char *why)
 {

@@ -63,16 +63,76 @@ t_sigterm_stuck_worker() {
 	expect "no process is left" nobody $all
 }
 
-killed_worker() {	# killed_worker KIND
+# What a guest has got done so far of KIND, blk or rng.
+progress() { grep -a "^blk " serial | tail -1 | grep -o "$1 [0-9]*" | cut -d' ' -f2; }
+
+# goes_on KIND: more is done of it in a while, by the same VM.
+goes_on() {
+	local i before
+	before=$(progress "$1")
+	for i in {1..100}; do
+		[ "$(progress "$1")" -gt "$before" ] && return
+		sleep 0.1
+	done
+	return 1
+}
+
+replaced_worker() {	# replaced_worker KIND: three are killed, the guest goes on
 	busy || return
+	local w i old
+	for i in 1 2 3; do
+		w=$(worker "$1")
+		[ -n "$w" ] || { not_ok "there is a worker $1"; break; }
+		kill -9 "$w"
+		expect "the disk goes on, $i" goes_on blk
+		expect "entropy goes on, $i" goes_on rng
+		expect "another worker $1 is there, $i" \
+			[ -n "$(worker "$1")" -a "$(worker "$1")" != "$w" ]
+		old+="$w "
+	done
+	kill "$pid"
+	finish
+	expect "the VM stops when asked, status 0" [ "$status" = 0 ]
+	expect "three lines of deaths, with process, pid and signal" \
+		[ "$(grep -cE "bulkhead-$1.*pid (${old// /|}0)\) died: killed by signal 9 \(SIGKILL\)" stderr)" = 3 ]
+	expect "three of successors, and no more" \
+		[ "$(grep -c "has taken over" stderr)" = 3 -a "$(wc -l <stderr)" = 6 ]
+}
+t_replace_blk() { replaced_worker blk; }
+t_replace_rng() { replaced_worker rng; }
+t_replace_net() { [ "$(id -u)" = 0 ] && replaced_worker net || ok "# SKIP needs a tap"; }
+t_replace_console() { replaced_worker console; }
+
+# The block worker is killed as fast as its successors come; each request of the
+# guest is answered once and has done what it should.
+storm() {
+	local w kills=0 last=
+	disk a 16M
+	start 60 storm "ms=$((2500 * SLOWNESS)) $*" --disk path=a,packed=on --worker-failure-limit deaths=100000
+	wait_for serial '^running' 20 || not_ok "the guest runs"
+	while kill -0 "$watch" 2>/dev/null; do
+		w=$(worker blk)
+		[ -z "$w" -o "$w" = "$last" ] || { kill -9 "$w" 2>/dev/null && kills=$((kills + 1)); }
+		last=$w
+		sleep 0.0$((RANDOM % 5))
+	done
+	finish
+	verdicts
+	grep -a '^storm: ' serial | sed 's/^/# /'
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "killed $kills times" [ $kills -ge 10 ]
+}
+t_storm() { storm; }
+t_storm_packed() { storm packed; }
+t_storm_event() { storm indirect event; }
+t_storm_packed_event() { storm packed indirect event; }
+
+ends_with_worker() {	# ends_with_worker KIND OPTION...: that death is the VM's
+	disk a
+	start 60 traffic "" --disk path=a --console null "${@:2}"
+	wait_for serial '^blk [1-9]' 20 || { not_ok "the guest runs"; kill -9 "$pid"; finish; return; }
 	local w t all
 	w=$(worker "$1")
-	if [ -z "$w" ]; then
-		not_ok "there is a worker $1"
-		tree "$pid" | sed 's/^/  /'
-		kill "$pid"; finish
-		return
-	fi
 	all=$(tree "$pid" | cut -d' ' -f1)
 	t=$(now_ms)
 	kill -9 "$w"
@@ -84,11 +144,28 @@ killed_worker() {	# killed_worker KIND
 	expect "one line, with process, pid and signal" \
 		[ "$(wc -l <stderr)" = 1 -a "$(grep -cE "bulkhead-$1.*pid $w.*signal 9 \(SIGKILL\)" stderr)" = 1 ]
 }
-t_kill_blk() { killed_worker blk; }
-t_kill_rng() { killed_worker rng; }
-t_kill_net() { [ "$(id -u)" = 0 ] && killed_worker net || ok "# SKIP needs a tap"; }
-t_kill_console() { killed_worker console; }
-t_kill_vcpu() { killed_worker vcpu; }
+t_kill_blk_stop() { ends_with_worker blk --on-worker-failure stop; }
+t_kill_vcpu() { ends_with_worker vcpu; }
+
+# A disk whose worker dies too often answers with errors, and nothing else stops.
+isolated() {
+	disk a
+	start 60 storm "ms=$((2000 * SLOWNESS)) errors" --disk path=a "$@"
+	wait_for serial '^running' 20 || not_ok "the guest runs"
+	kill -9 "$(worker blk)"
+	sleep 0.3
+	expect "a stand-in is there" [ -n "$(worker blk)" ]
+	expect "it holds no disk" \
+		[ -z "$(ls -l "/proc/$(worker blk)/fd" 2>/dev/null | grep " $PWD/a$")" ]
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "requests failed, each was answered" \
+		grep -qaE '^storm: [0-9]+ requests, 0 bad, [1-9][0-9]* failed' serial
+	expect "it is said" [ "$(grep -c 'it is isolated' stderr)" = 1 ]
+}
+t_isolate() { isolated --on-worker-failure isolate; }
+t_isolate_at_limit() { isolated --worker-failure-limit deaths=1; }
 
 killed() {	# killed PID...: the controller, the spawner or both
 	local all t

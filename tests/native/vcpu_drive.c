@@ -338,6 +338,48 @@ drive_add_device(struct drive *d, struct drive_device *dev, uint32_t index,
 }
 
 bool
+drive_replace_device(struct drive *d, struct drive_device *dev, uint32_t index,
+    uint32_t nqueues)
+{
+	static uint8_t config[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	uint32_t queue_max[MAX_TEST_QUEUES];
+	Bh__DeviceReady ready = BH__DEVICE_READY__INIT;
+	Bh__ReplaceDevice replace = BH__REPLACE_DEVICE__INIT;
+	CHAN_PACKET(p, REPLACE_DEVICE, replace_device, &replace);
+	int pair[2];
+	bool ok;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0, pair) != 0)
+		die("socketpair");
+	chan_init(&dev->bus, pair[0], PEER_DEVICE, PEER_VCPU, &buffers);
+	dev->bus.states = PROTO_RUNNING;
+	for (uint32_t q = 0; q < nqueues; q++)
+		queue_max[q] = 64;
+	ready.virtio_id = 4;
+	ready.features = 1ull << 32 | 1ull << 28;
+	ready.n_queue_max = nqueues;
+	ready.queue_max = queue_max;
+	ready.config.data = config;
+	ready.config.len = sizeof(config);
+	replace.index = index;
+	replace.device = &ready;
+	ok = request(d, &p, &pair[1], 1);
+	close(pair[1]);
+	return ok;
+}
+
+bool
+drive_lose_device(struct drive *d, uint32_t index)
+{
+	Bh__LoseDevice lose = BH__LOSE_DEVICE__INIT;
+	CHAN_PACKET(p, LOSE_DEVICE, lose_device, &lose);
+
+	lose.index = index;
+	return request(d, &p, NULL, 0);
+}
+
+bool
 drive_run(struct drive *d)
 {
 	Bh__BootState boot = BH__BOOT_STATE__INIT;

@@ -54,6 +54,10 @@ bool drive_add_memory(struct drive *d, uint32_t slot, uint64_t gpa,
 bool drive_remove_memory(struct drive *d, uint32_t slot);
 bool drive_add_device(struct drive *d, struct drive_device *dev,
     uint32_t index, uint32_t bdf, uint32_t nqueues);
+/* Its worker is another one: a new bus at dev->bus. */
+bool drive_replace_device(struct drive *d, struct drive_device *dev,
+    uint32_t index, uint32_t nqueues);
+bool drive_lose_device(struct drive *d, uint32_t index);
 bool drive_run(struct drive *d);
 void drive_power_button(struct drive *d);
 

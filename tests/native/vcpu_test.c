@@ -317,6 +317,7 @@ static void
 test_hangup(void)
 {
 	struct drive_device dev;
+	struct chan_msg msg;
 	struct drive d;
 
 	prepare(&d, 1);
@@ -330,9 +331,18 @@ test_hangup(void)
 	drive_run(&d);
 	check(activated(&dev), &d, "a device is active");
 	close(dev.bus.fd);
-	dev.bus.fd = -1;
+	check(drive_replace_device(&d, &dev, 0, 1), &d,
+	    "its worker dies, and another comes");
+	check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
+	    BH__PACKET__BODY_ACTIVATE && msg.packet->activate->resume &&
+	    msg.packet->activate->n_queues == 1, &d,
+	    "which is told to go on with the rings");
+	chan_done(&msg);
+	check(!drive_replace_device(&d, &dev, 0, 0), &d,
+	    "one that is another device is refused");
+	check(drive_lose_device(&d, 0), &d, "the device is lost");
 	check(drive_await_stop(&d) && d.reason == REASON(SHUTDOWN), &d,
-	    "when its worker dies the guest sees NEEDS_RESET and goes on");
+	    "then the guest sees NEEDS_RESET and goes on");
 	drive_quit(&d);
 	drive_end(&d);
 	drive_close_device(&dev, 1);

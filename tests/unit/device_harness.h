@@ -126,6 +126,12 @@ device_config_changed(struct device *dev)
 }
 
 void
+device_state_changed(struct device *dev)
+{
+	(void)dev;
+}
+
+void
 device_needs_reset(struct device *dev, const char *why)
 {
 	(void)dev;

@@ -632,9 +632,9 @@ test_needs_reset(void **state)
 	virtio_pci_needs_reset(&vp);
 	virtio_pci_reset_done(&vp);
 	assert_int_equal(rd(bar + 0x14, 1), 0);
-	/* The worker dies. */
+	/* The worker dies for good. */
 	start();
-	virtio_pci_hangup(&vp);
+	virtio_pci_lost(&vp);
 	assert_int_equal(rd(bar + 0x14, 1), 0x4f);
 	assert_int_equal(rd(bar + 0x2000, 4), 0x04030201);
 	assert_false(virtio_pci_take(&vp, &p));
@@ -647,8 +647,65 @@ test_needs_reset(void **state)
 	vp.dead = false;
 	wr(bar + 0x14, 1, 0);
 	assert_int_equal(rd(bar + 0x14, 1), 3);
-	virtio_pci_hangup(&vp);
+	virtio_pci_lost(&vp);
 	assert_int_equal(rd(bar + 0x14, 1), 0x40);
+}
+
+/* A worker that is like the one that the device was made with. */
+static int
+replaced(uint32_t virtio_id, uint64_t features, uint16_t first_queue)
+{
+	uint32_t queue_max[NQUEUES];
+
+	for (uint32_t q = 0; q < NQUEUES; q++)
+		queue_max[q] = vp.queue[q].max;
+	queue_max[0] = first_queue;
+	return virtio_pci_replaced(&vp, virtio_id, features, NQUEUES,
+	    queue_max, vp.config, vp.config_len);
+}
+
+static void
+test_replaced(void **state)
+{
+	const uint32_t id = pci_get16(&vp.fn, PCI_CFG_DEVICE) - 0x1040u;
+	const uint16_t size = vp.queue[0].max;
+	struct virtio_pci_post p;
+
+	(void)state;
+	start();
+	while (virtio_pci_take(&vp, &p))
+		;
+	virtio_pci_hangup(&vp);
+	/* The driver sees nothing of it, */
+	assert_int_equal(rd(bar + 0x14, 1), 0x0f);
+	/* nor of one that is not the same device. */
+	assert_int_equal(replaced(id + 1, vp.features, size), -EINVAL);
+	assert_int_equal(replaced(id, vp.features & ~(1ull << 32), size),
+	    -EINVAL);
+	assert_int_equal(replaced(id, vp.features, (uint16_t)(size / 2)),
+	    -EINVAL);
+	assert_false(virtio_pci_take(&vp, &p));
+	assert_int_equal(replaced(id, vp.features, size), 0);
+	assert_true(virtio_pci_take(&vp, &p));
+	assert_int_equal(p.kind, VIRTIO_POST_RESUME);
+	assert_false(virtio_pci_take(&vp, &p));
+	/* A reset meanwhile waits for the next worker. */
+	virtio_pci_hangup(&vp);
+	wr(bar + 0x14, 1, 0);
+	assert_int_equal(rd(bar + 0x14, 1), 0x0f);
+	assert_false(virtio_pci_take(&vp, &p));
+	assert_int_equal(replaced(id, vp.features, size), 0);
+	assert_true(virtio_pci_take(&vp, &p));
+	assert_int_equal(p.kind, VIRTIO_POST_RESET);
+	assert_int_equal(rd(bar + 0x14, 1), 0x0f);
+	virtio_pci_reset_done(&vp);
+	assert_int_equal(rd(bar + 0x14, 1), 0);
+	/* Of a device without a driver there is nothing to tell. */
+	virtio_pci_hangup(&vp);
+	assert_int_equal(replaced(id, vp.features, size), 0);
+	assert_false(virtio_pci_take(&vp, &p));
+	virtio_pci_lost(&vp);
+	assert_int_equal(replaced(id, vp.features, size), -EINVAL);
 }
 
 static void
@@ -714,6 +771,7 @@ main(void)
 		T(test_device_config), T(test_msix), T(test_msix_masked),
 		T(test_msix_edges), T(test_isr), T(test_needs_reset),
 		T(test_config_access), T(test_refused),
+		T(test_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Device workers that die, see recover.h.
+#include "controller/recover.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/life.h"
+#include "controller/manage.h"
+#include "controller/requests.h"
+#include "controller/resources.h"
+#include "controller/start.h"
+#include "controller/supervise.h"
+#include "ipc/log.h"
+
+#define REPLACE_SECONDS 60u	/* the lab is a hundred times slower than a host */
+
+bool
+recover_takes(const struct child *child)
+{
+	const struct vm *vm = child->vm;
+
+	return child->dev != NULL && child->dev->on_pci && child->known_once &&
+	    process_kinds[child->kind].replaced &&
+	    vm->spec.worker_failure.action != FAILURE_STOP &&
+	    (vm->state == VM_RUNNING || vm->state == VM_RESETTING);
+}
+
+static struct child *
+child_of(struct vm *vm, uint32_t index)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].dev != NULL &&
+		    vm->children[i].index == index)
+			return &vm->children[i];
+	return NULL;
+}
+
+/* One death more: were there too many of late? */
+static bool
+too_many(struct child *child, uint64_t now)
+{
+	const struct failure_spec *f = &child->vm->spec.worker_failure;
+
+	child->ndeaths++;
+	if (child->late_deaths == 0 ||
+	    now - child->deaths_from >= f->seconds * SECOND) {
+		child->deaths_from = now;
+		child->late_deaths = 0;
+	}
+	return ++child->late_deaths >= f->deaths;
+}
+
+/* Nobody serves the device any more; its driver is told that it needs a reset. */
+static void
+lose(struct child *child)
+{
+	Bh__LoseDevice m = BH__LOSE_DEVICE__INIT;
+	CHAN_PACKET(p, LOSE_DEVICE, lose_device, &m);
+	struct vm *vm = child->vm;
+
+	child->lost = true;
+	manage_event_id(vm, "worker", "lost", child->name);
+	log_error("%s: the device is lost until the VM is started again",
+	    child->name);
+	m.index = child->index;
+	if (vm->state == VM_RUNNING)
+		child_send(vm->vcpu, &p, NULL, 0, child->index, REPLACE_SECONDS);
+}
+
+void
+recover_exited(struct child *child)
+{
+	const struct vm *vm = child->vm;
+	const uint64_t now = now_ns();
+
+	if (!recover_takes(child) || child->lost)
+		return;
+	/* A signal that nobody here sent is the administrator's, or the kernel's
+	 * when memory is short: no request is to blame. */
+	child->suspect = child->signal != SIGKILL || child->failed ||
+	    child->told_quit;
+	/* A stand-in has no reason to die. */
+	if (child->isolated) {
+		lose(child);
+		return;
+	}
+	if (too_many(child, now) ||
+	    vm->spec.worker_failure.action == FAILURE_ISOLATE) {
+		child->isolated = true;
+		log_error("%s: worker number %u of it has died: it is isolated, "
+		    "and every request fails", child->name, child->ndeaths);
+		manage_event_id(child->vm, "worker", "isolated", child->name);
+	}
+	if (child->died_at == 0)
+		child->died_at = now;
+	/* The next one begins with no driver, as one that was drained. */
+	child->drained = true;
+	child_again(child);
+	if (child->bus[0] >= 0)
+		close(child->bus[0]);
+	child->bus[0] = -1;
+	if (resources_bus(child) == 0)
+		start_spawn(child);
+}
+
+void
+recover_ready(struct child *child)
+{
+	Bh__ReplaceDevice replace = BH__REPLACE_DEVICE__INIT;
+	Bh__DeviceReady ready;
+	CHAN_PACKET(p, REPLACE_DEVICE, replace_device, &replace);
+	struct vm *vm = child->vm;
+
+	/* A vcpu-worker that does not know the device yet gets PciDevice. */
+	if (vm->state != VM_RUNNING || !child->known_to_vcpu)
+		return;
+	start_fill_ready(child, &ready);
+	replace.index = child->index;
+	replace.device = &ready;
+	child->replacing++;
+	child_send(vm->vcpu, &p, &child->bus[0], 1, child->index,
+	    REPLACE_SECONDS);
+	close(child->bus[0]);
+	child->bus[0] = -1;
+}
+
+void
+recover_running(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		struct child *c = &vm->children[i];
+
+		if (c->dev == NULL || !c->dev->on_pci)
+			continue;
+		c->known_once = true;
+		if (c->lost)
+			lose(c);
+		else if (c->died_at != 0 && c->ready && c->bus[0] >= 0)
+			recover_ready(c);
+		else if (c->ready)
+			c->died_at = 0;
+	}
+}
+
+void
+recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
+{
+	struct child *child = child_of(vm, index);
+
+	if (child == NULL || child->lost)
+		return;
+	/* One that has died since is not the one that was answered for. */
+	if (child->replacing > 0 && --child->replacing > 0)
+		return;
+	if (child->died_at == 0)
+		return;
+	if (failed) {
+		log_error("%s: its new worker cannot take over: %s", child->name,
+		    text);
+		/* Its exit is the next death: isolated, or lost. */
+		child->isolated = child->isolated || too_many(child, now_ns());
+		child_kill(child);
+		return;
+	}
+	log_warn("%s: a new worker (pid %u) has taken over after %llu ms",
+	    child->name, child->host_pid,
+	    (unsigned long long)((now_ns() - child->died_at) / (SECOND / 1000)));
+	child->died_at = 0;
+	vm->recoveries++;
+	manage_event_id(vm, "worker", "restarted", child->name);
+}

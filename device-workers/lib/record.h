@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The record: shared memory of one device's workers, past, present and to come,
+ * that tells a successor where its predecessor died. A memfd of the controller's
+ * at FD_RECORD; worker_*.c writes and reads it, no device does.
+ *
+ * Per queue it has the in-flight region (virtq_track) and a mark, the request
+ * that was last taken: if it is there after the worker's death, it may be what
+ * killed it. Of the device as a whole it has the state that save() writes.
+ *
+ * A worker that was taken over may have written anything there before it was
+ * killed: all that is read is copied and checked, and costs this device at most.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_LIB_RECORD_H
+#define BULKHEAD_DEVICE_WORKERS_LIB_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/limits.h"
+
+/* How many deaths on one request until it is answered with an error. */
+#define RECORD_DEATHS 2u
+
+/* What was being worked on: the entry of the in-flight region + 1, 0: nothing. */
+struct record_mark {
+	uint32_t now;
+	uint32_t suspect;	/* ... when a predecessor died */
+	uint32_t deaths;	/* how many of them did so on it */
+};
+
+struct record {
+	uint8_t *base;		/* NULL: there is none */
+	unsigned int nqueues;	/* that it has room for */
+};
+
+/* Map what is at FD_RECORD, if anything is. Before the jail. -errno. */
+int record_open(struct record *r);
+
+/* Of queue @q, below r->nqueues. */
+void *record_region(const struct record *r, unsigned int q);
+struct record_mark *record_mark(const struct record *r, unsigned int q);
+
+/* The driver is gone, and all that it had in flight. */
+void record_clear(struct record *r);
+
+/*
+ * A successor counts the deaths of queue @q: the entry on which RECORD_DEATHS
+ * workers in a row have died, or -1. Not @guilty: the last one was killed from
+ * outside, which says nothing of what it was at.
+ */
+int record_suspect(const struct record *r, unsigned int q, bool guilty);
+/* All that a predecessor had in flight is done. */
+void record_trust(const struct record *r, unsigned int q);
+
+/*
+ * The device's own state: written as a whole or not at all, whenever a writer
+ * dies. Read: its length, 0 if none was written, into @buf of at least
+ * RECORD_STATE_SIZE bytes.
+ */
+#define RECORD_STATE_SIZE DEVICE_LIMIT_STATE
+void record_write_state(struct record *r, const uint8_t *data, size_t len);
+size_t record_read_state(const struct record *r, uint8_t *buf);
+
+#endif
