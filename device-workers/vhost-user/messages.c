@@ -123,19 +123,27 @@ on_nothing(struct vhu *v)
 	return 0;
 }
 
-static int
-on_reset(struct vhu *v)
+/* All rings stop where they are, and nothing of them is in flight. */
+static void
+stop_all(struct vhu *v)
 {
 	for (unsigned int q = 0; q < v->dev.nqueues; q++) {
 		uint32_t base;
 
 		vhu_queue_stop(v, q, &base);
-		v->queue[q].base = 0;
 		v->queue[q].enabled = false;
 	}
 	tell_enabled(v);
 	vhu_inflight_clear(v);
 	v->status = 0;
+}
+
+static int
+on_reset(struct vhu *v)
+{
+	stop_all(v);
+	for (unsigned int q = 0; q < v->dev.nqueues; q++)
+		v->queue[q].base = 0;
 	return 0;
 }
 
@@ -150,8 +158,11 @@ on_set_status(struct vhu *v)
 
 	if (status > UINT8_MAX)
 		return -EINVAL;
-	if (status == 0)
-		return on_reset(v);
+	/* QEMU before 8.0 says so first, and then asks where the rings were. */
+	if (status == 0) {
+		stop_all(v);
+		return 0;
+	}
 	/* 2.2.2: left out if the features cannot be. */
 	if ((v->features >> VIRTIO_F_VERSION_1 & 1) == 0)
 		status &= ~(uint64_t)STATUS_FEATURES_OK;

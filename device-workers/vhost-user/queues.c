@@ -290,22 +290,41 @@ do_quiet_tasks(struct vhu *v)
 	}
 }
 
+/* Will the front end be told where ring @q is, now or later? */
+static bool
+tells_position(const struct vhu *v, unsigned int q)
+{
+	switch (v->msg.header.request) {
+	case VHU_GET_VRING_BASE:
+		return q == v->msg.payload.vring.index;
+	case VHU_SET_STATUS:
+		return v->msg.payload.u64 == 0;
+	default:
+		return false;
+	}
+}
+
 /*
- * What a predecessor had taken of the ring that is to be stopped has to be
- * finished: the position that the front end is told says that it is.
+ * What a predecessor had taken of a ring that is to be stopped has to be finished:
+ * the position that the front end is told says that it is.
  */
 static bool
 finish_predecessors(struct vhu *v)
 {
-	uint32_t q = v->msg.payload.vring.index;
+	bool all = true;
 
-	if (v->quiet != VHU_QUIET_MESSAGE || q >= v->dev.nqueues ||
-	    v->msg.header.request != VHU_GET_VRING_BASE || v->needs_reset ||
-	    v->dev.vq[q].resubmit == 0 || v->dev.vq[q].broken)
+	if (v->quiet != VHU_QUIET_MESSAGE || v->needs_reset)
 		return true;
-	v->dev.ops->queue_ready(&v->dev, q);
-	vhu_look_after_queues(v);
-	return v->dev.vq[q].resubmit == 0 || v->dev.vq[q].broken;
+	for (unsigned int q = 0; q < v->dev.nqueues; q++) {
+		const struct virtq *vq = &v->dev.vq[q];
+
+		if (vq->resubmit == 0 || vq->broken || !tells_position(v, q))
+			continue;
+		v->dev.ops->queue_ready(&v->dev, q);
+		vhu_look_after_queues(v);
+		all &= vq->resubmit == 0 || vq->broken;
+	}
+	return all;
 }
 
 void
