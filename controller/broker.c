@@ -279,7 +279,7 @@ broker_opened(struct vm *vm, uint32_t index, const Bh__Opened *opened,
 		    "; make one without a cycle");
 		return 0;
 	}
-	rc = paths_lock(msg->fds[0], readonly);
+	rc = paths_lock(msg->fds[0], readonly, 0);
 	if (rc == -EAGAIN) {
 		refuse(vm, index, EAGAIN, "locked by another VM (or another "
 		    "--disk)", readonly ? ", which writes to it; stop that" :

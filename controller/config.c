@@ -11,6 +11,7 @@
 #include "controller/front.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
+#include "ipc/log.h"
 
 #define WAIT_SECONDS (10u * 365 * 86400)
 #define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
@@ -138,10 +139,40 @@ fill_image(const struct disk_spec *disk, Bh__BlkConfig *blk)
 	blk->backing_files = disk->backing_files;
 }
 
+struct blk_message {
+	Bh__BlkShape shape;
+	uint32_t cpus[SPEC_MAX_AFFINITY_CPUS];
+};
+
+/* One thread serves all queues: it may run where any of them may. */
+static void
+fill_engine(const struct disk_spec *disk, const struct backend *b,
+    Bh__BlkConfig *blk, struct blk_message *m)
+{
+	const struct affinity_list *list = &disk->queue_affinity;
+
+	blk->disable_io_uring = disk->disable_io_uring;
+	m->shape = b->shape;
+	blk->shape = &m->shape;
+	blk->host_cpus = m->cpus;
+	for (uint32_t i = 0; i < list->n; i++)
+		for (uint32_t k = 0; k < list->of[i].ncpus &&
+		    blk->n_host_cpus < SPEC_MAX_AFFINITY_CPUS; k++)
+			m->cpus[blk->n_host_cpus++] = list->of[i].cpus[k];
+	/* Those of a queue that is not listed are any. */
+	if (list->n < disk->num_queues)
+		blk->n_host_cpus = 0;
+	if (list->n > 0 && (list->n > 1 || blk->n_host_cpus == 0))
+		log_warn("--disk path=%s,queue_affinity: one thread serves all of "
+		    "its queues; it may run on %s", disk->path,
+		    blk->n_host_cpus == 0 ? "any CPU, since a queue is not listed" :
+		    "the CPUs of all of them");
+}
+
 static void
 fill_blk(const struct vm *vm, const struct plan_device *dev,
     Bh__BlkConfig *blk, char serial[21], struct limit_message *limit,
-    struct parts_message *parts)
+    struct parts_message *parts, struct blk_message *m)
 {
 	const struct disk_spec *disk = &vm->spec.disks[dev->index];
 	const struct backend *b = &vm->disks[dev->index];
@@ -159,6 +190,7 @@ fill_blk(const struct vm *vm, const struct plan_device *dev,
 	blk->direct = disk->direct;
 	blk->sparse = disk->sparse;
 	fill_image(disk, blk);
+	fill_engine(disk, b, blk, m);
 	fill_parts(b, blk, parts);
 	blk->rate_limit = fill_limit(group < 0 ? &disk->limit :
 	    &vm->spec.limit_groups[group].limit, limit);
@@ -220,6 +252,7 @@ send_device_config(struct child *child)
 	struct limit_message limit;
 	struct parts_message parts;
 	Bh__DeviceReady known;
+	static struct blk_message engine;
 	char serial[21];
 
 	config.suspect = child->suspect;
@@ -232,7 +265,7 @@ send_device_config(struct child *child)
 	config.memory_reserve = dev->on_pci ? reserve(vm) : 0;
 	config.regions = dev->on_pci ? vm->plan.nregions : 0;
 	if (dev->kind == PROC_BLK) {
-		fill_blk(vm, dev, &blk, serial, &limit, &parts);
+		fill_blk(vm, dev, &blk, serial, &limit, &parts, &engine);
 		config.packed = vm->spec.disks[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
 		config.blk = &blk;
@@ -339,11 +372,11 @@ send_vm_config(struct child *child)
 	CHAN_PACKET(p, VM_CONFIG, vm_config, &config);
 
 	fill_topology(vm, &topology);
-	for (uint32_t i = 0; i < cpus->naffinity; i++) {
+	for (uint32_t i = 0; i < cpus->affinity.n; i++) {
 		bh__vcpu_affinity__init(&affinity[i]);
-		affinity[i].vcpu = cpus->affinity[i].vcpu;
-		affinity[i].n_host_cpus = cpus->affinity[i].ncpus;
-		affinity[i].host_cpus = cpus->affinity[i].cpus;
+		affinity[i].vcpu = cpus->affinity.of[i].which;
+		affinity[i].n_host_cpus = cpus->affinity.of[i].ncpus;
+		affinity[i].host_cpus = cpus->affinity.of[i].cpus;
 		list[i] = &affinity[i];
 	}
 	config.seccomp = seccomp(vm);
@@ -353,7 +386,7 @@ send_vm_config(struct child *child)
 	config.max_phys_bits = cpus->max_phys_bits;
 	config.nested = cpus->nested;
 	config.core_scheduling = (Bh__CoreScheduling)cpus->core_scheduling;
-	config.n_affinity = cpus->naffinity;
+	config.n_affinity = cpus->affinity.n;
 	config.affinity = list;
 	config.memory_reserve = reserve(vm);
 	config.mmio64_base = vm->plan.mmio64_base;

@@ -286,20 +286,20 @@ write_address(struct part *p, const char *name, const struct address_spec *a)
 
 /* "[0@[0,2],1@[1]]"; left out where it does not fit. */
 static void
-write_affinity(struct part *p, const char *name, const struct cpus_spec *cpus)
+write_affinity(struct part *p, const char *name, const struct affinity_list *list)
 {
 	static char s[4096];
 	size_t at = 0;
 
-	for (uint32_t i = 0; i < cpus->naffinity; i++) {
-		const struct affinity_spec *a = &cpus->affinity[i];
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct affinity_spec *a = &list->of[i];
 
 		for (uint32_t k = 0; k < a->ncpus; k++) {
 			if (at + 32 > sizeof(s))
 				return;
 			if (k == 0)
 				at += (size_t)snprintf(s + at, sizeof(s) - at,
-				    "%s%u@[", i == 0 ? "[" : "],", a->vcpu);
+				    "%s%u@[", i == 0 ? "[" : "],", a->which);
 			at += (size_t)snprintf(s + at, sizeof(s) - at, "%s%u",
 			    k == 0 ? "" : ",", a->cpus[k]);
 		}
@@ -405,7 +405,7 @@ write_value(struct part *p, const struct sub_option *sub, const void *object,
 		write_topology(p, sub->name, (const void *)at);
 		return;
 	case SUB_AFFINITY:
-		write_affinity(p, sub->name, object);
+		write_affinity(p, sub->name, (const void *)at);
 		return;
 	case SUB_OEM_STRINGS:
 		write_oem_strings(p, sub->name, object);

@@ -121,18 +121,20 @@ check_hugepages(const struct memory_spec *m, uint64_t standard,
 
 /* What may run where is the kernel's to say; here, what there can never be. */
 static int
-check_affinity(const struct cpus_spec *cpus, uint32_t have,
-    struct spec_error *err)
+check_affinity(const char *option, const struct affinity_list *list,
+    uint32_t have, struct spec_error *err)
 {
-	for (uint32_t i = 0; i < cpus->naffinity; i++)
-		for (size_t k = 0; k < cpus->affinity[i].ncpus; k++) {
-			uint64_t cpu = cpus->affinity[i].cpus[k];
+	struct span name = { option, strlen(option) };
+
+	for (uint32_t i = 0; i < list->n; i++)
+		for (size_t k = 0; k < list->of[i].ncpus; k++) {
+			uint64_t cpu = list->of[i].cpus[k];
 
 			if (have == 0 || cpu < have)
 				continue;
-			(void)usage(err, "--cpus affinity=[%l@[%l]]: this host "
-			    "has no such CPU; give CPUs from 0 to %l",
-			    (uint64_t)cpus->affinity[i].vcpu, cpu,
+			(void)usage(err, "%S=[%l@[%l]]: this host "
+			    "has no such CPU; give CPUs from 0 to %l", &name,
+			    (uint64_t)list->of[i].which, cpu,
 			    (uint64_t)have - 1);
 			return -EINVAL;
 		}
@@ -153,8 +155,12 @@ int
 host_check_kept(const struct vm_spec *spec, const struct plan_host *host,
     struct spec_error *err)
 {
-	int rc = check_affinity(&spec->cpus, host->cpus, err);
+	int rc = check_affinity("--cpus affinity", &spec->cpus.affinity,
+	    host->cpus, err);
 
+	for (uint32_t i = 0; rc == 0 && i < spec->ndisks; i++)
+		rc = check_affinity("--disk queue_affinity",
+		    &spec->disks[i].queue_affinity, host->cpus, err);
 	if (rc != 0 || spec->memory.hugepages || host->memory == 0 ||
 	    spec->memory.size <= host->memory)
 		return rc;

@@ -19,6 +19,7 @@
 #include "controller/paths.h"
 #include "controller/recover.h"
 #include "controller/report.h"
+#include "controller/resize.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
@@ -331,6 +332,9 @@ acknowledged(struct child *child, const struct request *req)
 	case BH__PACKET__BODY_REPLACE_DEVICE:
 		recover_answered(vm, req->subject, false, "");
 		return;
+	case BH__PACKET__BODY_RESIZE_DISK:
+		resize_answered(vm, req->subject, NULL);
+		return;
 	case BH__PACKET__BODY_START_VM:
 		child->chan.states = PROTO_RUNNING;
 		running(vm);
@@ -368,6 +372,8 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			broker_failed(vm, req->subject, packet->failed);
 		else if (req->type == BH__PACKET__BODY_OPEN)
 			paths_failed(vm, req->subject, packet->failed);
+		else if (req->type == BH__PACKET__BODY_RESIZE_DISK)
+			resize_answered(vm, req->subject, packet->failed);
 		else
 			report_failed(child, packet->failed);
 		return 0;

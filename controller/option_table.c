@@ -61,6 +61,11 @@
 	VHOST_SOCKET(s, "its socket, with vhost_user")
 
 static const char *const core_scheduling_words[] = { "vm", "vcpu", "off", NULL };
+static const char *const lock_words[] = {
+	[LOCK_BYTE_RANGE] = "byte-range", [LOCK_FULL] = "full",
+	[LOCK_FULL + 1] = NULL,
+};
+
 static const char *const image_words[] = {
 	[IMAGE_DETECT] = "detect", [IMAGE_RAW] = "raw",
 	[IMAGE_QCOW2] = "qcow2", [IMAGE_VHD] = "vhd", [IMAGE_VHDX] = "vhdx",
@@ -87,7 +92,9 @@ static const struct sub_option cpus_subs[] = {
 	{ .name = "topology", .type = SUB_TOPOLOGY,
 	  .offset = AT(cpus_spec, topology), .meta = "t:c:d:p",
 	  .help = "threads a core, cores a die, dies a package, packages" },
-	{ .name = "affinity", .type = SUB_AFFINITY, .meta = "[vcpu@[cpus],..]",
+	{ .name = "affinity", .type = SUB_AFFINITY,
+	  .offset = AT(cpus_spec, affinity), .max = SPEC_MAX_VCPUS - 1,
+	  .meta = "[vcpu@[cpus],..]",
 	  .help = "host CPUs that a vCPU may run on" },
 	U32("max_phys_bits", cpus_spec, max_phys_bits, 36, 52,
 	    "physical address bits at most; 46"),
@@ -135,10 +142,17 @@ static const struct sub_option disk_subs[] = {
 	TEXT("rate_limit_group", disk_spec, limit_group, 64,
 	    "share the limit of a --rate-limit-group"),
 	PCI(disk_spec), LIMITER(disk_spec),
+	{ .name = "queue_affinity", .type = SUB_AFFINITY,
+	  .offset = AT(disk_spec, queue_affinity), .max = 63,
+	  .meta = "[queue@[cpus],..]",
+	  .help = "host CPUs; one thread serves all queues, on any of these" },
+	WORDS("lock_granularity", disk_spec, lock_granularity, lock_words,
+	    "byte-range|full", "lock the disk's bytes, or the whole file; "
+	    "byte-range"),
+	TOGGLE("_disable_io_uring", disk_spec, disable_io_uring, "off"),
+	TOGGLE("_disable_aio", disk_spec, disable_aio,
+	    "means nothing: there is no such engine"),
 	VHOST(disk_spec),
-	LATER("queue_affinity"),
-	LATER("lock_granularity"), LATER("_disable_io_uring"),
-	LATER("_disable_aio"),
 };
 
 static const struct sub_option net_subs[] = {

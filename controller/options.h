@@ -36,7 +36,7 @@ enum sub_type {
 	SUB_PUBLISH,		/* struct net_spec: user_net.ports */
 	SUB_GUARD_IPS,		/* struct net_spec: guard_ips */
 	SUB_TOPOLOGY,		/* struct topology_spec */
-	SUB_AFFINITY,		/* struct cpus_spec: naffinity and affinity */
+	SUB_AFFINITY,		/* struct affinity_list; max: its last number */
 	SUB_OEM_STRINGS,	/* struct platform_spec: oem_strings */
 	SUB_DEVICE_TYPE,	/* uint32_t: a virtio device's number or name */
 	SUB_QUEUE_SIZES,	/* struct generic_spec: nqueues and queue_sizes */

@@ -252,45 +252,45 @@ affinity_cpus(struct place *p, struct span cpus, struct affinity_spec *a)
 }
 
 static int
-affinity_item(struct place *p, struct cpus_spec *cpus, struct span item)
+affinity_item(struct place *p, struct affinity_list *list, struct span item)
 {
-	struct affinity_spec *a = &cpus->affinity[cpus->naffinity];
-	struct span vcpu;
+	struct affinity_spec *a = &list->of[list->n];
+	struct span which;
 	uint64_t n;
 	int err;
 
-	if (value_next(&item, '@', &vcpu) != 1 || item.at == NULL ||
-	    value_u64(vcpu, &n) != 0 || n >= SPEC_MAX_VCPUS)
-		return bad(p, "not vCPU@[CPUs]; write [0@[0,2-3],1@[1]]");
-	for (uint32_t i = 0; i < cpus->naffinity; i++)
-		if (cpus->affinity[i].vcpu == n)
-			return bad(p, "a vCPU twice; list its CPUs once");
-	a->vcpu = (uint32_t)n;
+	if (value_next(&item, '@', &which) != 1 || item.at == NULL ||
+	    value_u64(which, &n) != 0 || n > p->sub->max)
+		return bad(p, "not number@[CPUs]; write [0@[0,2-3],1@[1]]");
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->of[i].which == n)
+			return bad(p, "a number twice; list its CPUs once");
+	a->which = (uint32_t)n;
 	err = affinity_cpus(p, item, a);
 	if (err != 0)
 		return err;
 	a->cpus = spec_array(p->spec, a->ncpus, sizeof(a->cpus[0]));
 	if (a->cpus == NULL)
 		return -ENOMEM;
-	cpus->naffinity++;
+	list->n++;
 	return affinity_cpus(p, item, a);
 }
 
 static int
 store_affinity(struct place *p)
 {
-	struct cpus_spec *cpus = p->object;
+	struct affinity_list *list = field(p);
 	struct span rest, item;
 	int err = 0;
 
 	if (!value_list(p->value, &rest))
 		return bad(p, "not a list; write [0@[0,2-3],1@[1]]");
-	cpus->affinity = spec_array(p->spec, SPEC_MAX_VCPUS,
-	    sizeof(cpus->affinity[0]));
-	if (cpus->affinity == NULL)
+	list->n = 0;
+	list->of = spec_array(p->spec, p->sub->max + 1, sizeof(list->of[0]));
+	if (list->of == NULL)
 		return -ENOMEM;
 	while (err == 0 && value_next(&rest, ',', &item) == 1)
-		err = affinity_item(p, cpus, item);
+		err = affinity_item(p, list, item);
 	return err;
 }
 

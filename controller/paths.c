@@ -340,10 +340,11 @@ paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed)
 }
 
 int
-paths_lock(int fd, bool readonly)
+paths_lock(int fd, bool readonly, uint64_t size)
 {
+	/* A length of 0: to the end, wherever that will be. */
 	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK,
-			      .l_whence = SEEK_SET };
+			      .l_whence = SEEK_SET, .l_len = (off_t)size };
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
@@ -353,7 +354,9 @@ paths_lock(int fd, bool readonly)
 static int
 lock_disk(struct vm *vm, const struct path_item *item, int fd, bool readonly)
 {
-	int rc = paths_lock(fd, readonly);
+	const struct disk_spec *disk = &vm->spec.disks[item->index];
+	int rc = paths_lock(fd, readonly, disk->lock_granularity == LOCK_FULL ?
+	    0 : vm->disks[item->index].size);
 
 	if (rc == -EAGAIN)
 		return refuse(vm, item, "locked by another VM (or another "
@@ -382,6 +385,10 @@ disk_opened(struct vm *vm, const struct path_item *item,
 	b->folder = folder ? chan_take_fd(msg, 1) : -1;
 	b->size = opened->size;
 	b->block_size = opened->block_size;
+	b->block = opened->block;
+	bh__blk_shape__init(&b->shape);
+	if (opened->shape != NULL)
+		b->shape = *opened->shape;
 	b->device = opened->device;
 	b->inode = opened->inode;
 	if (b->size == 0)

@@ -29,9 +29,10 @@ void paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 /*
  * Lock a disk's file for one writer or any number of readers. The lock lies on the
  * open file, which goes to the worker: it is there as long as anybody can still
- * write. -EAGAIN: another has it.
+ * write. @size: of that many bytes from its start; 0: all, to wherever its end will
+ * be. -EAGAIN: another has it.
  */
-int paths_lock(int fd, bool readonly);
+int paths_lock(int fd, bool readonly, uint64_t size);
 
 /* Taps that were inherited (--net fd=). 0, or -errno with the line said. */
 int paths_adopt_taps(struct vm *vm);

@@ -161,10 +161,10 @@ check_cpus(struct vm_spec *spec, struct spec_error *err)
 			    "2 threads a core", t->threads, t->cores, t->dies,
 			    t->packages);
 	}
-	for (uint32_t i = 0; i < c->naffinity; i++)
-		if (c->affinity[i].vcpu >= c->max)
+	for (uint32_t i = 0; i < c->affinity.n; i++)
+		if (c->affinity.of[i].which >= c->max)
 			return usage(err, "--cpus affinity: there is no vCPU "
-			    "%u; the last is %u", c->affinity[i].vcpu,
+			    "%u; the last is %u", c->affinity.of[i].which,
 			    c->max - 1);
 	return 0;
 }
@@ -397,6 +397,11 @@ check_disk(const struct vm_spec *spec, const struct disk_spec *d,
 		return usage(err, "--disk path=%S,num_queues=%u: more than boot "
 		    "vCPUs (%u); lower it", &path, d->num_queues,
 		    spec->cpus.boot);
+	for (uint32_t i = 0; i < d->queue_affinity.n; i++)
+		if (d->queue_affinity.of[i].which >= d->num_queues)
+			return usage(err, "--disk path=%S,queue_affinity: there is "
+			    "no queue %u; the last is %u", &path,
+			    d->queue_affinity.of[i].which, d->num_queues - 1);
 	return check_disk_limit(spec, d, err);
 }
 

@@ -71,10 +71,16 @@ struct topology_spec {
 	uint32_t threads, cores, dies, packages;	/* all 0: not given */
 };
 
+/* Where a vCPU, or who serves a queue of a disk, may run. */
 struct affinity_spec {
-	uint32_t vcpu;
+	uint32_t which;		/* vCPU or queue */
 	uint32_t ncpus;
 	uint32_t *cpus;		/* belongs to the spec */
+};
+
+struct affinity_list {
+	uint32_t n;
+	struct affinity_spec *of;	/* belongs to the spec */
 };
 
 enum core_scheduling { CORE_SCHED_VM, CORE_SCHED_VCPU, CORE_SCHED_OFF };
@@ -84,8 +90,7 @@ struct cpus_spec {
 	uint32_t max;		/* 0: as boot; set by spec_check() */
 	struct topology_spec topology;
 	uint32_t max_phys_bits;
-	uint32_t naffinity;
-	struct affinity_spec *affinity;	/* belongs to the spec */
+	struct affinity_list affinity;
 	bool nested;
 	uint32_t core_scheduling;
 };
@@ -112,6 +117,8 @@ enum image_type {		/* the order of the words of image_type= */
 	IMAGE_UNKNOWN,
 };
 
+enum lock_granularity { LOCK_BYTE_RANGE, LOCK_FULL };
+
 struct disk_spec {
 	struct pci_spec pci;
 	const char *path;
@@ -126,6 +133,10 @@ struct disk_spec {
 	struct limit_spec limit;
 	const char *limit_group;	/* NULL: none */
 	struct vhost_spec vhost;
+	struct affinity_list queue_affinity;
+	uint32_t lock_granularity;	/* enum lock_granularity */
+	bool disable_io_uring;
+	bool disable_aio;	/* means nothing: there is no such engine */
 };
 
 struct address_spec {

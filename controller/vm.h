@@ -115,12 +115,22 @@ struct image_part {
 };
 
 /* What the opener opened for one device or port. */
+struct vm;
+/* A resize of disk @disk is over: 0, or -errno and why. */
+typedef void resize_done_fn(struct vm *vm, uint32_t disk, int rc,
+    const char *text);
+
 struct backend {
 	int fds[SPEC_MAX_QUEUE_PAIRS];
 	uint32_t nfds;
 	bool borrowed;		/* the fds are the spec's */
 	uint64_t size;
 	uint32_t block_size;
+	Bh__BlkShape shape;	/* disks */
+	bool block;		/* a block device */
+	uint64_t resizing;	/* to so many bytes; 0: no resize is under way */
+	bool is_raw;		/* the worker has said so, or the user */
+	resize_done_fn *resized;	/* NULL: nobody wants to know */
 	uint64_t device, inode;
 	uint32_t tap_offloads;
 	bool guarded;		/* guard.c */

@@ -578,6 +578,10 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->console_size->columns <= UINT16_MAX &&
 		    p->console_size->rows <= UINT16_MAX, "terminal size");
 		return NULL;
+	case BH__PACKET__BODY_RESIZE_DISK:
+		REQUIRE(p->resize_disk->size >= 1 &&
+		    p->resize_disk->size <= INT64_MAX, "size of a disk");
+		return NULL;
 	case BH__PACKET__BODY_ACTIVATE:
 		return check_activate(p->activate);
 	case BH__PACKET__BODY_WRITE_CONFIG:

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@
 
 #define API_BACKLOG 1024
 
+#define LOCK_TRIES 50
+#define LOCK_PAUSE 20	/* ms */
 #define REGULAR (1u << 0)
 #define BLOCK (1u << 1)
 #define CHARACTER (1u << 2)
@@ -68,8 +71,39 @@ check_type(struct opened *o, const struct stat *st, Bh__OpenKind kind)
 	return 0;
 }
 
+/* What O_DIRECT on a file wants; 6.1 and later say it. */
+static void
+measure_direct(struct opened *o, int fd)
+{
+	struct statx sx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) != 0 ||
+	    (sx.stx_mask & STATX_DIOALIGN) == 0)
+		return;
+	o->shape.memory = sx.stx_dio_mem_align;
+	if (sx.stx_dio_offset_align > o->msg.block_size)
+		o->msg.block_size = sx.stx_dio_offset_align;
+}
+
+/* What a block device likes: of use to the guest, no error where it is not said. */
+static void
+measure_shape(struct opened *o, int fd)
+{
+	unsigned int n;
+	int offset;
+
+	if (ioctl(fd, BLKPBSZGET, &n) == 0)
+		o->shape.physical_block = n;
+	if (ioctl(fd, BLKIOMIN, &n) == 0)
+		o->shape.minimum_io = n;
+	if (ioctl(fd, BLKIOOPT, &n) == 0)
+		o->shape.optimal_io = n;
+	if (ioctl(fd, BLKALIGNOFF, &offset) == 0 && offset > 0)
+		o->shape.alignment = (uint32_t)offset;
+}
+
 static int
-measure(struct opened *o, int fd, const struct stat *st)
+measure(struct opened *o, int fd, const struct stat *st, bool direct)
 {
 	int sector = 512;
 
@@ -78,13 +112,36 @@ measure(struct opened *o, int fd, const struct stat *st)
 	o->msg.block_size = 512;
 	o->msg.size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
 	o->msg.block = S_ISBLK(st->st_mode);
+	bh__blk_shape__init(&o->shape);
+	o->msg.shape = &o->shape;
+	if (direct)
+		measure_direct(o, fd);
 	if (!S_ISBLK(st->st_mode))
 		return 0;
 	if (ioctl(fd, BLKGETSIZE64, &o->msg.size) < 0 ||
 	    ioctl(fd, BLKSSZGET, &sector) < 0)
 		return -errno;
 	o->msg.block_size = (uint32_t)sector;
+	measure_shape(o, fd);
 	return 0;
+}
+
+/*
+ * A VM that was killed holds its disk for some milliseconds more, by its worker's
+ * io_uring: give it a second before the controller finds the disk locked.
+ */
+static void
+await_lock(int fd, bool readonly)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK,
+				      .l_whence = SEEK_SET };
+
+		if (fcntl(fd, F_OFD_GETLK, &lock) != 0 ||
+		    lock.l_type == F_UNLCK)
+			return;
+		(void)poll(NULL, 0, LOCK_PAUSE);
+	}
 }
 
 int
@@ -106,7 +163,10 @@ open_file(struct opened *o, const Bh__Open *req)
 	}
 	rc = fstat(fd, &st) < 0 ? -errno : check_type(o, &st, req->kind);
 	if (rc == 0)
-		rc = measure(o, fd, &st);
+		rc = measure(o, fd, &st, req->direct);
+	if (rc == 0 && (req->kind == BH__OPEN_KIND__OPEN_KIND_DISK ||
+	    req->kind == BH__OPEN_KIND__OPEN_KIND_DISK_READONLY))
+		await_lock(fd, req->kind != BH__OPEN_KIND__OPEN_KIND_DISK);
 	if (rc == 0 && req->folder) {
 		o->fds[1] = open_folder(req->path);
 		rc = o->fds[1] < 0 ? o->fds[1] : 0;

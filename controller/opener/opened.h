@@ -17,6 +17,7 @@
 struct opened {
 	Bh__Opened msg;		/* .name points to the buffer below */
 	char name[128];
+	Bh__BlkShape shape;	/* .shape points to it */
 	uint8_t mac[6];		/* .tap_mac points to it */
 	int fds[OPENED_MAX_FDS];
 	unsigned int nfds;

@@ -97,6 +97,12 @@ static const struct sb_rule rules[] = {
 	/* disks, pty, KVM */
 	IOCTL(BLKGETSIZE64, "size of a block device"),
 	IOCTL(BLKSSZGET, "logical sector of a block device"),
+	IOCTL(BLKPBSZGET, "its physical one"),
+	IOCTL(BLKIOMIN, "what it likes"),
+	IOCTL(BLKIOOPT, "what it likes best"),
+	IOCTL(BLKALIGNOFF, "where its first physical block begins"),
+	SB_ALLOW1(fcntl, SB_EQ32(1, F_OFD_GETLK), "is a disk still locked?"),
+	SB_ALLOW(statx, "what direct I/O on a file wants"),
 	IOCTL(TIOCSPTLCK, "unlock the new pseudo-terminal"),
 	IOCTL(TIOCGPTN, "its number"),
 	IOCTL(TCGETS, "make it raw"),

@@ -22,6 +22,8 @@ struct blk_backend {
 	uint64_t size;		/* bytes */
 	uint32_t block_size;	/* logical sector, power of two */
 	uint32_t physical;	/* what the storage likes, >= block_size */
+	uint32_t min_io, opt_io;	/* bytes; 0: not known */
+	uint32_t alignment;	/* bytes to the first physical block */
 	bool readonly;
 	bool direct;		/* fd is O_DIRECT: buffers must be aligned */
 	uint32_t align;		/* ... to this, power of two */
@@ -48,6 +50,11 @@ struct blk_backend_ops {
 	/* The range reads as zeros; @unmap: its storage may be given back. */
 	int (*zero)(struct blk_backend *be, uint64_t offset, uint64_t len,
 	    bool unmap);
+	/*
+	 * Nothing is in flight: be @size bytes large, if the storage is. 0, or
+	 * -errno and *why. NULL: it cannot.
+	 */
+	int (*resize)(struct blk_backend *be, uint64_t size, const char **why);
 };
 
 extern const struct blk_backend_ops blk_raw_ops;

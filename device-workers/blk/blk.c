@@ -6,6 +6,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 #include "ipc/log.h"
 
 #define VIRTIO_ID_BLOCK 2
+#define MAX_CPUS 8192u
+#define MAX_PHYSICAL (1u << 20)	/* of a physical block, bytes */
 #define BATCH_REQUESTS 64u	/* a call, then others get their turn */
 #define BATCH_BYTES (1u << 20)	/* until the driver is told */
 
@@ -50,11 +53,17 @@ _Static_assert(sizeof(struct config_space) == 60, "as in 5.2.4");
 _Static_assert(offsetof(struct config_space, writeback) == BLK_CONFIG_WRITEBACK,
     "where blk_io.c looks");
 
+static bool
+power_of_two(uint32_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}
+
 static int
 check_config(const Bh__BlkConfig *c, const char **why)
 {
 	if (c->block_size < 512 || c->block_size > 4096 ||
-	    (c->block_size & (c->block_size - 1)) != 0)
+	    !power_of_two(c->block_size))
 		*why = "block size is not 512 to 4096";
 	else if (c->image_type == BH__IMAGE_TYPE__IMAGE_TYPE_RAW &&
 	    c->size % c->block_size != 0)
@@ -64,7 +73,7 @@ check_config(const Bh__BlkConfig *c, const char **why)
 	else if (c->num_queues < 1 || c->num_queues > DEVICE_MAX_QUEUES)
 		*why = "number of queues is not 1 to 64";
 	else if (c->queue_size < 2 || c->queue_size > VIRTQ_MAX_SIZE ||
-	    (c->queue_size & (c->queue_size - 1)) != 0)
+	    !power_of_two(c->queue_size))
 		*why = "queue size is not a power of two from 2 to 1024";
 	else if (c->serial != NULL && strlen(c->serial) > VIRTIO_BLK_ID_BYTES)
 		*why = "serial is longer than 20 bytes";
@@ -92,7 +101,12 @@ fill_config(struct device *dev, const struct blk_backend *be)
 	};
 
 	space.topology.physical_block_exp = (uint8_t)__builtin_ctz(ratio);
-	space.topology.min_io_size = htole16((uint16_t)ratio);
+	if (be->alignment / be->block_size <= UINT8_MAX)
+		space.topology.alignment_offset =
+		    (uint8_t)(be->alignment / be->block_size);
+	space.topology.min_io_size = htole16((uint16_t)(be->min_io >
+	    be->physical ? be->min_io / be->block_size : ratio));
+	space.topology.opt_io_size = htole32(be->opt_io / be->block_size);
 	if (be->can_discard) {
 		space.max_discard_sectors = htole32(BLK_MAX_DISCARD_SECTORS);
 		space.max_discard_seg = htole32(BLK_MAX_RANGES);
@@ -128,6 +142,44 @@ offer(struct device *dev, struct blk *b)
 	fill_config(dev, &b->be);
 }
 
+/* What is not a power of two, or makes no sense, is as if it were not known. */
+static void
+take_shape(struct blk_backend *be, const Bh__BlkShape *s)
+{
+	if (s == NULL)
+		return;
+	if (power_of_two(s->physical_block) &&
+	    s->physical_block >= be->block_size &&
+	    s->physical_block <= MAX_PHYSICAL)
+		be->physical = s->physical_block;
+	if (s->minimum_io % be->block_size == 0 &&
+	    s->minimum_io / be->block_size <= UINT16_MAX)
+		be->min_io = s->minimum_io;
+	if (s->optimal_io % be->block_size == 0)
+		be->opt_io = s->optimal_io;
+	if (s->alignment < be->physical)
+		be->alignment = s->alignment;
+	if (be->direct && power_of_two(s->memory) && s->memory <= 4096)
+		be->align = s->memory;
+}
+
+/* Single-threaded as we are, all queues are served where any of them may be. */
+static int
+run_on(const uint32_t *cpus, size_t n, const char **why)
+{
+	uint64_t mask[MAX_CPUS / 64] = { 0 };
+
+	if (n == 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (cpus[i] < MAX_CPUS)
+			mask[cpus[i] / 64] |= 1ull << (cpus[i] % 64);
+	if (sched_setaffinity(0, sizeof(mask), (const cpu_set_t *)(void *)mask) == 0)
+		return 0;
+	*why = "none of the CPUs of queue_affinity can be had";
+	return -errno;
+}
+
 static int
 blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 {
@@ -153,7 +205,10 @@ blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		.readonly = c->readonly,
 		.direct = c->direct,
 	};
-	err = device_limit_start(dev, &b->rate, c->rate_limit, why);
+	take_shape(&b->be, c->shape);
+	err = run_on(c->host_cpus, c->n_host_cpus, why);
+	if (err == 0)
+		err = device_limit_start(dev, &b->rate, c->rate_limit, why);
 	if (err != 0)
 		return err;
 	if (c->serial != NULL)
@@ -304,6 +359,28 @@ blk_drain(struct device *dev)
 	return blk_io_inflight(dev->priv);
 }
 
+static int
+blk_resize(struct device *dev, uint64_t size, const char **why)
+{
+	struct blk *b = dev->priv;
+	struct config_space *space = (void *)dev->config;
+	int err;
+
+	*why = "a disk image cannot be resized while it runs; use qemu-img "
+	    "resize, and start again";
+	if (b->be.ops->resize == NULL)
+		return -EOPNOTSUPP;
+	err = b->be.ops->resize(&b->be, size, why);
+	if (err != 0 || size == b->limits.size)
+		return err;
+	if (b->image.raw)
+		blk_image_raw_resized(b->image.img, size);
+	b->limits.size = size;
+	space->capacity = htole64(size / BLK_SECTOR);
+	device_config_changed(dev);
+	return 0;
+}
+
 static void
 blk_reset(struct device *dev)
 {
@@ -350,6 +427,7 @@ const struct device_ops blk_ops = {
 	.queue_ready = blk_queue_ready,
 	.backend_ready = blk_backend_ready,
 	.drain = blk_drain,
+	.resize = blk_resize,
 	.reset = blk_reset,
 	.flush = blk_flush,
 	.refuse = blk_refuse,

@@ -85,12 +85,6 @@ blk_io_probe(struct blk *b)
 
 /* ---- the pool ------------------------------------------------------------------ */
 
-unsigned int
-blk_io_inflight(const struct blk *b)
-{
-	return BLK_POOL - b->nfree;
-}
-
 static void
 release(struct blk *b, const struct blk_io *io)
 {
@@ -582,13 +576,6 @@ blk_io_take(struct blk *b, struct blk_io *io, unsigned int q)
 	return true;
 }
 
-static void
-wake_starved(struct blk *b)
-{
-	for (; b->starved != 0; b->starved &= b->starved - 1)
-		device_again(b->dev, (unsigned int)__builtin_ctzll(b->starved));
-}
-
 void
 blk_io_turn(struct blk *b)
 {
@@ -610,5 +597,6 @@ blk_io_turn(struct blk *b)
 		}
 	} while ((b->ring.queued > 0 && b->starved == 0) ||
 	    !blk_ring_sleep(&b->ring));
-	wake_starved(b);
+	for (; b->starved != 0; b->starved &= b->starved - 1)
+		device_again(b->dev, (unsigned int)__builtin_ctzll(b->starved));
 }

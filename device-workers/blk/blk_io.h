@@ -101,7 +101,12 @@ bool blk_io_take(struct blk *b, struct blk_io *io, unsigned int q);
 /* Hand what is queued to the ring, and answer what is done. */
 void blk_io_turn(struct blk *b);
 
-unsigned int blk_io_inflight(const struct blk *b);
+static inline unsigned int
+blk_io_inflight(const struct blk *b)
+{
+	return BLK_POOL - b->nfree;
+}
+
 /* At once, nothing being in flight: what was written is durable. */
 int blk_io_flush(struct blk *b);
 

@@ -56,3 +56,5 @@ fuzz_qcow2_LDLIBS := $(IMAGE_LDLIBS)
 fuzz_vhd_LDLIBS := $(IMAGE_LDLIBS)
 fuzz_vhdx_LDLIBS := $(IMAGE_LDLIBS)
 fuzz_vmdk_LDLIBS := $(IMAGE_LDLIBS)
+PROGRAMS += bulkhead-test-blk-flight
+bulkhead-test-blk-flight_SRCS := tests/native/blk_flight_test.c $(FAKEVM_SRCS)

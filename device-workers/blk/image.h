@@ -94,6 +94,9 @@ const char *blk_image_damage(struct blk_image *img);
  */
 bool blk_image_guards(const struct blk_image *img, uint64_t off, uint64_t len);
 
+/* What was guessed to be raw has another size: its last sector is elsewhere. */
+void blk_image_raw_resized(struct blk_image *img, uint64_t size);
+
 /* Fills in all fields of @be that a backend's start() sets, size and ops too. */
 void blk_image_attach(struct blk_image *img, struct blk_backend *be);
 

@@ -375,3 +375,10 @@ file_punch(struct image_file *f, uint64_t off, uint64_t len)
 	if (allocate(f, FALLOC_FL_PUNCH_HOLE, off, len) != 0)
 		f->no_punch = true;
 }
+
+void
+blk_image_raw_resized(struct blk_image *img, uint64_t size)
+{
+	img->layer[0].size = size;
+	img->layer[0].file->size = size;
+}

@@ -38,8 +38,10 @@ raw_start(struct blk_backend *be, bool sparse, const char **why)
 		*why = "the disk is neither a file nor a block device";
 		return -EINVAL;
 	}
-	be->physical = be->block_size;
-	if (st.st_blksize > 0 && st.st_blksize <= PHYSICAL_MAX &&
+	if (be->physical < be->block_size)
+		be->physical = be->block_size;
+	/* A file system's preference, where there is no device to ask. */
+	if (S_ISREG(st.st_mode) && st.st_blksize > 0 && st.st_blksize <= PHYSICAL_MAX &&
 	    is_power_of_two((uint64_t)st.st_blksize) &&
 	    (uint32_t)st.st_blksize > be->block_size)
 		be->physical = (uint32_t)st.st_blksize;
@@ -272,6 +274,26 @@ raw_zero(struct blk_backend *be, uint64_t offset, uint64_t len, bool unmap)
 	return write_zeroes(be, offset, len);
 }
 
+/*
+ * Whoever asks has made the file as large as that, or will cut it when we are
+ * done. Growth is believed when its last bytes can be read.
+ */
+static int
+raw_resize(struct blk_backend *be, uint64_t size, const char **why)
+{
+	struct iovec one = { be->bounce, be->block_size };
+
+	*why = "not a multiple of the block size";
+	if (size == 0 || size > INT64_MAX || size % be->block_size != 0)
+		return -EINVAL;
+	*why = "the disk is smaller than that";
+	if (size > be->size &&
+	    transfer(be, &one, 1, size - be->block_size, false) != 0)
+		return -ENOSPC;
+	be->size = size;
+	return 0;
+}
+
 const struct blk_backend_ops blk_raw_ops = {
 	.start = raw_start,
 	.read = raw_read,
@@ -279,4 +301,5 @@ const struct blk_backend_ops blk_raw_ops = {
 	.flush = raw_flush,
 	.discard = raw_discard,
 	.zero = raw_zero,
+	.resize = raw_resize,
 };

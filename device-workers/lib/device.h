@@ -123,6 +123,12 @@ struct device_ops {
 	void (*config_write)(struct device *dev, uint32_t offset,
 	    const uint8_t *data, uint32_t len);
 
+	/*
+	 * The disk has @size bytes now; nothing is in flight. Tell the driver
+	 * (block only). 0, or -errno and *why: it stays as it was.
+	 */
+	int (*resize)(struct device *dev, uint64_t size, const char **why);
+
 	/* The terminal's size changed (console only). */
 	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);
 

@@ -302,6 +302,23 @@ worker_ask_quiet(struct worker *w, enum quiet_task task, uint32_t seq, uint32_t 
 		w->dev.ops->remote->stop(&w->dev);
 }
 
+void
+worker_ask_resize(struct worker *w, uint32_t seq, uint64_t size)
+{
+	worker_ask_quiet(w, QUIET_RESIZE, seq, 0);
+	w->quiet[w->nquiet - 1].size = size;
+}
+
+static void
+resize(struct worker *w, const struct quiet_request *r)
+{
+	const char *why = "not a disk";
+	int rc = w->dev.ops->resize == NULL ? -EOPNOTSUPP :
+	    w->dev.ops->resize(&w->dev, r->size, &why);
+
+	worker_answer_ctl(w, r->seq, rc, why);
+}
+
 static void
 send_state(struct worker *w, uint32_t seq)
 {
@@ -381,6 +398,9 @@ do_quiet_task(struct worker *w, const struct quiet_request *r)
 		return;
 	case QUIET_BUS_LOST:
 		forget_driver(w);
+		return;
+	case QUIET_RESIZE:
+		resize(w, r);
 		return;
 	}
 }

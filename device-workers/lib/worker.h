@@ -23,12 +23,14 @@ enum quiet_task {
 	QUIET_REMOVE_MEMORY,	/* RemoveMemory */
 	QUIET_REMOTE,		/* a remote device's memory or log changes */
 	QUIET_BUS_LOST,		/* the vcpu-worker is gone */
+	QUIET_RESIZE,		/* ResizeDisk */
 };
 
 struct quiet_request {
 	enum quiet_task task;
 	uint32_t seq;
 	uint32_t slot;		/* QUIET_REMOVE_MEMORY */
+	uint64_t size;		/* QUIET_RESIZE */
 };
 
 #define QUIET_MAX 16u
@@ -91,6 +93,9 @@ void worker_lose_bus(struct worker *w);
 /* Hold the queues, and do the task when nothing is in flight any more. */
 void worker_ask_quiet(struct worker *w, enum quiet_task task, uint32_t seq,
     uint32_t slot);
+
+/* The same for QUIET_RESIZE. */
+void worker_ask_resize(struct worker *w, uint32_t seq, uint64_t size);
 
 /* Let the device take requests, or not; kicks are heard accordingly. */
 void worker_hold_queues(struct worker *w, bool hold);

@@ -487,6 +487,12 @@ on_give_connection(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_resize_disk(struct worker *w, struct chan_msg *msg)
+{
+	worker_ask_resize(w, msg->packet->seq, msg->packet->resize_disk->size);
+}
+
+static void
 on_console_size(struct worker *w, struct chan_msg *msg)
 {
 	const Bh__ConsoleSize *m = msg->packet->console_size;
@@ -517,6 +523,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_SAVE_STATE, on_save_state },
 	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },
 	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },
+	{ BH__PACKET__BODY_RESIZE_DISK, on_resize_disk },
 	{ BH__PACKET__BODY_GIVE_FILE, on_give_file },
 	{ BH__PACKET__BODY_GIVE_CONNECTION, on_give_connection },
 	{ BH__PACKET__BODY__NOT_SET, NULL },

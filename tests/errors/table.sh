@@ -72,7 +72,7 @@ available=$(awk '/^MemAvailable/ { a = $2 } /^MemTotal/ { t = $2 }
 o unknown-option 2 '--diks|did you mean --disk' --kernel "$K" --diks path=x
 o unknown-sub-option 2 '--disk|pth|--help' --kernel "$K" --disk pth=x
 o later-option 2 '--vsock|not supported yet' --kernel "$K" --vsock cid=3,socket=s
-o later-sub-option 2 '--disk|queue_affinity|not supported yet' --kernel "$K" --disk queue_affinity=on
+o later-sub-option 2 '--disk|pci_segment|not supported yet' --kernel "$K" --disk pci_segment=1
 o value-missing 2 '--cpus|boot|boot=<n>' --kernel "$K" --cpus boot
 o option-value-missing 2 '--kernel|<path>' --kernel
 o value-out-of-range 2 '--net|mtu=1|1280' --kernel "$K" --net mtu=1

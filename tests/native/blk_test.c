@@ -5,6 +5,7 @@
  * takes over from one that was killed.
  */
 #include <signal.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -34,6 +35,7 @@ static const struct engine {
 	{ "in memory", "/dev/shm", false, false, true },
 };
 static const struct engine *engine = engines;
+static bool shaped;		/* with a shape of the storage, and one CPU */
 
 static uint8_t
 disk_byte(uint64_t at)
@@ -60,7 +62,9 @@ start_on(int fd, int page, bool readonly)
 	const struct fakevm_fd fds[] = {
 		{ FD_BACKEND, fd }, { FD_CONFIG_PAGE, page },
 	};
+	static uint32_t cpus[] = { 0 };
 	Bh__DeviceConfig config;
+	Bh__BlkShape shape;
 	Bh__BlkConfig blk;
 
 	bh__device_config__init(&config);
@@ -72,6 +76,16 @@ start_on(int fd, int page, bool readonly)
 	blk.num_queues = 2;
 	blk.queue_size = 64;
 	blk.sparse = true;
+	if (shaped) {
+		bh__blk_shape__init(&shape);
+		shape.physical_block = 4096;
+		shape.minimum_io = 8192;
+		shape.optimal_io = 65536;
+		shape.alignment = 512;
+		blk.shape = &shape;
+		blk.host_cpus = cpus;
+		blk.n_host_cpus = 1;
+	}
 	blk.direct = fd == direct_disk;
 	blk.disable_io_uring = engine->no_ring || page >= 0;
 	config.id = id;
@@ -379,6 +393,75 @@ test_readonly(void)
 	return true;
 }
 
+/* Is the engine what its name says? */
+static bool
+has_ring(void)
+{
+	char name[40], text[40] = "";
+
+	snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)vm.pid, FD_BLK_RING);
+	return readlink(name, text, sizeof(text) - 1) > 0 &&
+	    strstr(text, "io_uring") != NULL;
+}
+
+static uint64_t
+capacity(void)
+{
+	uint64_t n;
+
+	memcpy(&n, vm.config, sizeof(n));
+	return n * 512;
+}
+
+static bool
+test_resize(void)
+{
+	const uint64_t last = 2 * DISK / 512 - 1;
+
+	MUST(start(false) && activate(&vm, 1, 2) == 0);
+	vm.config_changes = 0;
+	/* The file has not grown: nor does the disk. */
+	MUST(fakevm_resize(&vm, 2 * DISK) == -ENOSPC);
+	MUST(fakevm_resize(&vm, 2 * DISK - 1) == -EINVAL);
+	MUST(request(VIRTIO_BLK_T_IN, DISK / 512, 512, true) == 1);
+	MUST(vm.config_changes == 0);
+	MUST(ftruncate(disk, 2 * DISK) == 0);
+	MUST(fakevm_resize(&vm, 2 * DISK) == 0);
+	MUST(fakevm_pump(&vm, 1000) >= 0 && vm.config_changes == 1);
+	MUST(capacity() == 2 * DISK);
+	MUST(request(VIRTIO_BLK_T_OUT, last, 512, false) == 0);
+	MUST(request(VIRTIO_BLK_T_IN, last + 1, 512, true) == 1);
+	/* Smaller: the file is cut afterwards. */
+	MUST(fakevm_resize(&vm, DISK) == 0);
+	MUST(ftruncate(disk, DISK) == 0);
+	MUST(request(VIRTIO_BLK_T_IN, last, 512, true) == 1);
+	MUST(request(VIRTIO_BLK_T_OUT, DISK / 512, 512, false) == 1);
+	MUST(request(VIRTIO_BLK_T_IN, DISK / 512 - 1, 512, true) == 0);
+	MUST(fakevm_pump(&vm, 1000) >= 0 && capacity() == DISK);
+	MUST(fakevm_reset(&vm) == 0 && fakevm_quit(&vm) == 0);
+	return true;
+}
+
+/* What the storage likes reaches the driver, and the CPUs the worker. */
+static bool
+test_shape(void)
+{
+	cpu_set_t set;
+
+	shaped = true;
+	MUST(start(false));
+	shaped = false;
+	MUST(vm.config[20 + 4] == 3);			/* 4096 / 512 */
+	MUST(vm.config[20 + 5] == 1);			/* 512 / 512 */
+	MUST(vm.config[20 + 6] == 16 && vm.config[20 + 7] == 0);
+	MUST(vm.config[20 + 8] == 128 && vm.config[20 + 9] == 0);
+	CPU_ZERO(&set);
+	MUST(sched_getaffinity(vm.pid, sizeof(set), &set) == 0);
+	MUST(CPU_COUNT(&set) == 1 && CPU_ISSET(0, &set));
+	MUST(fakevm_quit(&vm) == 0);
+	return true;
+}
+
 /* strace counts what the worker makes durable. Its output; NULL: it is not there. */
 static FILE *
 watch_flushes(pid_t *tracer)
@@ -537,7 +620,7 @@ run_engine(void)
 		return;
 	}
 	fill_disk();
-	result(start(false), &vm, name);
+	result(start(false) && has_ring() == !engine->no_ring, &vm, name);
 	for (size_t i = 0; i < NRINGS; i++)
 		if (!engine->short_run || i == 1 || i == 2)
 			run_on_ring(i);
@@ -560,6 +643,9 @@ main(void)
 	if (!make_disk())
 		return 2;
 	result(test_readonly(), &vm, "read only");
+	fill_disk();
+	result(test_resize(), &vm, "resize");
+	result(test_shape(), &vm, "topology and CPUs");
 	result(test_cache_mode(), &vm,
 	    "the cache is what the driver has just made it");
 	fakevm_fini(&vm);

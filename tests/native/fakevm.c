@@ -549,6 +549,16 @@ fakevm_dirty_log(struct fakevm *vm, int fd, uint64_t size)
 }
 
 int
+fakevm_resize(struct fakevm *vm, uint64_t size)
+{
+	Bh__ResizeDisk m = BH__RESIZE_DISK__INIT;
+	CHAN_PACKET(p, RESIZE_DISK, resize_disk, &m);
+
+	m.size = size;
+	return fakevm_ask_ctl(vm, &p, -1);
+}
+
+int
 fakevm_drain(struct fakevm *vm)
 {
 	Bh__Drain m = BH__DRAIN__INIT;

@@ -112,6 +112,7 @@ int fakevm_add_memory(struct fakevm *vm, uint32_t slot, uint64_t gpa,
 int fakevm_remove_memory(struct fakevm *vm, uint32_t slot);
 int fakevm_dirty_log(struct fakevm *vm, int fd, uint64_t size);
 int fakevm_drain(struct fakevm *vm);
+int fakevm_resize(struct fakevm *vm, uint64_t size);
 /* GiveConnection: @error 0 and @nfds fds, which are closed; or an errno. */
 int fakevm_give(struct fakevm *vm, int error, const int *fds, unsigned int nfds);
 int fakevm_save(struct fakevm *vm);	/* into vm->state */

@@ -135,9 +135,9 @@ values_of_all_kinds(void **state)
 	    "--platform system_uuid=01234567-89ab-cdef-0123-456789ABCDEF,"
 	    "oem_strings=[one,\"t,wo\"],system_family=F");
 	assert_int_equal(spec.cpus.topology.packages, 2);
-	assert_int_equal(spec.cpus.naffinity, 2);
-	assert_int_equal(spec.cpus.affinity[0].ncpus, 4);
-	assert_int_equal(spec.cpus.affinity[0].cpus[3], 5);
+	assert_int_equal(spec.cpus.affinity.n, 2);
+	assert_int_equal(spec.cpus.affinity.of[0].ncpus, 4);
+	assert_int_equal(spec.cpus.affinity.of[0].cpus[3], 5);
 	assert_false(spec.cpus.nested);
 	assert_int_equal(spec.cpus.core_scheduling, CORE_SCHED_VCPU);
 	assert_int_equal(spec.memory.hugepage_size, 2 << 20);
