@@ -2,7 +2,7 @@
 # Disk image formats.
 IMAGE_SRCS := $(addprefix device-workers/blk/,image.c image_file.c image_cache.c \
 	image_detect.c qcow2.c qcow2_map.c qcow2_refcount.c qcow2_alloc.c \
-	qcow2_write.c qcow2_repair.c qcow2_unpack.c vhd.c vhdx.c vhdx_map.c \
+	qcow2_write.c qcow2_resize.c qcow2_repair.c qcow2_unpack.c vhd.c vhdx.c vhdx_map.c \
 	vhdx_log.c vmdk.c)
 IMAGE_LDLIBS := -lz -lzstd
 

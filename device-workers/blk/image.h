@@ -101,6 +101,12 @@ void blk_image_raw_resized(struct blk_image *img, uint64_t size);
 void blk_image_attach(struct blk_image *img, struct blk_backend *be);
 
 /*
+ * Nothing is in flight: make the disk @size bytes large, where the format can. 0, or
+ * -errno and *why; then it is as it was.
+ */
+int blk_image_resize(struct blk_image *img, uint64_t size, const char **why);
+
+/*
  * Give back what was set aside for growth, make everything durable. The image
  * can be used again afterwards.
  */

@@ -161,6 +161,12 @@ struct layer_ops {
 	/* Before the first write after the start. NULL: nothing. */
 	int (*touch)(struct blk_image *img, struct layer *l);
 	int (*close)(struct blk_image *img, struct layer *l);
+	/*
+	 * Nothing is in flight: the disk is @size bytes large afterwards, or
+	 * -errno and *why. NULL: it cannot.
+	 */
+	int (*resize)(struct blk_image *img, struct layer *l, uint64_t size,
+	    const char **why);
 };
 
 struct layer {

@@ -439,4 +439,5 @@ const struct layer_ops qcow2_layer_ops = {
 	.zero = qcow2_zero,
 	.flush = qcow2_flush,
 	.close = qcow2_close,
+	.resize = qcow2_resize,
 };

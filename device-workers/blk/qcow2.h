@@ -137,6 +137,10 @@ int qcow2_discard(struct blk_image *img, struct layer *l, uint64_t off,
 int qcow2_zero(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len,
     bool unmap);
 
+/* Nothing is in flight: as the resize of layer_ops. */
+int qcow2_resize(struct blk_image *img, struct layer *l, uint64_t size,
+    const char **why);
+
 /* Write new refcounts of everything, by what the L1 and L2 tables refer to. */
 int qcow2_rebuild(struct blk_image *img, struct layer *l, const char **why);
 

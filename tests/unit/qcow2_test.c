@@ -307,6 +307,48 @@ bitmaps_are_dropped(void **state)
 	t_close(&t);
 }
 
+/* In use, from 8 MiB to 3 GiB: six L2 tables in place of one. */
+static void
+grows_in_use(void **state)
+{
+	static uint8_t buf[65536];
+	const uint64_t large = 3ull << 30;
+	const char *why = NULL;
+	struct t_image t;
+
+	(void)state;
+	t_need_qemu();
+	t_must("rm -f a.qcow2 && qemu-img create -q -f qcow2 a.qcow2 8M");
+	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+	memset(buf, 0x31, sizeof(buf));
+	assert_int_equal(t_io(&t, true, buf, sizeof(buf), 0), 0);
+	assert_int_equal(blk_image_resize(t.img, 4 << 20, &why), -EOPNOTSUPP);
+	assert_non_null(strstr(why, "larger"));
+	assert_int_equal(blk_image_resize(t.img, large + 1, &why), -EINVAL);
+	assert_int_equal(blk_image_resize(t.img, 1ull << 45, &why), -EOPNOTSUPP);
+	assert_non_null(strstr(why, "L1 table"));
+	assert_int_equal(blk_image_resize(t.img, large, &why), 0);
+	blk_image_attach(t.img, &t.be);
+	assert_int_equal(t.be.size, large);
+	assert_int_equal(t_io(&t, true, buf, sizeof(buf), large - sizeof(buf)), 0);
+	memset(buf, 0xff, sizeof(buf));
+	assert_int_equal(t_io(&t, false, buf, sizeof(buf), large / 2), 0);
+	assert_int_equal(buf[0] | buf[sizeof(buf) - 1], 0);
+	assert_int_equal(blk_image_close(t.img), 0);
+	t_must("qemu-img check -q -f qcow2 a.qcow2 && qemu-img info a.qcow2 | "
+	    "grep -q '3221225472 bytes' && qemu-io -r -f qcow2 -c "
+	    "'read -q -P 0x31 3221159936 64k' -c 'read -q -P 0x31 0 64k' -c "
+	    "'read -q -P 0 1G 64k' a.qcow2");
+	t_close(&t);
+	/* Not where a backing file's bytes would come to light. */
+	t_must("rm -f a.qcow2 base && truncate -s 16M base && "
+	    "qemu-img create -q -f qcow2 -b base -F raw a.qcow2 8M");
+	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+	assert_int_equal(blk_image_resize(t.img, 16 << 20, &why), -EOPNOTSUPP);
+	assert_non_null(strstr(why, "backing"));
+	t_close(&t);
+}
+
 /* Discarding gives storage back, and what was given back is used again. */
 static void
 space_is_reused(void **state)
@@ -494,6 +536,7 @@ main(void)
 		cmocka_unit_test(refused_by_name),
 		cmocka_unit_test(lazy_refcounts),
 		cmocka_unit_test(bitmaps_are_dropped),
+		cmocka_unit_test(grows_in_use),
 		cmocka_unit_test(space_is_reused),
 		cmocka_unit_test(damaged_headers),
 		cmocka_unit_test(damaged_tables),
