@@ -30,15 +30,13 @@
 #include <unistd.h>
 
 #include "controller/spawner/child.h"
-#include "controller/spawner/filter.h"
+#include "controller/spawner/janitor.h"
 #include "controller/spawner/spawner.h"
 #include "ipc/chan.h"
 #include "ipc/log.h"
 #include "ipc/loop.h"
 
 #define MAX_CHILDREN 640u	/* 512 devices and the rest */
-#define MAX_REMEMBERED 64u
-#define MAX_FILTERS 248u	/* one a --net */
 #define LAST_WAIT_MS 2000	/* for all children to be gone */
 
 enum child_state { CHILD_FREE, CHILD_STARTING, CHILD_RUNNING, CHILD_FAILED };
@@ -54,13 +52,6 @@ struct child {
 	struct loop_source status;	/* status socket, fd -1 when done */
 };
 
-struct remembered {
-	int dir;
-	dev_t device;
-	ino_t inode;
-	char name[256];
-};
-
 struct spawner {
 	const struct spawner_start *start;
 	struct loop loop;
@@ -70,10 +61,7 @@ struct spawner {
 	bool quit;		/* the controller said goodbye */
 	int netns;		/* or -errno: why there is none */
 	struct child child[MAX_CHILDREN];
-	struct remembered remembered[MAX_REMEMBERED];
-	unsigned int nremembered;
-	struct { uint32_t ifindex; bool egress; } filter[MAX_FILTERS];
-	unsigned int nfilters;
+	struct janitor janitor;
 	struct chan_buffers buffers;
 };
 
@@ -405,56 +393,6 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 		send_child_failed(sp, &request, -rc, "making a process");
 }
 
-static bool
-same_directory(int a, int b)
-{
-	struct stat x, y;
-
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 &&
-	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* A VM that is booted again makes its sockets again: the latest counts. */
-static void
-handle_remember(struct spawner *sp, struct chan_msg *msg)
-{
-	const Bh__Remember *m = msg->packet->remember;
-	struct remembered *r = sp->remembered;
-
-	while (r < sp->remembered + sp->nremembered &&
-	    (strcmp(r->name, m->name) != 0 ||
-	    !same_directory(r->dir, msg->fds[0])))
-		r++;
-	if (r == sp->remembered + MAX_REMEMBERED ||
-	    strlen(m->name) >= sizeof(r->name)) {
-		send_failed(sp, 0, ENOSPC, "too much to remember");
-		return;
-	}
-	if (r == sp->remembered + sp->nremembered)
-		sp->nremembered++;
-	else
-		close(r->dir);
-	r->dir = chan_take_fd(msg, 0);
-	r->device = (dev_t)m->device;
-	r->inode = (ino_t)m->inode;
-	(void)snprintf(r->name, sizeof(r->name), "%s", m->name);
-}
-
-static void
-handle_remember_filter(struct spawner *sp, const Bh__RememberFilter *m)
-{
-	/* A VM that is booted again has its taps' filters replaced. */
-	for (unsigned int i = 0; i < sp->nfilters; i++)
-		if (sp->filter[i].ifindex == m->ifindex)
-			return;
-	if (sp->nfilters == MAX_FILTERS) {
-		send_failed(sp, 0, ENOSPC, "too much to remember");
-		return;
-	}
-	sp->filter[sp->nfilters].ifindex = m->ifindex;
-	sp->filter[sp->nfilters++].egress = m->egress;
-}
-
 static void
 handle(struct spawner *sp, struct chan_msg *msg)
 {
@@ -470,10 +408,13 @@ handle(struct spawner *sp, struct chan_msg *msg)
 			kill_child(c);
 		break;
 	case BH__PACKET__BODY_REMEMBER:
-		handle_remember(sp, msg);
+		if (janitor_remember(&sp->janitor, msg) != 0)
+			send_failed(sp, 0, ENOSPC, "too much to remember");
 		break;
 	case BH__PACKET__BODY_REMEMBER_FILTER:
-		handle_remember_filter(sp, msg->packet->remember_filter);
+		if (janitor_remember_filter(&sp->janitor,
+		    msg->packet->remember_filter) != 0)
+			send_failed(sp, 0, ENOSPC, "too much to remember");
 		break;
 	case BH__PACKET__BODY_QUIT:
 		sp->quit = true;
@@ -567,16 +508,6 @@ await_child(const struct child *c, const struct timespec *deadline)
 		waitid((idtype_t)P_PIDFD, (id_t)p.fd, &(siginfo_t){ 0 }, WEXITED);
 }
 
-static void
-unlink_remembered(const struct remembered *r)
-{
-	struct stat st;
-
-	if (fstatat(r->dir, r->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == r->device && st.st_ino == r->inode)
-		unlinkat(r->dir, r->name, 0);
-}
-
 /*
  * The end, however it came. The terminal first: a shell may be about to read
  * from it. A child that does not die (uninterruptible in a driver) is left to
@@ -597,10 +528,7 @@ clean_up(struct spawner *sp)
 	for (size_t i = 0; i < MAX_CHILDREN; i++)
 		if (sp->child[i].state != CHILD_FREE)
 			await_child(&sp->child[i], &deadline);
-	for (size_t i = 0; i < sp->nremembered; i++)
-		unlink_remembered(&sp->remembered[i]);
-	for (size_t i = 0; i < sp->nfilters; i++)
-		filter_remove(sp->filter[i].ifindex, sp->filter[i].egress);
+	janitor_clean(&sp->janitor);
 	_exit(0);
 }
 
