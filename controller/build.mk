@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 OPTION_SRCS := $(addprefix controller/,options.c options_sub.c option_table.c \
-	values.c usage.c spec.c publish.c)
+	values.c usage.c spec.c spec_net.c publish.c)
 PROGRAMS += bulkhead
 bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c output.c \
 	terminal.c resources.c supervise.c requests.c recover.c report.c host.c paths.c broker.c start.c \

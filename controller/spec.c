@@ -10,6 +10,7 @@
 
 #include "controller/options.h"
 #include "controller/plan.h"
+#include "controller/spec_int.h"
 #include "controller/usage.h"
 
 #define PAGE 4096u
@@ -113,12 +114,6 @@ spec_text(struct vm_spec *spec, const char *text, size_t len)
 	return copy;
 }
 
-static bool
-power_of_two(uint64_t n)
-{
-	return n != 0 && (n & (n - 1)) == 0;
-}
-
 /* ---- one function an option -------------------------------------------------- */
 
 static int
@@ -190,7 +185,7 @@ check_memory(const struct vm_spec *spec, struct spec_error *err)
 	if (m->hugepage_size != 0 && !m->hugepages)
 		return usage(err, "--memory hugepage_size=%z: means nothing "
 		    "without hugepages=on; add it", m->hugepage_size);
-	if (m->hugepage_size != 0 && !power_of_two(m->hugepage_size))
+	if (m->hugepage_size != 0 && !spec_power_of_two(m->hugepage_size))
 		return usage(err, "--memory hugepage_size=%z: not a power of "
 		    "two; write 2M or 1G", m->hugepage_size);
 	if (m->hugepage_size != 0 && m->size % m->hugepage_size != 0)
@@ -216,8 +211,8 @@ check_bucket(const char *option, const char *kind, const struct bucket_spec *b,
 	return 0;
 }
 
-static int
-check_limit(const char *option, const struct limit_spec *l,
+int
+spec_check_limit(const char *option, const struct limit_spec *l,
     struct spec_error *err)
 {
 	int bad = check_bucket(option, "bw", &l->bw, err);
@@ -231,7 +226,7 @@ check_limit_groups(const struct vm_spec *spec, struct spec_error *err)
 	for (uint32_t i = 0; i < spec->nlimit_groups; i++) {
 		const struct limit_group_spec *g = &spec->limit_groups[i];
 		struct span id = span_of(g->id != NULL ? g->id : "");
-		int bad = check_limit("rate-limit-group", &g->limit, err);
+		int bad = spec_check_limit("rate-limit-group", &g->limit, err);
 
 		if (bad != 0)
 			return bad;
@@ -275,12 +270,12 @@ check_disk_limit(const struct vm_spec *spec, const struct disk_spec *d,
 		return usage(err, "--disk rate_limit_group=%S: not together "
 		    "with limits of its own; leave out bw_size and ops_size",
 		    &group);
-	return check_limit("disk", &d->limit, err);
+	return spec_check_limit("disk", &d->limit, err);
 }
 
 /* vhost_user= and socket= of one device. */
-static int
-check_vhost(const char *option, const struct vhost_spec *v,
+int
+spec_check_vhost(const char *option, const struct vhost_spec *v,
     struct spec_error *err)
 {
 	struct span socket = span_of(v->socket != NULL ? v->socket : "");
@@ -311,7 +306,7 @@ check_vhost_disk(const struct vm_spec *spec, const struct disk_spec *d,
 	if (what != NULL)
 		return usage(err, "--disk vhost_user=true,socket=%S: %s is for "
 		    "the back end to know; leave it out here", &socket, what);
-	if (!power_of_two(d->queue_size))
+	if (!spec_power_of_two(d->queue_size))
 		return usage(err, "--disk socket=%S,queue_size=%u: not a power of "
 		    "two; write 128 or 256", &socket, d->queue_size);
 	if (d->num_queues > spec->cpus.boot)
@@ -322,37 +317,16 @@ check_vhost_disk(const struct vm_spec *spec, const struct disk_spec *d,
 }
 
 static int
-check_vhost_net(const struct net_spec *n, struct spec_error *err)
-{
-	struct span socket = span_of(n->vhost.socket);
-	const char *what = n->tap != NULL ? "tap" : n->nfds != 0 ? "fd" :
-	    n->user ? "user" : n->guard == NET_GUARD_ON ? "guard" :
-	    n->ip.len != 0 ? "ip" : n->mask.len != 0 ? "mask" :
-	    n->host_mac.given ? "host_mac" :
-	    n->limit.bw.size != 0 ? "bw_size" :
-	    n->limit.ops.size != 0 ? "ops_size" : NULL;
-
-	if (what != NULL)
-		return usage(err, "--net vhost_user=true,socket=%S: %s is for the "
-		    "back end to know; leave it out here", &socket, what);
-	if (n->num_queues != 2)
-		return usage(err, "--net socket=%S,num_queues=%u: more than one "
-		    "pair of queues is not supported yet with vhost_user; leave "
-		    "it out", &socket, n->num_queues);
-	return 0;
-}
-
-static int
 check_fs(const struct fs_spec *f, struct spec_error *err)
 {
 	struct span tag = span_of(f->tag != NULL ? f->tag : "");
 
 	if (f->tag == NULL)
 		return usage(err, "--fs: no name; add tag=<name>");
-	if (!power_of_two(f->queue_size))
+	if (!spec_power_of_two(f->queue_size))
 		return usage(err, "--fs tag=%S,queue_size=%u: not a power of two; "
 		    "write 1024", &tag, f->queue_size);
-	return check_vhost("fs", &f->vhost, err);
+	return spec_check_vhost("fs", &f->vhost, err);
 }
 
 static int
@@ -364,7 +338,7 @@ check_generic(const struct generic_spec *g, struct spec_error *err)
 	if (g->nqueues == 0)
 		return usage(err, "--generic-vhost-user: no queues; add "
 		    "queue_sizes=[256]");
-	return check_vhost("generic-vhost-user", &g->vhost, err);
+	return spec_check_vhost("generic-vhost-user", &g->vhost, err);
 }
 
 static int
@@ -384,13 +358,13 @@ check_disk(const struct vm_spec *spec, const struct disk_spec *d,
     struct spec_error *err)
 {
 	struct span path = span_of(d->path != NULL ? d->path : "");
-	int bad = check_vhost("disk", &d->vhost, err);
+	int bad = spec_check_vhost("disk", &d->vhost, err);
 
 	if (bad != 0 || d->vhost.on)
 		return bad != 0 ? bad : check_vhost_disk(spec, d, err);
 	if (d->path == NULL)
 		return usage(err, "--disk: no path; add path=<path>");
-	if (!power_of_two(d->queue_size))
+	if (!spec_power_of_two(d->queue_size))
 		return usage(err, "--disk path=%S,queue_size=%u: not a power of "
 		    "two; write 128 or 256", &path, d->queue_size);
 	if (d->num_queues > spec->cpus.boot)
@@ -403,119 +377,6 @@ check_disk(const struct vm_spec *spec, const struct disk_spec *d,
 			    "no queue %u; the last is %u", &path,
 			    d->queue_affinity.of[i].which, d->num_queues - 1);
 	return check_disk_limit(spec, d, err);
-}
-
-/* What belongs to user=on without it, and with it what does not. */
-static int
-check_user_net(const struct net_spec *n, struct span tap, struct spec_error *err)
-{
-	const struct user_net_spec *u = &n->user_net;
-
-	if (!n->user) {
-		if (u->nports != 0 || !u->host || u->address.len != 0 ||
-		    u->mask.len != 0 || u->gateway.len != 0 || u->dns.len != 0)
-			return usage(err, "--net %s: only for rootless "
-			    "networking; add user=on", u->nports != 0 ?
-			    "publish" : !u->host ? "user_host=off" :
-			    u->address.len != 0 ? "user_address" :
-			    u->mask.len != 0 ? "user_mask" :
-			    u->gateway.len != 0 ? "user_gateway" : "user_dns");
-		return 0;
-	}
-	if (n->tap != NULL)
-		return usage(err, "--net user=on,tap=%S: passt takes the tap's "
-		    "place; leave one out", &tap);
-	if (n->nfds != 0)
-		return usage(err, "--net user=on,fd=%u: passt takes the tap's "
-		    "place; leave one out", (unsigned)n->fds[0]);
-	if (n->ip.len != 0 || n->mask.len != 0)
-		return usage(err, "--net user=on,ip: there is no tap to have an "
-		    "address; for the guest's write user_address");
-	if (n->num_queues != 2)
-		return usage(err, "--net user=on,num_queues=%u: passt has one "
-		    "pair of queues; leave num_queues out", n->num_queues);
-	if (n->mtu > 65520)
-		return usage(err, "--net user=on,mtu=%u: passt can have at most "
-		    "65520; lower it", n->mtu);
-	if (u->mask.len != 0 && u->mask.len != u->address.len)
-		return usage(err, "--net user_mask: belongs to a user_address "
-		    "of its kind; give both or none");
-	if (u->mask.len == 16)
-		return usage(err, "--net user_mask: IPv6 addresses have none "
-		    "here; leave it out");
-	return 0;
-}
-
-static int
-check_net_host(const struct net_spec *n, struct span tap, struct spec_error *err)
-{
-	if (n->nfds != 0 && n->tap != NULL)
-		return usage(err, "--net tap=%S: not together with fd; leave "
-		    "one out", &tap);
-	if (n->nfds != 0 && (n->ip.len != 0 || n->mask.len != 0 ||
-	    n->host_mac.given))
-		return usage(err, "--net fd=%u: ip, mask and host_mac are for a "
-		    "tap; set them where the tap is made", (unsigned)n->fds[0]);
-	if (n->nfds != 0 && n->nfds != n->num_queues / 2)
-		return usage(err, "--net fd=%u: %u fds for %u queues; one fd a "
-		    "pair of queues", (unsigned)n->fds[0], n->nfds,
-		    n->num_queues);
-	if ((n->ip.len != 0) != (n->mask.len != 0))
-		return usage(err, "--net %s: ip and mask belong together; add "
-		    "%s=", n->ip.len != 0 ? "ip" : "mask",
-		    n->ip.len != 0 ? "mask" : "ip");
-	if (n->ip.len != n->mask.len)
-		return usage(err, "--net ip: ip and mask are not of one kind; "
-		    "make both IPv4 or both IPv6");
-	for (size_t i = 0; i < tap.len; i++)
-		if (strchr("/:% ", tap.at[i]) != NULL)
-			return usage(err, "--net tap=%S: not an interface's "
-			    "name; take out '/', ':', '%%' and blanks", &tap);
-	return 0;
-}
-
-static int
-check_guard(const struct net_spec *n, struct spec_error *err)
-{
-	if (n->guard == NET_GUARD_OFF && n->nguard_ips != 0)
-		return usage(err, "--net guard=off: not together with guard_ips; "
-		    "leave one out");
-	if (n->user && (n->guard == NET_GUARD_ON || n->nguard_ips != 0))
-		return usage(err, "--net user=on,guard: a guard is for a tap, "
-		    "and passt has rules of its own; leave guard and guard_ips "
-		    "out");
-	if (n->nfds != 0 && (n->guard == NET_GUARD_ON || n->nguard_ips != 0))
-		return usage(err, "--net fd=%u: a guard is for a tap that is "
-		    "given by name; leave guard and guard_ips out",
-		    (unsigned)n->fds[0]);
-	return 0;
-}
-
-static int
-check_net(const struct net_spec *n, struct spec_error *err)
-{
-	struct span tap = span_of(n->tap != NULL ? n->tap : "");
-	int bad;
-
-	if (n->num_queues % 2 != 0)
-		return usage(err, "--net num_queues=%u: odd; two queues a pair",
-		    n->num_queues);
-	if (!power_of_two(n->queue_size))
-		return usage(err, "--net queue_size=%u: not a power of two; "
-		    "write 256 or 512", n->queue_size);
-	if (!n->offload_csum && (n->offload_tso || n->offload_ufo))
-		return usage(err, "--net offload_csum=off: tso and ufo need it; "
-		    "add offload_tso=off,offload_ufo=off");
-	bad = check_vhost("net", &n->vhost, err);
-	if (bad != 0 || n->vhost.on)
-		return bad != 0 ? bad : check_vhost_net(n, err);
-	bad = check_user_net(n, tap, err);
-	if (bad != 0)
-		return bad;
-	bad = check_limit("net", &n->limit, err);
-	if (bad == 0)
-		bad = check_guard(n, err);
-	return bad != 0 ? bad : check_net_host(n, tap, err);
 }
 
 static int
@@ -642,7 +503,7 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 		if ((bad = check_disk(spec, &spec->disks[i], err)) != 0)
 			return bad;
 	for (uint32_t i = 0; i < spec->nnets; i++)
-		if ((bad = check_net(&spec->nets[i], err)) != 0)
+		if ((bad = spec_check_net(&spec->nets[i], err)) != 0)
 			return bad;
 	if ((bad = check_fronts(spec, err)) != 0)
 		return bad;
