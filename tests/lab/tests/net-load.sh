@@ -3,7 +3,7 @@
 # full: every size of a ping to 1600 bytes, some to 65507; 10 s of iperf3
 # vcpus: 4
 # memory: 512M
-# seconds: 300
+# seconds: 900
 # guest-tools: iperf3
 # host-tools: iperf3
 

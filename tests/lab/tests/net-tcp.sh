@@ -2,7 +2,7 @@
 # about: TCP each way with intact checksums, with all offloads and with none (4 MiB each; in check-all 256)
 # vcpus: 2
 # memory: 768M
-# seconds: 300
+# seconds: 700
 # full: 256 MiB each way on each device, 1 GiB in all
 
 # The guest sends, then fetches what it sent; both ends say the checksum. nc ends
@@ -39,7 +39,7 @@ connect() {
 	local i=0
 	until nc -w 60 "$@"; do
 		i=$((i + 1))
-		[ $i -lt 50 ] || return 1
+		[ $i -lt 500 ] || return 1
 		sleep 0.2
 	done
 }
