@@ -147,6 +147,11 @@ ask(struct vm *vm, uint32_t index)
 	Bh__Open open = BH__OPEN__INIT;
 	CHAN_PACKET(p, OPEN, open, &open);
 
+	if (b->folder < 0) {	/* the disk came as an fd */
+		refuse(vm, index, EACCES, "its folder is not known",
+		    "; give the image by its path");
+		return;
+	}
 	if (!have_opener(vm))
 		return;
 	open.kind = b->want.extent && !disk->readonly ?

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <linux/fs.h>
 #include <sys/fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -48,7 +49,11 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW(newfstatat, "how large guest memory is"),
 	FCNTL(F_ADD_SEALS, "seal these"),
 	FCNTL(F_OFD_SETLK, "lock a disk"),
-	FCNTL(F_SETFD, "an inherited tap does not go further"),
+	FCNTL(F_SETFD, "what was inherited does not go further"),
+	FCNTL(F_DUPFD_CLOEXEC, "an inherited file, for each boot"),
+	FCNTL(F_GETFL, "an inherited disk: how it was opened"),
+	IOCTL(BLKGETSIZE64, "an inherited disk: its size"),
+	IOCTL(BLKSSZGET, "an inherited disk: its sectors"),
 	IOCTL(TIOCGWINSZ, "size of the terminal"),
 	IOCTL(TCGETS, "raw mode: read back what was set"),
 	IOCTL(TCSETS, "raw mode, and back"),

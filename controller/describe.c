@@ -69,7 +69,9 @@ apply_value(struct vm_spec *spec, const struct option_row *row, void *object,
 			text = number;
 		break;
 	case BH__API_VALUE__VALUE_TEXT:
-		if (!is_flag(sub->type) && !is_number(sub->type))
+		/* Numbers of our fds are not for who has them not. */
+		if (!is_flag(sub->type) && !is_number(sub->type) &&
+		    sub->type != SUB_TAP_FDS && sub->type != SUB_PATH_FD)
 			text = v->text;
 		break;
 	case BH__API_VALUE__VALUE_CMDLINE:
@@ -416,6 +418,7 @@ write_value(struct part *p, const struct sub_option *sub, const void *object,
 	case SUB_QUEUE_SIZES:
 		write_queue_sizes(p, sub->name, object);
 		return;
+	case SUB_PATH_FD:	/* is in the path */
 	case SUB_GUARD_IPS:	/* as the next */
 	case SUB_PUBLISH:	/* not Cloud Hypervisor's: vm.info has no word */
 	case SUB_TAP_FDS:	/* a number says nothing outside of here */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,24 @@ host_check(const struct vm_spec *spec, const struct plan_host *host,
 	if (free_now != 0 && size > free_now)
 		warn_of_size(size, free_now);
 	return 0;
+}
+
+void
+host_open_fds(uint8_t *bits, unsigned int n)
+{
+	static struct pollfd fds[1024];
+
+	if (n > 1024)
+		n = 1024;
+	for (unsigned int i = 0; i < n; i++)
+		fds[i].fd = (int)i;
+	/* One call that says of each fd whether it is one; of no more than there
+	 * may be. */
+	while (poll(fds, n, 0) < 0 && n > 8)
+		n /= 2;
+	for (unsigned int i = 3; i < n; i++)
+		if ((fds[i].revents & POLLNVAL) == 0)
+			bits[i / 8] |= (uint8_t)(1u << i % 8);
 }
 
 void

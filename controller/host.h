@@ -29,6 +29,9 @@ int host_check(const struct vm_spec *spec, const struct plan_host *host,
 int host_check_kept(const struct vm_spec *spec, const struct plan_host *host,
     struct spec_error *err);
 
+/* Which fds below @n, a multiple of 8, are open: a bit each. First of all. */
+void host_open_fds(uint8_t *bits, unsigned int n);
+
 /* Raise the limit of open files as far as it goes. */
 void host_raise_limits(void);
 

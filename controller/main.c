@@ -264,6 +264,7 @@ main(int argc, char **argv)
 	sigset_t signals;
 	int status;
 
+	host_open_fds(vm->inherited, HOST_INHERITED);
 	block_signals(&signals);
 	if (!have_standard_fds())
 		return 1;

@@ -126,6 +126,9 @@ static const struct sub_option memory_subs[] = {
 
 static const struct sub_option disk_subs[] = {
 	PATH("path", disk_spec, path, "disk image or block device"),
+	{ .name = "fd", .type = SUB_PATH_FD, .offset = AT(disk_spec, path),
+	  .min = 3, .max = 1048575, .meta = "<n>",
+	  .help = "in place of a path: an inherited fd" },
 	TOGGLE("readonly", disk_spec, readonly, "off"),
 	TOGGLE("direct", disk_spec, direct, "bypass the page cache; off"),
 	U32("num_queues", disk_spec, num_queues, 1, 63, "at most one a vCPU; 1"),
@@ -322,10 +325,10 @@ static const struct limit_group_spec limit_group_default = { .id = NULL };
 
 const struct option_row option_rows[] = {
 	STRING("kernel", payload.kernel, "<path>",
-	    "bzImage, or ELF with a PVH note"),
+	    "bzImage, or ELF with a PVH note; or fd=<n>"),
 	STRING("firmware", payload.firmware, "<path>",
-	    "PVH ELF, in place of a kernel"),
-	STRING("initramfs", payload.initramfs, "<path>", "for the kernel"),
+	    "PVH ELF, in place of a kernel; or fd=<n>"),
+	STRING("initramfs", payload.initramfs, "<path>", "for the kernel; or fd=<n>"),
 	STRING("cmdline", payload.cmdline, "<text>", "the kernel's command line"),
 	SUBS("cpus", cpus, cpus_subs, ""),
 	SUBS("memory", memory, memory_subs, ""),

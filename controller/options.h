@@ -24,6 +24,7 @@ enum sub_type {
 	SUB_PATH,		/* const char * */
 	SUB_U32,		/* uint32_t, min to max */
 	SUB_FD,			/* uint32_t, an inherited fd */
+	SUB_PATH_FD,		/* an inherited fd, as the path "fd=n" */
 	SUB_HEX,		/* uint32_t, min to max, 0x.. or decimal */
 	SUB_SIZE,		/* uint64_t, bytes, min to max */
 	SUB_TOGGLE,		/* bool */

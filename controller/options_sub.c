@@ -96,6 +96,22 @@ store_number(struct place *p)
 	return 0;
 }
 
+/* "fd=5": a path that paths.c does not open. */
+static int
+store_path_fd(struct place *p)
+{
+	char text[16] = "fd=";
+	uint64_t n;
+
+	if (*(const char **)field(p) != NULL)
+		return bad(p, "path and fd; leave one out");
+	if (value_u64(p->value, &n) != 0 || n < p->sub->min || n > p->sub->max)
+		return bad(p, "not an inherited fd; numbers from 3 on");
+	memcpy(text + 3, p->value.at, p->value.len < 12 ? p->value.len : 12);
+	*(const char **)field(p) = spec_text(p->spec, text, strlen(text));
+	return *(const char **)field(p) == NULL ? -ENOMEM : 0;
+}
+
 static int
 store_toggle(struct place *p)
 {
@@ -432,6 +448,8 @@ store(struct place *p, uint32_t *mode_given)
 	case SUB_TEXT:
 	case SUB_PATH:
 		return store_text(p);
+	case SUB_PATH_FD:
+		return store_path_fd(p);
 	case SUB_FD:
 	case SUB_U32:
 	case SUB_HEX:

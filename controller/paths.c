@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "controller/broker.h"
@@ -16,6 +19,7 @@
 #include "controller/opener/opened.h"
 #include "controller/output.h"
 #include "controller/supervise.h"
+#include "controller/values.h"
 #include "ipc/log.h"
 
 #define OPEN_SECONDS 60u	/* a slow network file system */
@@ -39,6 +43,25 @@ add(struct vm *vm, enum path_use use, uint32_t index)
 	vm->paths[vm->npaths++] = (struct path_item){ use, index };
 }
 
+static const char *
+kernel_path(const struct vm_spec *spec)
+{
+	return spec->payload.kernel != NULL ? spec->payload.kernel :
+	    spec->payload.firmware;
+}
+
+/* "fd=5" is no path, but 5; -1: it is one ("./fd=5", too). */
+static int
+inherited_fd(const char *path)
+{
+	uint64_t n;
+
+	if (path == NULL || strncmp(path, "fd=", 3) != 0 ||
+	    value_u64(span_of(path + 3), &n) != 0 || n < 3 || n > 1048575)
+		return -1;
+	return (int)n;
+}
+
 /* What makes something comes last, so that a mistake elsewhere makes nothing. */
 void
 paths_list(struct vm *vm)
@@ -55,11 +78,14 @@ paths_list(struct vm *vm)
 	if (vm->state != VM_STARTING)
 		return;
 	add(vm, PATH_KVM, 0);
-	add(vm, PATH_KERNEL, 0);
-	if (spec->payload.initramfs != NULL)
+	if (inherited_fd(kernel_path(spec)) < 0)
+		add(vm, PATH_KERNEL, 0);
+	if (spec->payload.initramfs != NULL &&
+	    inherited_fd(spec->payload.initramfs) < 0)
 		add(vm, PATH_INITRAMFS, 0);
 	for (uint32_t i = 0; i < spec->ndisks; i++)
-		if (!spec->disks[i].vhost.on)
+		if (!spec->disks[i].vhost.on &&
+		    inherited_fd(spec->disks[i].path) < 0)
 			add(vm, PATH_DISK, i);
 	add(vm, PATH_RNG, 0);
 	for (uint32_t i = 0; i < VM_PORTS; i++)
@@ -370,19 +396,14 @@ lock_disk(struct vm *vm, const struct path_item *item, int fd, bool readonly)
 }
 
 static int
-disk_opened(struct vm *vm, const struct path_item *item,
-    const Bh__Opened *opened, struct chan_msg *msg)
+take_disk(struct vm *vm, const struct path_item *item,
+    const Bh__Opened *opened, int fd, int folder)
 {
 	struct backend *b = &vm->disks[item->index];
-	bool folder = broker_may_want(&vm->spec.disks[item->index]);
 	char text[120];
-	int fd;
 
-	if (msg->nfds != (folder ? 2 : 1))
-		return -EPROTO;
-	fd = chan_take_fd(msg, 0);
 	b->fds[b->nfds++] = fd;
-	b->folder = folder ? chan_take_fd(msg, 1) : -1;
+	b->folder = folder;
 	b->size = opened->size;
 	b->block_size = opened->block_size;
 	b->block = opened->block;
@@ -405,6 +426,120 @@ disk_opened(struct vm *vm, const struct path_item *item,
 		return refuse(vm, item, text);
 	}
 	return lock_disk(vm, item, fd, vm->spec.disks[item->index].readonly);
+}
+
+static int
+disk_opened(struct vm *vm, const struct path_item *item,
+    const Bh__Opened *opened, struct chan_msg *msg)
+{
+	bool folder = broker_may_want(&vm->spec.disks[item->index]);
+	int fd;
+
+	if (msg->nfds != (folder ? 2 : 1))
+		return -EPROTO;
+	fd = chan_take_fd(msg, 0);
+	return take_disk(vm, item, opened, fd,
+	    folder ? chan_take_fd(msg, 1) : -1);
+}
+
+/* ---- inherited files --------------------------------------------------------------- */
+
+/* What the opener would say of it. */
+static int
+measure(int fd, bool block, Bh__Opened *o)
+{
+	struct stat st;
+	int sector = 512;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !(block && S_ISBLK(st.st_mode)))
+		return -EINVAL;
+	o->device = st.st_dev;
+	o->inode = st.st_ino;
+	o->size = (uint64_t)st.st_size;
+	if (S_ISBLK(st.st_mode) && (ioctl(fd, BLKGETSIZE64, &o->size) < 0 ||
+	    ioctl(fd, BLKSSZGET, &sector) < 0))
+		return -errno;
+	o->block_size = (uint32_t)sector;
+	return 0;
+}
+
+/* A duplicate of the fd that @path names, for this boot; -1 with the line said. */
+static int
+adopt(struct vm *vm, const struct path_item *item, const char *path,
+    Bh__Opened *o)
+{
+	int fd = inherited_fd(path);
+	bool ours = (unsigned int)fd >= HOST_INHERITED ||
+	    (vm->inherited[fd / 8] & 1u << fd % 8) == 0;
+	int rc = ours ? -EBADF : measure(fd, item->use == PATH_DISK, o), own;
+
+	if (rc == 0) {
+		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (own >= 0) {
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+			return own;
+		}
+		rc = -errno;
+	}
+	(void)refuse(vm, item, rc == -EBADF ? "there is no such fd; pass it on" :
+	    rc == -EINVAL ? "not a file; pass an open one" : log_errtext(rc));
+	return -1;
+}
+
+/* How it was opened is for good: it must be what the option says. */
+static int
+adopt_disk(struct vm *vm, uint32_t index)
+{
+	const struct disk_spec *disk = &vm->spec.disks[index];
+	struct path_item item = { PATH_DISK, index };
+	Bh__Opened o = BH__OPENED__INIT;
+	int fd = adopt(vm, &item, disk->path, &o), flags;
+
+	if (fd < 0)
+		return -EBADF;
+	flags = fcntl(fd, F_GETFL);
+	if (!disk->readonly && (flags & O_ACCMODE) != O_RDWR) {
+		close(fd);
+		return refuse(vm, &item, "open for reading only; add "
+		    "readonly=on, or pass it open for both");
+	}
+	if (disk->direct != ((flags & O_DIRECT) != 0)) {
+		close(fd);
+		return refuse(vm, &item, disk->direct ? "not opened with "
+		    "O_DIRECT; leave out direct=on" : "opened with O_DIRECT; "
+		    "add direct=on");
+	}
+	return take_disk(vm, &item, &o, fd, -1);
+}
+
+int
+paths_adopt_files(struct vm *vm)
+{
+	const struct vm_spec *spec = &vm->spec;
+	Bh__Opened o = BH__OPENED__INIT;
+	int rc = 0;
+
+	if (inherited_fd(kernel_path(spec)) >= 0) {
+		struct path_item item = { PATH_KERNEL, 0 };
+
+		vm->kernel = adopt(vm, &item, kernel_path(spec), &o);
+		vm->kernel_size = o.size;
+		rc = vm->kernel < 0 ? -EBADF : 0;
+	}
+	if (rc == 0 && inherited_fd(spec->payload.initramfs) >= 0) {
+		struct path_item item = { PATH_INITRAMFS, 0 };
+
+		vm->initramfs = adopt(vm, &item, spec->payload.initramfs, &o);
+		vm->initramfs_size = o.size;
+		rc = vm->initramfs < 0 ? -EBADF : 0;
+	}
+	for (uint32_t i = 0; rc == 0 && i < spec->ndisks; i++)
+		if (!spec->disks[i].vhost.on &&
+		    inherited_fd(spec->disks[i].path) >= 0)
+			rc = adopt_disk(vm, i);
+	return rc;
 }
 
 /* The spawner unlinks the socket when the VM is over, however it ends. */

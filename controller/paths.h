@@ -34,6 +34,9 @@ void paths_option_of(const struct vm *vm, const struct child *child, char *buf,
  */
 int paths_lock(int fd, bool readonly, uint64_t size);
 
+/* Files and disks that were inherited (fd=). 0, or -errno with the line said. */
+int paths_adopt_files(struct vm *vm);
+
 /* Taps that were inherited (--net fd=). 0, or -errno with the line said. */
 int paths_adopt_taps(struct vm *vm);
 

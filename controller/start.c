@@ -232,7 +232,7 @@ void
 start_build(struct vm *vm)
 {
 	if (resources_memory(vm) != 0 || resources_rings(vm) != 0 ||
-	    resources_limits(vm) != 0 || paths_adopt_taps(vm) != 0 ||
+	    resources_limits(vm) != 0 || paths_adopt_files(vm) != 0 || paths_adopt_taps(vm) != 0 ||
 	    passt_make(vm) != 0)
 		return;
 	set_ports(vm);

@@ -22,6 +22,7 @@
 
 #define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 6u)
 #define VM_MAX_REQUESTS 2048u
+#define HOST_INHERITED 1024u	/* fds from here on are not looked at */
 
 enum vm_state {
 	VM_NONE,		/* there is a VMM, and no VM */
@@ -198,6 +199,7 @@ struct vm {
 	int exit_status;
 	bool said_why;		/* the user has his line */
 	bool by_root;
+	uint8_t inherited[HOST_INHERITED / 8];	/* bit n: fd n came with exec */
 	uint32_t uid_base;	/* as root: the controller's own uid */
 
 	struct loop loop;
