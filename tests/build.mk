@@ -60,6 +60,9 @@ install: all
 		sed 's,@PREFIX@,$(PREFIX),' $$f \
 			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$f); \
 	done
+	install -d $(DESTDIR)$(LIBEXEC)/attack
+	install -m 755 $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
+		$(DESTDIR)$(LIBEXEC)/attack/
 	install -d $(DESTDIR)$(PREFIX)/share/qemu/vhost-user
 	for f in $(VHU_JSON); do \
 		sed 's,@LIBEXEC@,$(LIBEXEC),' $$f \

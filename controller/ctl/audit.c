@@ -10,11 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "controller/ctl/attack.h"
+
 static const char usage[] =
     "usage: bulkheadctl audit VM [--full | --json] [--check] [--no-probe]\n"
     "       bulkheadctl audit --diff A B\n"
     "       bulkheadctl audit --policy KIND\n"
     "       bulkheadctl audit --trace SECONDS VM\n"
+    "       bulkheadctl audit --attack [KIND,...]\n"
     "\n"
     "  What each process of a running VM can do, by what the kernel says of it, and\n"
     "  whether that is what this build declares. VM is its controller's pid.\n"
@@ -29,6 +32,9 @@ static const char usage[] =
     "  --policy KIND     a kind of process: its policy with reasons, or \"all\"\n"
     "  --trace SECONDS   count the system calls that each process makes (by BPF),\n"
     "                    and list those that are allowed and were not made\n"
+    "  --attack          start a throw-away VM of hostile twins, one of each kind, in\n"
+    "                    that kind's jail, which try to break out; exit status 0: all\n"
+    "                    was refused, 1: something got through\n"
     "\n"
     "  Root reads filters back from the kernel. Another user gets what is readable:\n"
     "  \"comparison needs root\", and --check exits with 3.\n";
@@ -36,7 +42,7 @@ static const char usage[] =
 struct options {
 	const char *vm, *other, *policy;
 	unsigned int seconds;	/* --trace, 0: not asked */
-	bool full, json, check, diff, no_probe;
+	bool full, json, check, diff, no_probe, attack;
 };
 
 void
@@ -173,6 +179,8 @@ parse(int argc, char **argv, struct options *o)
 			o->check = true;
 		else if (strcmp(w, "--no-probe") == 0)
 			o->no_probe = true;
+		else if (strcmp(w, "--attack") == 0)
+			o->attack = true;
 		else if (strcmp(w, "--diff") == 0)
 			o->diff = true;
 		else if (strcmp(w, "--policy") == 0 && i + 1 < argc)
@@ -210,6 +218,8 @@ audit_main(int argc, char **argv)
 		return rc;
 	if (o.policy != NULL)
 		return audit_policy(o.policy);
+	if (o.attack)
+		return attack_main(o.vm);
 	if (o.vm == NULL || (o.diff && o.other == NULL))
 		return bad(o.diff ? "--diff" : "VM", o.diff ? "takes two looks" :
 		    "whose? give its controller's pid");

@@ -11,8 +11,10 @@ AUDIT_SRCS := $(addprefix controller/ctl/audit,.c _find.c _proc.c _fd.c _maps.c 
 bulkheadctl_SRCS = controller/ctl/main.c controller/ctl/doctor.c \
 	controller/ctl/check_kvm.c controller/ctl/check_jail.c \
 	controller/ctl/check_host.c controller/ctl/stock_guest.c \
-	controller/ctl/probe.c $(AUDIT_SRCS) $(REMOTE_SRCS) sandbox/notify.c
-bulkheadctl_OBJS = $(KNOWN_OBJS)
+	controller/ctl/probe.c controller/ctl/attack.c controller/ctl/attack_vm.c \
+	$(AUDIT_SRCS) $(REMOTE_SRCS) $(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c sandbox/seal.c \
+	sandbox/no_nss.c
+bulkheadctl_OBJS = $(KNOWN_OBJS) $(SPAWNER_OBJS)
 bulkheadctl_LDLIBS := -ljansson -lbpf -lelf -lz
 
 # The program that --trace attaches, as bytes.

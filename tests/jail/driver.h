@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "sandbox/jail.h"
-#include "tests/jail/vm.h"
+#include "controller/ctl/attack.h"
 
 /* No policy allows it, in no build: a twin that tries it stands still. */
 #define DENIED "socket"
@@ -33,9 +33,6 @@ bool proc_line(uint32_t pid, const char *file, const char *key, char *out,
 
 /* attempts.c: twins of each kind try what a compromised worker would. */
 void test_attempts(struct vm *vm);
-
-/* Whether the denied call is the one that the twin announced. */
-bool as_announced(const struct twin *t);
 
 /*
  * rules.c: each rule of each policy that has a twin, with the arguments that it

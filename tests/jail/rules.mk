@@ -4,7 +4,7 @@
 # with fault injection, which no shipped program has.
 TWIN_DIR := $(BUILD)/test/jail
 TWIN_KINDS := opener loader vcpu blk net rng console api vhost-user-front
-TWIN_SRCS := tests/jail/twin.c sandbox/known.c sandbox/filter_model.c $(CHILD_SRCS)
+TWIN_SRCS := controller/ctl/attack_twin.c sandbox/known.c sandbox/filter_model.c $(CHILD_SRCS)
 
 define twin_rule
 $(TWIN_DIR)/twins/bulkhead-$(1): $(call objs,$(TWIN_SRCS)) $(PB_OBJ) \
@@ -28,12 +28,14 @@ $(TWIN_DIR)/as-$(2)/bulkhead-rng: $(call objs,$(TWIN_SRCS)) $(PB_OBJ) \
 	$(Q)$$(CC) $$(LINK) -o $$@ $$(filter %.o,$$^) $$(LDLIBS)
 endef
 $(foreach k,$(TWIN_OTHERS),$(eval $(call other_rule,$(k),$(call known_name,$(k)))))
+# One whose filter lets through what it should not, for the attack's own test.
+$(eval $(call other_rule,loose,loose))
 TWIN_OTHER_FILES := $(foreach k,$(TWIN_OTHERS),$(TWIN_DIR)/as-$(call known_name,$(k))/bulkhead-rng)
 
 # One with the plain policy and the hooks: its jail.c is compiled on its own.
-$(TWIN_DIR)/hooks/bulkhead-rng: tests/jail/twin.c sandbox/known.c sandbox/filter_model.c $(JAIL_SRCS) $(plain_POLICY) \
+$(TWIN_DIR)/hooks/bulkhead-rng: controller/ctl/attack_twin.c sandbox/known.c sandbox/filter_model.c $(JAIL_SRCS) $(plain_POLICY) \
     $(call objs,$(IPC_SRCS)) $(PB_OBJ) $(BUILD)/obj/gen/plain_filter.o $(KNOWN_OBJS) \
-    sandbox/jail.h tests/jail/order.h | $(GEN)/build_id.h
+    sandbox/jail.h controller/ctl/attack_order.h | $(GEN)/build_id.h
 	@mkdir -p $(@D)
 	$(Q)$(C_COMPILE) -DBULKHEAD_TEST_HOOKS=1 $(LINK) -o $@ $(filter %.c %.o,$^) \
 		$(LDLIBS)
@@ -48,11 +50,17 @@ $(TWIN_DIR)/oldhost: $(call objs,tests/jail/oldhost.c)
 	$(Q)$(CC) $(LINK) -o $@ $^
 all: $(TWIN_DIR)/loose/bulkhead-rng $(TWIN_DIR)/oldhost
 
-DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c rules.c starts.c look.c ends.c vm.c)
+DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c rules.c starts.c look.c ends.c) \
+	controller/ctl/attack.c controller/ctl/attack_vm.c
 $(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/known.c sandbox/filter_model.c sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
     $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS) $(KNOWN_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lprotobuf-c -lcap-ng
+
+# Where bulkheadctl audit --attack finds them.
+$(BUILD)/attack: $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS))
+	$(Q)ln -sfn test/jail/twins $@
+all: $(BUILD)/attack $(TWIN_DIR)/as-loose/bulkhead-rng
 
 JAIL_TEST_FILES := $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
 	$(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS)) $(TWIN_DIR)/driver \
@@ -73,7 +81,7 @@ $(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
 $(TWIN_DIR).tar: $(JAIL_TEST_FILES) tests/jail/start
 	$(Q)rm -rf $@.d && mkdir -p $@.d && cp -r $(TWIN_DIR)/* tests/jail/start $@.d/
 	$(Q)echo $(twin_kinds) > $@.d/kinds
-	$(Q)rm -rf $@.d/loose $@.d/oldhost && strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
+	$(Q)rm -rf $@.d/loose $@.d/as-loose $@.d/oldhost && strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
 all: $(TWIN_DIR).tar
 
 # What each process may do, for people.

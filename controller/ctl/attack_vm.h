@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The driver's side of a VM in the jail tests: plays the controller to a real
- * spawner and to twins. Waits with a deadline; a test fails rather than hangs.
+ * A VM of twins, for the attack and the jail's tests: plays the controller to a real
+ * spawner and to twins. Waits with a deadline: fails rather than hangs.
  */
-#ifndef BULKHEAD_TESTS_JAIL_VM_H
-#define BULKHEAD_TESTS_JAIL_VM_H
+#ifndef BULKHEAD_CONTROLLER_CTL_ATTACK_VM_H
+#define BULKHEAD_CONTROLLER_CTL_ATTACK_VM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #include "controller/spawner/spawner.h"
 #include "ipc/chan.h"
 #include "sandbox/notify.h"
-#include "tests/jail/order.h"
+#include "controller/ctl/attack_order.h"
 
 #define VM_WAIT_MS 5000
 

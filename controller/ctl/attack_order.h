@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the driver of the jail tests tells a twin, through a pipe at TWIN_ORDER,
+ * What whoever starts a twin tells it, through a pipe at TWIN_ORDER,
  * since the spawner gives a child no arguments.
  */
-#ifndef BULKHEAD_TESTS_JAIL_ORDER_H
-#define BULKHEAD_TESTS_JAIL_ORDER_H
+#ifndef BULKHEAD_CONTROLLER_CTL_ATTACK_ORDER_H
+#define BULKHEAD_CONTROLLER_CTL_ATTACK_ORDER_H
 
 #include <stdint.h>
 

@@ -2,7 +2,7 @@
 /*
  * A VM without a VM, see vm.h.
  */
-#include "tests/jail/vm.h"
+#include "controller/ctl/attack_vm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static struct chan_buffers buffers;
 static _Noreturn void
 give_up(const char *what)
 {
-	printf("Bail out! driver: %s: %s\n", what, strerror(errno));
+	(void)printf("Bail out! %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
@@ -116,7 +116,7 @@ static void
 take_failed(struct twin *t, const Bh__Packet *p)
 {
 	t->failed_error = p->failed->error;
-	snprintf(t->failed, sizeof(t->failed), "%s", p->failed->text);
+	(void)snprintf(t->failed, sizeof(t->failed), "%s", p->failed->text);
 }
 
 /* Whom a report is about: @t, or one of the crowd. */
@@ -169,7 +169,7 @@ from_twin(struct twin *t)
 		if (p->body_case == BH__PACKET__BODY_SECCOMP_LISTENER)
 			t->listener = chan_take_fd(&msg, 0);
 		else if (p->body_case == BH__PACKET__BODY_LOG)
-			snprintf(t->log, sizeof(t->log), "%s", p->log->text);
+			(void)snprintf(t->log, sizeof(t->log), "%s", p->log->text);
 		else if (p->body_case == BH__PACKET__BODY_FAILED)
 			take_failed(t, p);
 		chan_done(&msg);
@@ -262,8 +262,10 @@ vm_remember(struct vm *vm, int dir, const char *name, uint64_t device,
 {
 	Bh__Remember r = BH__REMEMBER__INIT;
 	CHAN_PACKET(packet, REMEMBER, remember, &r);
+	char copy[256];
 
-	r.name = (char *)(uintptr_t)name;
+	(void)snprintf(copy, sizeof(copy), "%s", name);
+	r.name = copy;
 	r.device = device;
 	r.inode = inode;
 	if (chan_send(&vm->chan, &packet, &dir, 1) != 0)

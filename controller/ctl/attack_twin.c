@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A twin of a process kind, for tests alone: same exec path, same policy and
- * filter, but what it does once the jail is closed is one call that a compromised
- * worker would try. Before that it announces, in a Log line, how the call will
- * look to whoever holds the listener: "expect NAME INDEX VALUE".
+ * A hostile twin of a process kind, for bulkheadctl audit --attack and for tests: same
+ * exec path, same policy and filter, but what it does once the jail is closed is one
+ * call that a compromised worker would try. Before that it announces, in a Log line,
+ * how the call will look to whoever holds the listener: "expect NAME INDEX VALUE".
  *
- * Linked with the policy of each kind (rules.mk). Started by driver.c.
+ * Linked with the policy of each kind (tests/jail/rules.mk). Never part of a VM.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@
 #include "sandbox/filter_model.h"
 #include "sandbox/jail.h"
 #include "sandbox/known.h"
-#include "tests/jail/order.h"
+#include "controller/ctl/attack_order.h"
 
 /* One call with all its arguments, and the one by which it is recognised. */
 struct attempt {
@@ -73,7 +73,57 @@ static const struct attempt attempts[] = {
 	/* of a page whose loss does no harm: the ELF header */
 	{ "munmap-code", SYS_munmap, { PTR(__executable_start), 4096 }, 1 },
 	{ "mprotect", SYS_mprotect, { PTR(scratch), 4096, PROT_READ | PROT_EXEC }, 2 },
+	{ "mmap-more", SYS_mmap, { 0, 1 << 20, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1 }, 3 },
+	{ "brk", SYS_brk, { UINT64_C(1) << 40 }, 0 },
+	{ "bind", SYS_bind, { FD_BUS, PTR(scratch), 16 }, 1 },
+	{ "connect", SYS_connect, { FD_BUS, PTR(scratch), 16 }, 1 },
+	{ "pidfd_open", SYS_pidfd_open, { 1 }, 0 },
+	{ "pidfd_getfd", SYS_pidfd_getfd, { 3, 3 }, 1 },
+	{ "kcmp", SYS_kcmp, { 1, 2 }, 1 },
+	{ "setuid", SYS_setuid, { 0 }, 0 },
+	{ "capset", SYS_capset, { PTR(scratch), PTR(scratch) }, 0 },
+	{ "prlimit64", SYS_prlimit64, { 0, 7, PTR(scratch) }, 1 },
+	{ "unshare", SYS_unshare, { CLONE_NEWUSER }, 0 },
+	{ "setns", SYS_setns, { FD_CTL }, 0 },
+	{ "mount", SYS_mount, { PTR(root), PTR(root), PTR(root) }, 0 },
+	{ "umount2", SYS_umount2, { PTR(root), 2 }, 0 },
+	{ "pivot_root", SYS_pivot_root, { PTR(root), PTR(root) }, 0 },
+	{ "chroot", SYS_chroot, { PTR(root) }, 0 },
+	{ "keyctl", SYS_keyctl, { 6, (uint64_t)-3 }, 0 },
+	{ "add_key", SYS_add_key, { PTR(root), PTR(root), PTR(scratch), 1, 0 }, 0 },
+	{ "bpf", SYS_bpf, { 1, PTR(scratch), 32 }, 0 },
+	{ "perf_event_open", SYS_perf_event_open, { PTR(scratch) }, 0 },
+	{ "userfaultfd", SYS_userfaultfd, { 0 }, 0 },
+	{ "init_module", SYS_init_module, { PTR(scratch), 1, PTR(root) }, 0 },
+	{ "iopl", SYS_iopl, { 3 }, 0 },
+	{ "dup", SYS_dup, { 0 }, 0 },
+	{ "add-seals", SYS_fcntl, { FD_RINGS, F_ADD_SEALS, F_SEAL_WRITE }, 1 },
+	{ "truncate", SYS_ftruncate, { FD_BACKEND, 0 }, 0 },
+	{ "ioctl", SYS_ioctl, { FD_BACKEND, 0x5421, PTR(scratch) }, 1 },
+	{ "flags", SYS_fcntl, { FD_BACKEND, F_SETFL, 0 }, 1 },
+	{ "syslog", SYS_syslog, { 3, PTR(scratch), 16 }, 0 },
 };
+
+/* The call's own name, where the attempt has another. */
+static const char *
+call_name(const struct attempt *at)
+{
+	switch (at->nr) {
+	case SYS_mmap:
+		return "mmap";
+	case SYS_munmap:
+		return "munmap";
+	case SYS_fcntl:
+		return "fcntl";
+	case SYS_ftruncate:
+		return "ftruncate";
+	case SYS_openat:
+		return "openat";
+	default:
+		return at->name;
+	}
+}
 
 static struct chan_buffers buffers;
 static struct chan ctl;
@@ -83,9 +133,11 @@ say(Bh__LogLevel level, const char *text)
 {
 	Bh__Log log = BH__LOG__INIT;
 	CHAN_PACKET(packet, LOG, log, &log);
+	char line[LOG_LINE_MAX + 1];
 
 	log.level = level;
-	log.text = (char *)(uintptr_t)text;
+	(void)snprintf(line, sizeof(line), "%s", text);
+	log.text = line;
 	if (chan_send(&ctl, &packet, NULL, 0) != 0)
 		_exit(TWIN_CONFUSED);
 }
@@ -280,9 +332,10 @@ hello(void)
 {
 	Bh__Hello h = BH__HELLO__INIT;
 	CHAN_PACKET(packet, HELLO, hello, &h);
+	char id[] = BULKHEAD_BUILD_ID;
 
 	h.protocol = PROTO_VERSION;
-	h.build_id = (char *)(uintptr_t)BULKHEAD_BUILD_ID;
+	h.build_id = id;
 	if (chan_send(&ctl, &packet, NULL, 0) != 0)
 		_exit(TWIN_CONFUSED);
 }
@@ -297,7 +350,7 @@ announce(const struct twin_order *order, struct attempt *at)
 			say(BH__LOG_LEVEL__LOG_LEVEL_INFO, "cannot");
 			_exit(TWIN_QUIET);
 		}
-		snprintf(line, sizeof(line), "expect %s %u %llu", at->name,
+		(void)snprintf(line, sizeof(line), "expect %s %u %llu", call_name(at),
 		    at->index, (unsigned long long)at->args[at->index]);
 	}
 	say(BH__LOG_LEVEL__LOG_LEVEL_INFO, line);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the hostile twins try, and the report of it; see attack.h. */
+#include "controller/ctl/attack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "controller/ctl/audit.h"
+#include "ipc/slots.h"
+#include "sandbox/jail.h"
+
+#define EVERYONE "opener,loader,vcpu,blk,net,rng,console,api"
+#define SCRATCH_UIDS 0x70100000u	/* of nobody's, as those of VMs */
+#define MAX_SCRATCH 32u
+
+const struct attack attacks[] = {
+#ifdef BULKHEAD_SANITIZED	/* sandbox/sanitizer_policy.c */
+	{ "open", "open a path", false, EVERYONE },
+	{ "openat", "open a path", false, EVERYONE },
+#else
+	{ "open", "open a path", false, "" },
+	{ "openat", "open a path", false, "opener" },
+#endif
+	{ "openat2", "open a path", false, "opener" },
+	{ "socket", "make an internet socket", false, "" },
+	{ "bind", "give a socket an address", false, "opener" },
+	{ "connect", "connect to another VM's socket", false, "opener" },
+	{ "clone", "make a process", false, "" },
+	{ "clone3", "make a process", false, "" },
+	{ "fork", "make a process", false, "" },
+	{ "execve", "execute a program", true, "" },
+	{ "execveat", "execute a program", true, "" },
+	{ "ptrace", "trace a process", true, "" },
+	{ "process_vm_readv", "read another's memory", true, "" },
+	{ "pidfd_open", "take hold of a process", false, "" },
+	{ "pidfd_getfd", "take another's fd", true, "" },
+	{ "kcmp", "compare with another process", true, "" },
+	{ "kill", "signal a process", false, "" },
+	{ "tgkill", "signal another's thread", false, "" },
+	{ "setuid", "become root", false, "" },
+	{ "capset", "take a capability", false, "" },
+	{ "prctl", "undo no_new_privs", false, "" },
+	{ "prlimit64", "raise a limit", false, "opener" },
+	{ "unshare", "make namespaces", true, "" },
+	{ "setns", "enter a namespace", true, "" },
+	{ "mount", "mount a file system", true, "" },
+	{ "umount2", "unmount the root", true, "" },
+	{ "pivot_root", "change the root", true, "" },
+	{ "chroot", "change the root", true, "" },
+	{ "keyctl", "read a key", true, "" },
+	{ "add_key", "add a key", true, "" },
+	{ "bpf", "read another's BPF map", true, "" },
+	{ "perf_event_open", "measure the kernel", true, "" },
+	{ "userfaultfd", "stop the kernel at a page", true, "" },
+	{ "io_uring_setup", "make an unrestricted io_uring", false, "" },
+	{ "init_module", "load a module", true, "" },
+	{ "iopl", "reach the ports", true, "" },
+	{ "memfd_create", "make memory to execute", false, "" },
+	{ "mmap", "map executable memory", false, "" },
+	{ "mprotect", "make memory executable", false, "" },
+	{ "mmap-more", "map memory without end", false, "opener" },
+	{ "brk", "grow without end", false, "opener" },
+	{ "dup", "use up fds", false, "" },
+	{ "add-seals", "seal shared memory against writes", false, "" },
+	{ "truncate", "cut the back end", false, "" },
+	{ "ioctl", "send the back end any request", false, "" },
+	{ "flags", "make the back end block for others", false, "" },
+	{ "syslog", "read the kernel's log", true, "" },
+	{ "wrong-fd", "use a fd that is not its own", false, "" },
+};
+const size_t nattacks = sizeof(attacks) / sizeof(attacks[0]);
+
+static bool
+is_one_of(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = list; (p = strstr(p, name)) != NULL; p += n)
+		if ((p == list || p[-1] == ',') && (p[n] == ',' || p[n] == '\0'))
+			return true;
+	return false;
+}
+
+bool
+attack_is_business(const struct attack *attack, const char *kind)
+{
+	return is_one_of(attack->allowed, kind);
+}
+
+/* "expect NAME INDEX VALUE", which the twin said before it tried. */
+bool
+as_announced(const struct twin *t)
+{
+	char text[128];
+
+	for (unsigned int i = 0; i < 6; i++) {
+		(void)snprintf(text, sizeof(text), "expect %s %u %llu", t->call.name, i,
+		    (unsigned long long)t->call.args[i]);
+		if (strcmp(text, t->log) == 0)
+			return t->call.pid == t->host_pid;
+	}
+	return false;
+}
+
+/* ---- scratch back ends --------------------------------------------------------- */
+
+/* Something of the class that a slot takes, or -1. Nothing of a VM's. */
+static int
+scratch_of(uint32_t is)
+{
+	FILE *f;
+	int fd;
+
+	if (is & SB_IS_EVENT)
+		return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (is & SB_IS_MEMFD) {
+		fd = memfd_create("scratch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (fd >= 0 && ftruncate(fd, 65536) != 0)
+			return fd;	/* an empty one will do */
+		return fd;
+	}
+	if (is & SB_IS_NULL)
+		return open("/dev/null", O_RDWR | O_CLOEXEC);
+	if ((is & SB_IS_FILE) == 0)
+		return -1;
+	f = tmpfile();
+	fd = f != NULL ? fcntl(fileno(f), F_DUPFD_CLOEXEC, 3) : -1;
+	if (f != NULL)
+		(void)fclose(f);
+	return fd;
+}
+
+/* The first of each range of slots of a kind, as its VM would fill them. */
+static unsigned int
+make_scratch(const char *kind, int *fds, uint32_t *slots)
+{
+	const struct sb_known *k = sb_known_find(kind);
+	unsigned int n = 0;
+
+	for (size_t i = 0; k != NULL && i < k->policy.nfds && n < MAX_SCRATCH; i++) {
+		const struct sb_fd *f = &k->policy.fds[i];
+
+		/* The twin's own channel, what it makes, what comes later. */
+		if (f->first < FD_BACKEND || f->first == TWIN_ORDER ||
+		    f->first >= FD_INCOMING)
+			continue;
+		fds[n] = scratch_of(f->is);
+		slots[n] = f->first;
+		n += fds[n] >= 0;
+	}
+	return n;
+}
+
+/* ---- one attempt ---------------------------------------------------------------- */
+
+static enum attack_end
+end_of(struct vm *vm, const struct attack *attack, struct twin *t, bool came)
+{
+	bool named;
+
+	if (strcmp(t->log, "cannot") == 0)
+		return ATTACK_NOTHING;
+	if (!came || t->failed_error != 0)
+		return ATTACK_UNKNOWN;
+	if (t->signal == SIGSYS && !t->denied)
+		return attack->at_once ? ATTACK_KILLED : ATTACK_THROUGH;
+	named = t->denied && as_announced(t);
+	vm_kill(vm, t);
+	if (!vm_wait(vm, t, twin_exited))
+		return ATTACK_UNKNOWN;
+	return named && !attack->at_once && t->signal == SIGKILL && t->exits == 1 ?
+	    ATTACK_DENIED : ATTACK_THROUGH;
+}
+
+enum attack_end
+attack_try(struct vm *vm, enum process_kind kind, const struct attack *attack,
+    struct twin *t)
+{
+	struct twin_order order = { .mode = JAIL_ENFORCE };
+	uint32_t slots[MAX_SCRATCH];
+	int fds[MAX_SCRATCH];
+	unsigned int n = make_scratch(process_kinds[kind].name, fds, slots);
+	enum attack_end end;
+
+	(void)snprintf(order.attempt, sizeof(order.attempt), "%s", attack->name);
+	vm_spawn(vm, t, kind, &order, fds, slots, n);
+	for (unsigned int i = 0; i < n; i++)
+		close(fds[i]);
+	end = end_of(vm, attack, t, vm_wait(vm, t, twin_denied_or_exited));
+	return end;
+}
+
+/* ---- the command ---------------------------------------------------------------- */
+
+/* The twins lie beside this program, or where the children are installed. */
+static int
+find_twins(char *dir, size_t size)
+{
+	static const char *const places[] = { "attack", "../libexec/bulkhead/attack" };
+	char self[4000], child[4200];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n < 0)
+		return -errno;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)snprintf(child, sizeof(child), "%s/%s/bulkhead-blk", self, places[i]);
+		if (access(child, X_OK) == 0) {
+			(void)snprintf(dir, size, "%s/%s", self, places[i]);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static void
+print_attempt(enum process_kind kind, const struct attack *attack, enum attack_end end,
+    const struct twin *t)
+{
+	static const char *const ends[] = {
+		[ATTACK_DENIED] = "denied, named, killed",
+		[ATTACK_KILLED] = "killed at once",
+		[ATTACK_NOTHING] = "nothing to try",
+		[ATTACK_THROUGH] = "GOT THROUGH",
+		[ATTACK_UNKNOWN] = "NOT TRIED",
+	};
+	char text[200] = "";
+
+	if (end == ATTACK_DENIED)
+		notify_describe(&t->call, text, sizeof(text));
+	else if (end == ATTACK_THROUGH || end == ATTACK_UNKNOWN)
+		(void)snprintf(text, sizeof(text), "status %d, signal %d, %.60s%.60s",
+		    t->status, t->signal, t->log, t->failed);
+	(void)printf("%-8s %-17s %-34s %-22s %.60s\n", process_kinds[kind].name,
+	    attack->name, attack->tries, ends[end], text);
+}
+
+struct tally {
+	unsigned int refused, business, through, unknown;
+};
+
+static void
+attack_kind(struct vm *vm, enum process_kind kind, struct tally *tally)
+{
+	for (size_t i = 0; i < nattacks; i++) {
+		enum attack_end end;
+		struct twin t;
+
+		if (attack_is_business(&attacks[i], process_kinds[kind].name)) {
+			(void)printf("%-8s %-17s %-34s its business\n",
+			    process_kinds[kind].name, attacks[i].name,
+			    attacks[i].tries);
+			tally->business++;
+			continue;
+		}
+		end = attack_try(vm, kind, &attacks[i], &t);
+		tally->through += end == ATTACK_THROUGH;
+		tally->unknown += end == ATTACK_UNKNOWN;
+		tally->refused += end == ATTACK_DENIED || end == ATTACK_KILLED;
+		print_attempt(kind, &attacks[i], end, &t);
+		twin_free(&t);
+	}
+}
+
+int
+attack_main(const char *only)
+{
+	struct spawner_config config = { .rootless = geteuid() != 0,
+	    .uid_base = SCRATCH_UIDS, .tty = -1 };
+	struct tally tally = { 0 };
+	char dir[4200], why[300] = "no twins: they are in libexec/bulkhead/attack";
+	struct vm vm;
+
+	config.libexec = dir;
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (find_twins(dir, sizeof(dir)) != 0 ||
+	    vm_start_with(&vm, &config, why, sizeof(why)) != 0) {
+		(void)fprintf(stderr, "bulkheadctl: audit: --attack: %s\n", why);
+		return AUDIT_INCOMPLETE;
+	}
+	(void)printf("A VM of hostile twins, in the jails and with the filters of their "
+	    "kinds, on scratch\nfiles and eventfds of their own.\n\n");
+	for (int kind = 0; kind < PROC_KIND_COUNT; kind++)
+		if (sb_known_find(process_kinds[kind].name) != NULL &&
+		    (only == NULL || is_one_of(only, process_kinds[kind].name)))
+			attack_kind(&vm, (enum process_kind)kind, &tally);
+	if (!vm_end(&vm))
+		tally.unknown++;
+	(void)printf("\n%u refused, %u left out (a kind's own business), %u got through, "
+	    "%u could not be tried\n", tally.refused, tally.business, tally.through,
+	    tally.unknown);
+	if (tally.through > 0)
+		return AUDIT_DRIFT;
+	return tally.unknown > 0 || tally.refused == 0 ? AUDIT_INCOMPLETE : 0;
+}
