@@ -42,3 +42,87 @@ t_vhost_rng() {
 	NOISY=1 guest rng "" --generic-vhost-user device_type=rng,socket=s,queue_sizes=[64]
 	back_end_ends
 }
+
+# A pair of ours: what one guest's net sends, the host's tap answers.
+t_vhost_net() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	ip tuntap add dev bhvu0 mode tap vnet_hdr && ip addr add 10.0.5.1/24 dev bhvu0 &&
+		ip link set bhvu0 up
+	back_end net --tap=bhvu0
+	LIMIT=100 NOISY=1 guest net "mac=86" \
+		--net vhost_user=true,socket=s,mac=12:34:56:78:90:56
+	back_end_ends
+	ip link del bhvu0
+}
+
+# The back end connects to us, comes late, and is the one of another program.
+t_vhost_net_server() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	command -v python3 >/dev/null || { ok "# SKIP no python3"; return; }
+	ip tuntap add dev bhvu0 mode tap vnet_hdr && ip addr add 10.0.5.1/24 dev bhvu0 &&
+		ip link set bhvu0 up
+	python3 - "$ROOT/$BUILD/bulkhead-vhost-user-net" 2>far.log <<-'P' &
+		import os, socket, sys, time
+		s = socket.socket(socket.AF_UNIX)
+		for i in range(200):
+		    try:
+		        s.connect("s")
+		        break
+		    except OSError:
+		        time.sleep(0.05)
+		os.set_inheritable(s.fileno(), True)
+		os.execv(sys.argv[1], [sys.argv[1], "--fd=%d" % s.fileno(), "--tap=bhvu0"])
+	P
+	far=$!
+	LIMIT=100 NOISY=1 guest net "" --net vhost_user=true,socket=s,vhost_mode=server
+	expect "one line says that it waits" [ "$(grep -c 'socket=s: waiting' stderr)" = 1 ]
+	expect "the socket is taken away" [ ! -e s ]
+	back_end_ends
+	ip link del bhvu0
+}
+
+# Killed under a guest that is busy, it comes back after two seconds: the guest
+# goes on, and the log has a line for each.
+t_vhost_kill() {
+	local n before
+	disk a
+	back_end blk --blk-file=a
+	start 60 traffic "" --disk vhost_user=true,socket=s --console null
+	wait_for serial '^blk [1-9]' 20 || { not_ok "the guest runs"; return; }
+	for n in 1 2 3; do
+		kill -9 $far; wait $far 2>/dev/null
+		sleep $((SLOWNESS * 2))
+		before=$(counts)
+		rm -f s
+		back_end blk --blk-file=a
+		sleep $((SLOWNESS * 2))
+		[ "$(counts | cut -d' ' -f2)" -gt "$(cut -d' ' -f2 <<<"$before")" ] ||
+			not_ok "goes on after the ${n}th time: $before, $(counts)"
+	done
+	expect "three losses" [ "$(grep -c 'lost the back end' stderr)" = 3 ]
+	expect "three returns" [ "$(grep -c 'the back end is back' stderr)" = 3 ]
+	expect "nothing else to say" [ "$(wc -l <stderr)" = 6 ]
+	expect "no opener is left" [ -z "$(tree "$pid" | grep open)" ]
+	kill -TERM "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	back_end_ends
+}
+
+t_vhost_reboot() {
+	disk a
+	back_end blk --blk-file=a
+	NOISY=1 guest reboot "" --disk vhost_user=true,socket=s --memory size=64M
+	expect "four lives" [ "$(grep -c '^# life' serial)" = 4 ]
+	back_end_ends
+}
+
+t_vhost_fs() {
+	local v=/usr/lib/qemu/virtiofsd
+	[ -x $v ] && [ "$(id -u)" = 0 ] || { ok "# SKIP needs root and QEMU's virtiofsd"; return; }
+	mkdir share && echo "from the host" >share/hello
+	$v --socket-path="$PWD/s" -o source="$PWD/share" -o sandbox=chroot 2>far.log &
+	far=$!
+	NOISY=1 guest fs "" --fs tag=share,socket=s
+	wait $far
+}
