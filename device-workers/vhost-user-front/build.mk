@@ -11,3 +11,10 @@ bulkhead-vhost-user-front_POLICY := device-workers/vhost-user-front/front_policy
 
 NATIVE_TESTS += vhost_front
 native_vhost_front_SRCS := tests/native/vhost_front_test.c
+
+FUZZERS += vhost_front
+fuzz_vhost_front_SRCS := tests/fuzz/vhost_front_fuzz.c $(FRONT_SRCS) ipc/gmem.c ipc/log.c \
+	ipc/errname.c ipc/loop.c
+
+NATIVE_TESTS += vhost_liar
+native_vhost_liar_SRCS := tests/native/vhost_liar_test.c
