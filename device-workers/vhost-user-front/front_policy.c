@@ -42,10 +42,32 @@ static const struct sb_rule rules[] = {
 	    "relayed completions"),
 };
 
+static const struct sb_fd fds[] = {
+	WORKER_FDS,
+	SB_SLOT(FD_FRONT_CONN, SB_IS_STREAM, "the back end"),
+	SB_SLOT(FD_FRONT_LISTEN, SB_IS_STREAM, "where it connects to"),
+	SB_SLOT(FD_FRONT_EVENTS, SB_IS_STREAM, "messages of its own"),
+	SB_SLOT(FD_FRONT_EVENTS_PEER, SB_IS_STREAM,
+	    "the other end of that, until it has it"),
+	SB_SLOT(FD_FRONT_INFLIGHT, SB_IS_MEMFD | SB_IS_FILE,
+	    "its record of requests in flight"),
+	SB_SLOT(FD_FRONT_LOG, SB_IS_MEMFD, "dirty bitmap"),
+	SB_SLOT(FD_FRONT_RINGS, SB_IS_MEMFD, "relayed rings"),
+	SB_SLOT(FD_FRONT_LOOP, SB_IS_EPOLL, "what of these to wake up for"),
+	SB_SLOTS(FD_INCOMING, FD_INCOMING_COUNT, SB_IS_MEMFD,
+	    "guest memory, to be passed on"),
+	SB_SLOTS(FD_FRONT_KICK, FD_QUEUE_COUNT, SB_IS_EVENT, "relayed kicks"),
+	SB_SLOTS(FD_FRONT_CALL, FD_QUEUE_COUNT, SB_IS_EVENT,
+	    "relayed interrupts"),
+};
+
 const struct sb_policy sb_policy = {
 	.kind = "vhost-user-front",
 	.rules = rules,
 	.nrules = sizeof(rules) / sizeof(rules[0]),
+	.fds = fds,
+	.nfds = sizeof(fds) / sizeof(fds[0]),
+	.ram = SB_RAM_WRITE,	/* to relay; else it maps none */
 	.rlimit_nofile = FD_FRONT_END,
 	.rlimit_fsize = 0,
 };

@@ -23,6 +23,10 @@
 
 #include "device-workers/vhost-user-front/front.h"
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008u		/* Linux 6.3 */
+#endif
+
 #define AREA 16384u		/* of a queue: 1024 entries fit */
 #define USED_AT 4096u
 #define NO_INTERRUPT 1u		/* 2.7.6: flags of the available ring */
@@ -66,11 +70,14 @@ make_eventfd(int slot)
 static int
 make_memory(struct front *f)
 {
-	int fd = memfd_create("rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("rings", flags | MFD_NOEXEC_SEAL);
 	uint64_t size = relay_size(f);
 	int rc = 0;
 	void *at;
 
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("rings", flags);
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size) < 0 ||

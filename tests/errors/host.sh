@@ -142,3 +142,31 @@ if command -v script >/dev/null; then
 	then ok terminal-of-a-stopped-job; else not_ok "terminal-of-a-stopped-job: $(tail -2 out)"; fi
 	rm -f job job2 running
 fi
+
+# Back ends that are not what they should be: another kind, fewer queues, no
+# vhost-user at all. What waits says so in a line of its own, so they come first.
+far() {	# far NAME WORDS BACK-END... -- OPTION...
+	local name=$1 words=$2 command=()
+	shift 2
+	while [ "$1" != -- ]; do command+=("$1"); shift; done
+	shift
+	rm -f s
+	"${command[@]}" >/dev/null 2>&1 &
+	local back=$!
+	for _ in {1..100}; do [ -S s ] && break; sleep 0.05; done
+	check "$name" 1 "$words" "$B/bulkhead" --console off --kernel "$K" "$@"
+	kill $back 2>/dev/null; wait $back 2>/dev/null
+}
+far vhost-no-config '--disk socket=s|cannot be used|no configuration space' \
+	"$B/bulkhead-vhost-user-rng" --socket-path=s -- --disk vhost_user=true,socket=s
+far vhost-few-queues '--disk socket=s|fewer queues|num_queues' \
+	"$B/bulkhead-vhost-user-blk" --socket-path=s --blk-file=disk -- \
+	--cpus boot=2 --disk vhost_user=true,socket=s,num_queues=2
+if command -v python3 >/dev/null; then
+	far vhost-not-vhost '--disk socket=s|cannot be used|no answer of vhost-user' python3 -c '
+import socket
+s = socket.socket(socket.AF_UNIX); s.bind("s"); s.listen()
+c, _ = s.accept(); c.recv(1); c.send(b"HTTP/1.1 400 Bad Request\r\n"); c.recv(100)
+c.recv(100)' -- --disk vhost_user=true,socket=s
+fi
+rm -f s

@@ -119,3 +119,21 @@ o publish-no-port 2 '--net publish=[tcp:80x:1]|write [tcp:8080:80' --kernel "$K"
 o publish-twice 2 '--net publish=[tcp:81,tcp:81:2]|twice' --kernel "$K" --net 'user=on,publish=[tcp:81,tcp:81:2]'
 o fd-not-open 1 '--net fd=77|not a tap' --kernel "$K" --net fd=77
 o fd-not-a-tap 1 '--net fd=9|not a tap' --kernel "$K" --net fd=9 9</dev/null
+
+# external back ends
+o vhost-no-socket 2 '--disk|socket=<path>' --kernel "$K" --disk vhost_user=true
+o vhost-off 2 '--disk socket=s|vhost_user=true' --kernel "$K" --disk socket=s
+o vhost-with-path 2 '--disk|socket=s|path|leave it out' --kernel "$K" --disk vhost_user=true,socket=s,path=disk
+o vhost-with-limit 2 '--disk|ops_size|leave it out' --kernel "$K" --disk vhost_user=true,socket=s,ops_size=9,ops_refill_time=9
+o vhost-net-with-tap 2 '--net|socket=s|tap|leave it out' --kernel "$K" --net vhost_user=true,socket=s,tap=x
+o vhost-net-queues 2 '--net|num_queues=4|not supported yet' --kernel "$K" --net vhost_user=true,socket=s,num_queues=4
+o fs-no-tag 2 '--fs|tag=<name>' --kernel "$K" --fs socket=s
+o fs-no-socket 2 '--fs|socket=<path>' --kernel "$K" --fs tag=t
+o fs-queue-size 2 '--fs|queue_size=100|power of two' --kernel "$K" --fs tag=t,socket=s,queue_size=100
+o generic-no-type 2 '--generic-vhost-user|device_type' --kernel "$K" --generic-vhost-user socket=s,queue_sizes=[64]
+o generic-bad-type 2 '--generic-vhost-user|device_type=flute|number' --kernel "$K" --generic-vhost-user device_type=flute,socket=s,queue_sizes=[64]
+o generic-iommu 2 '--generic-vhost-user|device_type=iommu|another' --kernel "$K" --generic-vhost-user device_type=iommu,socket=s,queue_sizes=[64]
+o generic-no-queues 2 '--generic-vhost-user|queue_sizes' --kernel "$K" --generic-vhost-user device_type=rng,socket=s
+o generic-queue-size 2 '--generic-vhost-user|queue_sizes|powers of two' --kernel "$K" --generic-vhost-user device_type=rng,socket=s,queue_sizes=[65]
+o vhost-no-directory 1 '--disk socket=nowhere/s|directory|does not exist' --kernel "$K" --disk vhost_user=true,socket=nowhere/s
+o vhost-no-socket-file 1 '--disk socket=disk|not a socket|vhost-user back end' --kernel "$K" --disk vhost_user=true,socket=disk
