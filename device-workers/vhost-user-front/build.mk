@@ -18,3 +18,6 @@ fuzz_vhost_front_SRCS := tests/fuzz/vhost_front_fuzz.c $(FRONT_SRCS) ipc/gmem.c 
 
 NATIVE_TESTS += vhost_liar
 native_vhost_liar_SRCS := tests/native/vhost_liar_test.c
+
+UNIT_TESTS += front_reply
+unit_front_reply_SRCS := tests/unit/front_reply_test.c device-workers/vhost-user-front/reply.c

@@ -144,7 +144,7 @@ if command -v script >/dev/null; then
 fi
 
 # Back ends that are not what they should be: another kind, fewer queues, no
-# vhost-user at all. What waits says so in a line of its own, so they come first.
+# vhost-user at all. Their own processes are none of the VM's.
 far() {	# far NAME WORDS BACK-END... -- OPTION...
 	local name=$1 words=$2 command=()
 	shift 2
@@ -154,8 +154,15 @@ far() {	# far NAME WORDS BACK-END... -- OPTION...
 	"${command[@]}" >/dev/null 2>&1 &
 	local back=$!
 	for _ in {1..100}; do [ -S s ] && break; sleep 0.05; done
-	check "$name" 1 "$words" "$B/bulkhead" --console off --kernel "$K" "$@"
+	timeout 30 "$B/bulkhead" --console off --kernel "$K" "$@" </dev/null 2>stderr
+	local status=$? word
 	kill $back 2>/dev/null; wait $back 2>/dev/null
+	[ $status = 1 ] && [ "$(wc -l <stderr)" = 1 ] ||
+		{ not_ok "$name: status $status: $(tail -n 1 stderr)"; return; }
+	while IFS= read -r word; do
+		grep -qF -- "$word" stderr || { not_ok "$name: no '$word': $(cat stderr)"; return; }
+	done < <(tr '|' '\n' <<<"$words")
+	ok "$name"
 }
 far vhost-no-config '--disk socket=s|cannot be used|no configuration space' \
 	"$B/bulkhead-vhost-user-rng" --socket-path=s -- --disk vhost_user=true,socket=s

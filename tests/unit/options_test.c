@@ -361,6 +361,30 @@ tables_are_sound(void **state)
 	}
 }
 
+/* Cloud Hypervisor's words for external back ends. */
+static void
+back_ends(void **state)
+{
+	(void)state;
+	accepts("--kernel=k --disk vhost_user=true,socket=/d --net "
+	    "vhost_user=on,socket=/n,vhost_mode=server --fs tag=share,socket=/f "
+	    "--generic-vhost-user device_type=sound,socket=/g,queue_sizes=[64,128] "
+	    "device_type=34,socket=/i,queue_sizes=[2]");
+	assert_true(spec.disks[0].vhost.on);
+	assert_string_equal(spec.disks[0].vhost.socket, "/d");
+	assert_int_equal(spec.disks[0].vhost.mode, VHOST_CLIENT);
+	assert_int_equal(spec.nets[0].vhost.mode, VHOST_SERVER);
+	assert_string_equal(spec.fs[0].tag, "share");
+	assert_int_equal(spec.fs[0].num_queues, 1);
+	assert_int_equal(spec.fs[0].queue_size, 1024);
+	assert_int_equal(spec.ngenerics, 2);
+	assert_int_equal(spec.generics[0].device_type, 25);
+	assert_int_equal(spec.generics[0].nqueues, 2);
+	assert_int_equal(spec.generics[0].queue_sizes[1], 128);
+	assert_int_equal(spec.generics[1].device_type, 34);
+	assert_int_equal(spec_check(&spec, &err), 0);
+}
+
 static void
 sizes(void **state)
 {
@@ -405,6 +429,7 @@ main(void)
 		cmocka_unit_test(one_line_whatever_comes),
 		cmocka_unit_test(help_and_version),
 		cmocka_unit_test(tables_are_sound),
+		cmocka_unit_test(back_ends),
 		cmocka_unit_test(sizes),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

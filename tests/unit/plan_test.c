@@ -141,6 +141,33 @@ full_bus(void **state)
 }
 
 static void
+front_ends(void **state)
+{
+	(void)state;
+	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = 1;
+	spec.disks[0] = disk_default;
+	spec.disks[0].vhost.on = true;
+	spec.nets[0] = net_default;
+	spec.nets[0].vhost.on = true;
+	spec.fs[0] = fs_default;
+	spec.generics[0] = generic_default;
+	spec.generics[0].nqueues = 3;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.ndevices, 6);
+	for (unsigned int i = 1; i < 5; i++) {
+		static const uint32_t queues[] = { 0, 1, 2, 2, 3 };
+
+		assert_int_equal(plan.devices[i].kind, PROC_FRONT);
+		assert_int_equal(plan.devices[i].front, FRONT_DISK + i - 1);
+		assert_int_equal(plan.devices[i].nqueues, queues[i]);
+	}
+	assert_string_equal(plan.devices[1].id, "_disk0");
+	assert_string_equal(plan.devices[3].id, "_fs2");
+	assert_int_equal(plan.devices[2].mac[0] & 3, 2);
+	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = 0;
+}
+
+static void
 console_without_a_device(void **state)
 {
 	(void)state;
@@ -205,6 +232,7 @@ main(void)
 		cmocka_unit_test_setup(names_count_on, setup),
 		cmocka_unit_test_setup(slots_are_honoured_and_unique, setup),
 		cmocka_unit_test_setup(full_bus, setup),
+		cmocka_unit_test_setup(front_ends, setup),
 		cmocka_unit_test_setup(console_without_a_device, setup),
 		cmocka_unit_test_setup(macs, setup),
 		cmocka_unit_test_setup(event_slots, setup),
