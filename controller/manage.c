@@ -13,6 +13,7 @@
 #include "controller/change.h"
 #include "controller/describe.h"
 #include "controller/life.h"
+#include "controller/resize.h"
 #include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -71,7 +72,7 @@ static const struct verb {
 	    true },
 	[BH__API_VERB__API_VERB_RESIZE_DISK] = { "vm.resize-disk",
 	    "The disk could not be resized", IN_CREATED | IN_RUNNING | CHANGES,
-	    true },
+	    false },
 	[BH__API_VERB__API_VERB_RESIZE_ZONE] = { "vm.resize-zone",
 	    "The memory zone could not be resized",
 	    IN_CREATED | IN_RUNNING | CHANGES, true },
@@ -275,6 +276,51 @@ change(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
 		refuse(vm, seq, req->verb, status, err.line);
 }
 
+static void
+resized(struct vm *vm, uint32_t disk, int rc, const char *text)
+{
+	(void)disk;
+	if (vm->pending.verb == BH__API_VERB__API_VERB_RESIZE_DISK)
+		settle(vm, rc == 0 ? 204 : 500, text);
+}
+
+static const Bh__ApiValue *
+value_of(const Bh__ApiRequest *req, const char *name,
+    Bh__ApiValue__ValueCase type)
+{
+	for (size_t i = 0; req->n_options == 1 &&
+	    i < req->options[0]->n_values; i++)
+		if (strcmp(req->options[0]->values[i]->name, name) == 0 &&
+		    req->options[0]->values[i]->value_case == type)
+			return req->options[0]->values[i];
+	return NULL;
+}
+
+static void
+resize(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
+{
+	const Bh__ApiValue *id = value_of(req, "id",
+	    BH__API_VALUE__VALUE_TEXT);
+	const Bh__ApiValue *size = value_of(req, "size",
+	    BH__API_VALUE__VALUE_NUMBER);
+	const struct plan_device *dev = NULL;
+	const char *why = "";
+
+	for (uint32_t i = 0; id != NULL && i < vm->plan.ndevices; i++)
+		if (vm->plan.devices[i].kind == PROC_BLK &&
+		    strcmp(vm->plan.devices[i].id, id->text) == 0)
+			dev = &vm->plan.devices[i];
+	if (dev == NULL || size == NULL) {
+		refuse(vm, seq, req->verb, 404, "there is no such disk");
+		return;
+	}
+	vm->pending.any = true;
+	vm->pending.seq = seq;
+	vm->pending.verb = req->verb;
+	if (resize_disk(vm, dev->index, size->number, resized, &why) != 0)
+		settle(vm, 500, why);
+}
+
 /* Whether it cannot be now; then it is answered. */
 static bool
 out_of_place(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
@@ -350,6 +396,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_ADD:
 		change(vm, seq, req, msg);
 		return;
+	case BH__API_VERB__API_VERB_RESIZE_DISK:
+		resize(vm, seq, req);
+		return;
 	case BH__API_VERB__API_VERB_BOOT:
 	case BH__API_VERB__API_VERB_DELETE:
 	case BH__API_VERB__API_VERB_SHUTDOWN:
@@ -360,7 +409,6 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_NMI:
 	case BH__API_VERB__API_VERB_REMOVE:
 	case BH__API_VERB__API_VERB_RESIZE:
-	case BH__API_VERB__API_VERB_RESIZE_DISK:
 	case BH__API_VERB__API_VERB_RESIZE_ZONE:
 	case BH__API_VERB__API_VERB_SNAPSHOT:
 	case BH__API_VERB__API_VERB_RESTORE:
@@ -378,33 +426,32 @@ void
 manage_progress(struct vm *vm)
 {
 	Bh__ApiVerb verb = vm->pending.verb;
+	/* Who did not want it to stop has not got what he asked for. */
+	bool starts = verb == BH__API_VERB__API_VERB_BOOT ||
+	    verb == BH__API_VERB__API_VERB_REBOOT;
+	bool stops = verb == BH__API_VERB__API_VERB_SHUTDOWN ||
+	    verb == BH__API_VERB__API_VERB_DELETE ||
+	    verb == BH__API_VERB__API_VERB_VMM_SHUTDOWN;
 	const char *why = vm->failure[0] != '\0' ? vm->failure :
 	    "the VM was stopped";
 
 	switch (vm->state) {
 	case VM_RUNNING:
 		service_ready();
-		settle(vm, 204, "");
+		if (starts)
+			settle(vm, 204, "");
 		return;
 	case VM_NONE:
 	case VM_CREATED:
 		manage_event(vm, "vm", "shutdown");
 		if (vm->state == VM_NONE)
 			manage_event(vm, "vm", "deleted");
-		if (verb == BH__API_VERB__API_VERB_BOOT ||
-		    verb == BH__API_VERB__API_VERB_REBOOT)
-			settle(vm, 500, why);
-		else
-			settle(vm, 204, "");
+		settle(vm, stops ? 204 : 500, why);
 		return;
 	case VM_STOPPING:	/* for good */
 		service_stopping();
 		manage_event(vm, "vmm", "shutdown");
-		if (verb == BH__API_VERB__API_VERB_BOOT ||
-		    verb == BH__API_VERB__API_VERB_REBOOT)
-			settle(vm, 500, why);
-		else
-			settle(vm, 204, "");
+		settle(vm, stops ? 204 : 500, why);
 		return;
 	case VM_STARTING:
 	case VM_RESETTING:

@@ -19,7 +19,8 @@ struct endpoint {
 	const char *name;
 	Bh__ApiVerb verb;
 	bool put;
-	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_ANY, BODY_IGNORED } body;
+	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_DISK_SIZE, BODY_ANY,
+	    BODY_IGNORED } body;
 	const char *option;	/* BODY_ELEMENT */
 };
 
@@ -42,8 +43,8 @@ static const struct endpoint endpoints[] = {
 	  BODY_NONE, NULL },
 	{ "vm.nmi", BH__API_VERB__API_VERB_NMI, true, BODY_NONE, NULL },
 	{ "vm.resize", BH__API_VERB__API_VERB_RESIZE, true, BODY_ANY, NULL },
-	{ "vm.resize-disk", BH__API_VERB__API_VERB_RESIZE_DISK, true, BODY_ANY,
-	  NULL },
+	{ "vm.resize-disk", BH__API_VERB__API_VERB_RESIZE_DISK, true,
+	  BODY_DISK_SIZE, NULL },
 	{ "vm.resize-zone", BH__API_VERB__API_VERB_RESIZE_ZONE, true, BODY_ANY,
 	  NULL },
 	{ "vm.add-device", BH__API_VERB__API_VERB_ADD, true, BODY_ELEMENT,
@@ -692,6 +693,25 @@ too_deep(const uint8_t *body, size_t len)
 }
 
 static int
+take_disk_size(struct build *b, const json_t *root)
+{
+	const json_t *id = json_object_get(root, "id");
+	const json_t *size = json_object_get(root, "desired_size");
+
+	if (!json_is_string(id))
+		return bad(b, "id", id == NULL ? "missing field" :
+		    "not a string");
+	if (!json_is_integer(size) || json_integer_value(size) < 0)
+		return bad(b, "desired_size", size == NULL ? "missing field" :
+		    "not a number of bytes");
+	if (begin_option(b, "resize-disk", 2) != 0 ||
+	    add_text(b, "id", json_string_value(id),
+	    json_string_length(id)) != 0)
+		return -1;
+	return add_number(b, "size", (uint64_t)json_integer_value(size));
+}
+
+static int
 take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
     size_t len)
 {
@@ -717,6 +737,8 @@ take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
 		return take_config(b, root);
 	if (!json_is_object(root))
 		return bad(b, "", "not an object");
+	if (e->body == BODY_DISK_SIZE)
+		return take_disk_size(b, root);
 	if (e->body != BODY_ELEMENT)
 		return 0;
 	b->member = schema_member_of(e->option);
