@@ -9,6 +9,7 @@
 
 #include "controller/config.h"
 #include "controller/paths.h"
+#include "controller/recover.h"
 #include "controller/requests.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
@@ -162,6 +163,23 @@ ask(struct vm *vm, uint32_t index)
 	child_send(vm->broker, &p, &b->folder, 1, index, OPEN_SECONDS);
 }
 
+void
+broker_reopen(struct vm *vm, uint32_t index)
+{
+	const struct disk_spec *disk = &vm->spec.disks[index];
+	Bh__Open open = BH__OPEN__INIT;
+	CHAN_PACKET(p, OPEN, open, &open);
+
+	if (!have_opener(vm))
+		return;
+	open.kind = disk->readonly ? BH__OPEN_KIND__OPEN_KIND_DISK_READONLY :
+	    BH__OPEN_KIND__OPEN_KIND_DISK;
+	open.direct = disk->direct;
+	open.own = true;
+	child_send(vm->broker, &p, &vm->disks[index].fds[0], 1, index,
+	    OPEN_SECONDS);
+}
+
 int
 broker_want(struct child *child, const Bh__WantFile *want)
 {
@@ -221,6 +239,10 @@ broker_failed(struct vm *vm, uint32_t index, const Bh__Failed *failed)
 {
 	char what[120];
 
+	if (index < vm->spec.ndisks && vm->disks[index].reopening) {
+		(void)recover_reopened(vm, index, -1, failed->text);
+		return;
+	}
 	if (index >= vm->spec.ndisks || !vm->disks[index].want.asked)
 		return;
 	(void)snprintf(what, sizeof(what), "%.100s", failed->text);
@@ -274,6 +296,9 @@ broker_opened(struct vm *vm, uint32_t index, const Bh__Opened *opened,
 	bool readonly;
 	int rc;
 
+	if (index < vm->spec.ndisks && msg->nfds == 1 &&
+	    vm->disks[index].reopening)
+		return recover_reopened(vm, index, chan_take_fd(msg, 0), "");
 	if (index >= vm->spec.ndisks || msg->nfds != 1 ||
 	    !vm->disks[index].want.asked)
 		return -EPROTO;

@@ -16,6 +16,9 @@ bool broker_may_want(const struct disk_spec *disk);
 /* WantFile of @child. -EPROTO: it may not ask, or not now. */
 int broker_want(struct child *child, const Bh__WantFile *want);
 
+/* Open disk @index once more, for its next worker: recover_reopened() has it. */
+void broker_reopen(struct vm *vm, uint32_t index);
+
 /* The opener's answers about disk @index. -EPROTO. */
 int broker_opened(struct vm *vm, uint32_t index, const Bh__Opened *opened,
     struct chan_msg *msg);

@@ -49,6 +49,7 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW(newfstatat, "how large guest memory is"),
 	FCNTL(F_ADD_SEALS, "seal these"),
 	FCNTL(F_OFD_SETLK, "lock a disk"),
+	FCNTL(F_OFD_GETLK, "has the I/O of a dead worker ended?"),
 	FCNTL(F_SETFD, "what was inherited does not go further"),
 	FCNTL(F_DUPFD_CLOEXEC, "an inherited file, for each boot"),
 	FCNTL(F_GETFL, "an inherited disk: how it was opened"),

@@ -22,6 +22,9 @@
 #include "controller/values.h"
 #include "ipc/log.h"
 
+/* Of files, where locks on their bytes end: no file is as long. */
+#define LOCK_END (1ll << 61)
+
 #define OPEN_SECONDS 60u	/* a slow network file system */
 #define MAX_SECTOR 4096u
 
@@ -285,7 +288,7 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		open.kind = s->disks[item->index].readonly ?
 		    BH__OPEN_KIND__OPEN_KIND_DISK_READONLY :
 		    BH__OPEN_KIND__OPEN_KIND_DISK;
-		open.direct = s->disks[item->index].direct;
+		open.direct = open.own = s->disks[item->index].direct;
 		open.folder = broker_may_want(&s->disks[item->index]);
 		open.path = constless(s->disks[item->index].path);
 		break;
@@ -368,9 +371,10 @@ paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed)
 int
 paths_lock(int fd, bool readonly, uint64_t size)
 {
-	/* A length of 0: to the end, wherever that will be. */
+	/* The end may be anywhere; behind it are the locks of paths_watch(). */
 	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK,
-			      .l_whence = SEEK_SET, .l_len = (off_t)size };
+			      .l_whence = SEEK_SET,
+			      .l_len = size != 0 ? (off_t)size : LOCK_END };
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
@@ -378,10 +382,51 @@ paths_lock(int fd, bool readonly, uint64_t size)
 }
 
 static int
-lock_disk(struct vm *vm, const struct path_item *item, int fd, bool readonly)
+own_lock(int fd, int command, uint64_t sentinel, short *type)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+			      .l_start = (off_t)sentinel, .l_len = 1 };
+	int rc = fcntl(fd, command, &lock) < 0 ? -errno : 0;
+
+	*type = lock.l_type;
+	return rc;
+}
+
+bool
+paths_io_ended(const struct backend *b)
+{
+	short type = F_UNLCK;
+
+	return own_lock(b->fds[0], F_OFD_GETLK, b->sentinel, &type) != 0 ||
+	    type == F_UNLCK;
+}
+
+int
+paths_own(struct vm *vm, uint32_t index, int fd)
+{
+	const struct disk_spec *disk = &vm->spec.disks[index];
+	struct backend *b = &vm->disks[index];
+	short type;
+	int rc;
+
+	if (b->sentinel == 0)
+		b->sentinel = LOCK_END + 1 + (vm->host.random ^
+		    (uint64_t)(index + 1) * 2654435761u) % LOCK_END / 2;
+	b->own = fd;
+	rc = paths_lock(fd, disk->readonly,
+	    disk->lock_granularity == LOCK_FULL ? 0 : b->size);
+	/* A file system without locks has no end of I/O to see, either. */
+	if (rc == 0)
+		(void)own_lock(fd, F_OFD_SETLK, b->sentinel, &type);
+	return rc;
+}
+
+static int
+lock_disk(struct vm *vm, const struct path_item *item, int fd, int own)
 {
 	const struct disk_spec *disk = &vm->spec.disks[item->index];
-	int rc = paths_lock(fd, readonly, disk->lock_granularity == LOCK_FULL ?
+	int rc = own >= 0 ? paths_own(vm, item->index, own) :
+	    paths_lock(fd, disk->readonly, disk->lock_granularity == LOCK_FULL ?
 	    0 : vm->disks[item->index].size);
 
 	if (rc == -EAGAIN)
@@ -397,11 +442,12 @@ lock_disk(struct vm *vm, const struct path_item *item, int fd, bool readonly)
 
 static int
 take_disk(struct vm *vm, const struct path_item *item,
-    const Bh__Opened *opened, int fd, int folder)
+    const Bh__Opened *opened, int fd, int folder, int own)
 {
 	struct backend *b = &vm->disks[item->index];
 	char text[120];
 
+	b->own = own;
 	b->fds[b->nfds++] = fd;
 	b->folder = folder;
 	b->size = opened->size;
@@ -425,7 +471,7 @@ take_disk(struct vm *vm, const struct path_item *item,
 		    (unsigned long long)b->size, b->block_size, b->block_size);
 		return refuse(vm, item, text);
 	}
-	return lock_disk(vm, item, fd, vm->spec.disks[item->index].readonly);
+	return lock_disk(vm, item, fd, own);
 }
 
 static int
@@ -433,13 +479,15 @@ disk_opened(struct vm *vm, const struct path_item *item,
     const Bh__Opened *opened, struct chan_msg *msg)
 {
 	bool folder = broker_may_want(&vm->spec.disks[item->index]);
+	bool direct = vm->spec.disks[item->index].direct;
 	int fd;
 
-	if (msg->nfds != (folder ? 2 : 1))
+	if (msg->nfds != 1u + folder + direct)
 		return -EPROTO;
 	fd = chan_take_fd(msg, 0);
 	return take_disk(vm, item, opened, fd,
-	    folder ? chan_take_fd(msg, 1) : -1);
+	    folder ? chan_take_fd(msg, 1) : -1,
+	    direct ? chan_take_fd(msg, msg->nfds - 1) : -1);
 }
 
 /* ---- inherited files --------------------------------------------------------------- */
@@ -511,7 +559,7 @@ adopt_disk(struct vm *vm, uint32_t index)
 		    "O_DIRECT; leave out direct=on" : "opened with O_DIRECT; "
 		    "add direct=on");
 	}
-	return take_disk(vm, &item, &o, fd, -1);
+	return take_disk(vm, &item, &o, fd, -1, -1);
 }
 
 int

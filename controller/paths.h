@@ -34,6 +34,16 @@ void paths_option_of(const struct vm *vm, const struct child *child, char *buf,
  */
 int paths_lock(int fd, bool readonly, uint64_t size);
 
+/*
+ * A worker's I/O goes on after its death where the device reads and writes guest
+ * memory by itself (direct=on). So each worker of such a disk has an open file
+ * description of its own, @fd here, which nobody else keeps: locked as a whole, and
+ * on a byte behind all files. As paths_lock().
+ */
+int paths_own(struct vm *vm, uint32_t index, int fd);
+/* Has all I/O of the worker ended that had it? */
+bool paths_io_ended(const struct backend *b);
+
 /* Files and disks that were inherited (fd=). 0, or -errno with the line said. */
 int paths_adopt_files(struct vm *vm);
 

@@ -3,12 +3,15 @@
 // Device workers that die, see recover.h.
 #include "controller/recover.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/broker.h"
 #include "controller/life.h"
 #include "controller/manage.h"
+#include "controller/paths.h"
 #include "controller/requests.h"
 #include "controller/resources.h"
 #include "controller/start.h"
@@ -22,6 +25,9 @@ recover_takes(const struct child *child)
 {
 	const struct vm *vm = child->vm;
 
+	/* passt, which ends with its peer, would have to be made again, too. */
+	if (child->kind == PROC_NET && vm->spec.nets[child->dev->index].user)
+		return false;
 	return child->dev != NULL && child->dev->on_pci && child->known_once &&
 	    process_kinds[child->kind].replaced &&
 	    vm->spec.worker_failure.action != FAILURE_STOP &&
@@ -102,8 +108,62 @@ recover_exited(struct child *child)
 	if (child->bus[0] >= 0)
 		close(child->bus[0]);
 	child->bus[0] = -1;
-	if (resources_bus(child) == 0)
+	if (resources_bus(child) != 0)
+		return;
+	if (child->kind == PROC_BLK && !child->isolated &&
+	    vm->disks[child->dev->index].sentinel != 0)
+		child->awaits_io = true;
+	else
 		start_spawn(child);
+	(void)recover_tick(child->vm);
+}
+
+bool
+recover_tick(struct vm *vm)
+{
+	bool waiting = false;
+
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		struct child *c = &vm->children[i];
+		struct backend *b;
+
+		if (!c->awaits_io || c->dev == NULL)
+			continue;
+		waiting = true;
+		b = &vm->disks[c->dev->index];
+		if (b->reopening || !paths_io_ended(b))
+			continue;
+		b->reopening = true;
+		broker_reopen(vm, c->dev->index);
+	}
+	if (waiting && !vm->timer_armed)
+		life_arm_timer(vm);
+	return waiting;
+}
+
+int
+recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why)
+{
+	struct child *child = NULL;
+	int rc;
+
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].awaits_io &&
+		    vm->children[i].dev->index == index)
+			child = &vm->children[i];
+	if (child == NULL || !vm->disks[index].reopening)
+		return -EPROTO;
+	vm->disks[index].reopening = false;
+	child->awaits_io = false;
+	rc = fd < 0 ? -EIO : paths_own(vm, index, fd);
+	if (rc != 0) {
+		log_error("%s: its disk cannot be opened again: %s; it is "
+		    "isolated, and every request fails", child->name,
+		    fd < 0 ? why : log_errtext(rc));
+		child->isolated = true;
+	}
+	start_spawn(child);
+	return 0;
 }
 
 void

@@ -20,6 +20,12 @@ void recover_exited(struct child *child);
 /* A successor is in its jail: tell the vcpu-worker. */
 void recover_ready(struct child *child);
 
+/* Whose predecessor's I/O has ended since? True: one still waits. */
+bool recover_tick(struct vm *vm);
+
+/* Disk @index was opened once more, @fd; -1: it was not, and @why. -EPROTO. */
+int recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why);
+
 /* The vcpu-worker runs: successors that were made meanwhile go to work. */
 void recover_running(struct vm *vm);
 

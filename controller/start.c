@@ -127,7 +127,8 @@ pack_device(struct child *child, struct baggage *b)
 	if (child->isolated)
 		from = NULL;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
-		pack(b, from->fds[i], FD_BACKEND + i);
+		pack(b, i == 0 && from->own > 0 ? from->own : from->fds[i],
+		    FD_BACKEND + i);
 	if (child->kind == PROC_FRONT && child->dev->front == FRONT_NET &&
 	    vm->nets[child->dev->index].nfds > 0)
 		pack(b, vm->nets[child->dev->index].fds[0], FD_FRONT_LISTEN);
@@ -148,6 +149,14 @@ pack_device(struct child *child, struct baggage *b)
 		pack(b, child->events[i], plan_event_slot(i));
 	pack(b, child->config_page, FD_CONFIG_PAGE);
 	pack(b, child->record, FD_RECORD);
+}
+
+static void
+let_go(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 void
@@ -191,6 +200,10 @@ start_spawn(struct child *child)
 	child->bus[1] = -1;
 	if (child->kind == PROC_NET)
 		passt_worker_has_it(vm, child->dev->index);
+	/* Only while its worker has it does it tell of that one's I/O. */
+	if (child->kind == PROC_BLK && vm->disks[child->dev->index].own > 0 &&
+	    !child->isolated)
+		let_go(&vm->disks[child->dev->index].own);
 	config_send(child);
 }
 
@@ -211,7 +224,8 @@ spawn_children(struct vm *vm)
 	for (uint32_t i = 0; i < vm->nchildren && spawning(vm) < SPAWN_WINDOW;
 	    i++)
 		if (vm->children[i].phase == CHILD_NONE &&
-		    !vm->children[i].configured && !vm->said_why)
+		    !vm->children[i].configured &&
+		    !vm->children[i].awaits_io && !vm->said_why)
 			start_spawn(&vm->children[i]);
 }
 
@@ -249,14 +263,6 @@ start_build(struct vm *vm)
 }
 
 static void
-let_go(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void
 release_backend(struct backend *b)
 {
 	if (b->nfds == 0)
@@ -265,6 +271,8 @@ release_backend(struct backend *b)
 		let_go(&b->fds[i]);
 	if (b->folder > 0)
 		let_go(&b->folder);
+	if (b->own > 0)
+		let_go(&b->own);
 	*b = (struct backend){ .folder = -1 };
 }
 

@@ -101,6 +101,7 @@ struct child {
 	bool isolated;		/* a stand-in, which refuses every request */
 	bool lost;		/* nobody will serve it again */
 	bool suspect;		/* the last one died of what it did */
+	bool awaits_io;		/* ... and its I/O may not have ended */
 	uint64_t died_at;	/* ns; no successor is at work yet; 0: all well */
 	uint32_t replacing;	/* ReplaceDevice that are not answered */
 	uint32_t ndeaths, late_deaths;	/* in all; since deaths_from */
@@ -140,6 +141,9 @@ struct backend {
 
 	/* broker.c; disks only. What a worker that is started again is given. */
 	int folder;		/* of the path: an O_PATH fd, or -1 */
+	int own;		/* direct disks: for the next worker alone, or 0 */
+	uint64_t sentinel;	/* the byte that it locks */
+	bool reopening;		/* own was asked for */
 	struct image_part parts[FD_BACKEND_COUNT - 1];
 	struct want_file {
 		bool asked;	/* the opener was; one at a time */

@@ -144,6 +144,17 @@ await_lock(int fd, bool readonly)
 	}
 }
 
+/* The file of @fd once more, whatever its path is by now. */
+static int
+open_again(int fd, int flags)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
 int
 open_file(struct opened *o, const Bh__Open *req)
 {
@@ -152,6 +163,11 @@ open_file(struct opened *o, const Bh__Open *req)
 	struct stat st;
 	int fd, rc;
 
+	if (req->own && o->folder >= 0) {
+		o->fds[0] = open_again(o->folder, flags);
+		o->nfds = o->fds[0] >= 0;
+		return o->fds[0] < 0 ? o->fds[0] : 0;
+	}
 	fd = req->below ? open_below(o, req->path, flags) :
 	    open(req->path, flags, 0666);
 	if (fd < 0 && req->below)
@@ -177,7 +193,12 @@ open_file(struct opened *o, const Bh__Open *req)
 	}
 	o->fds[0] = fd;
 	o->nfds = req->folder ? 2 : 1;
-	return 0;
+	if (!req->own)
+		return 0;
+	rc = open_again(fd, flags);
+	if (rc >= 0)
+		o->fds[o->nfds++] = rc;
+	return rc < 0 ? rc : 0;
 }
 
 int
