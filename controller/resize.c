@@ -28,9 +28,6 @@ check(const struct vm *vm, uint32_t disk, uint64_t size, const char **why)
 	*why = "it is behind a vhost-user back end, which has to do it";
 	if (b->nfds == 0)
 		return -EOPNOTSUPP;
-	*why = "only a raw disk can be resized while the VM runs";
-	if (spec->image_type != IMAGE_RAW && spec->image_type != IMAGE_DETECT)
-		return -EOPNOTSUPP;
 	*why = "it is read only";
 	if (spec->readonly)
 		return -EROFS;
@@ -69,13 +66,15 @@ grow(struct vm *vm, uint32_t disk, const char **why)
 	return ftruncate(b->fds[0], (off_t)b->resizing) != 0 ? -errno : 0;
 }
 
+/* An image's worker does it all; that of a raw disk has to be given the room. */
 static void
-ask(struct child *worker, uint32_t disk, uint64_t size)
+ask(const struct vm *vm, struct child *worker, uint32_t disk, uint64_t size)
 {
 	Bh__ResizeDisk resize = BH__RESIZE_DISK__INIT;
 	CHAN_PACKET(p, RESIZE_DISK, resize_disk, &resize);
 
 	resize.size = size;
+	resize.image = !vm->disks[disk].is_raw;
 	child_send(worker, &p, NULL, 0, disk, RESIZE_SECONDS);
 }
 
@@ -103,12 +102,12 @@ resize_disk(struct vm *vm, uint32_t disk, uint64_t size, resize_done_fn *done,
 	b->is_raw = vm->spec.disks[disk].image_type == IMAGE_RAW;
 	/* One that was detected: nobody but the worker knows what it is. */
 	if (!b->is_raw) {
-		ask(worker, disk, b->size);
+		ask(vm, worker, disk, size);
 		return 0;
 	}
 	rc = grow(vm, disk, why);
 	if (rc == 0)
-		ask(worker, disk, size);
+		ask(vm, worker, disk, size);
 	else
 		b->resizing = 0;
 	return rc;
@@ -136,7 +135,7 @@ go_on(struct vm *vm, uint32_t disk)
 
 	vm->disks[disk].is_raw = true;
 	if (rc == 0)
-		ask(worker, disk, vm->disks[disk].resizing);
+		ask(vm, worker, disk, vm->disks[disk].resizing);
 	else
 		finish(vm, disk, rc, why);
 }
@@ -151,11 +150,12 @@ resize_answered(struct vm *vm, uint32_t disk, const Bh__Failed *failed)
 
 	if (size == 0)
 		return;
-	if (!b->is_raw && rc == 0) {
+	if (!b->is_raw && rc == -ENOTBLK) {
 		go_on(vm, disk);
 		return;
 	}
-	if (rc == 0)
+	/* Of an image it is the file's size, which is its worker's. */
+	if (rc == 0 && b->is_raw)
 		b->size = size;
 	/* Nobody uses what is behind the smaller of the two: any more, or yet. */
 	if (b->is_raw && (rc == 0) == (size < old) && size != old && !b->block &&

@@ -360,15 +360,17 @@ blk_drain(struct device *dev)
 }
 
 static int
-blk_resize(struct device *dev, uint64_t size, const char **why)
+blk_resize(struct device *dev, uint64_t size, bool image, const char **why)
 {
 	struct blk *b = dev->priv;
 	struct config_space *space = (void *)dev->config;
 	int err;
 
-	*why = "a disk image cannot be resized while it runs; use qemu-img "
-	    "resize, and start again";
-	if (b->be.ops->resize == NULL)
+	*why = "it is a raw disk";
+	if (image && blk_image_of(&b->image) == NULL)
+		return -ENOTBLK;
+	*why = "it is a disk image";
+	if (!image && blk_image_of(&b->image) != NULL)
 		return -EOPNOTSUPP;
 	err = b->be.ops->resize(&b->be, size, why);
 	if (err != 0 || size == b->limits.size)

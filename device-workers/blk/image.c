@@ -584,7 +584,18 @@ blk_image_close(struct blk_image *img)
 	return err != 0 ? err : closed;
 }
 
+static int
+image_resize_backend(struct blk_backend *be, uint64_t size, const char **why)
+{
+	int err = blk_image_resize(be->image, size, why);
+
+	if (err == 0)
+		be->size = size;
+	return err;
+}
+
 const struct blk_backend_ops blk_image_ops = {
+	.resize = image_resize_backend,
 	.read = image_read,
 	.write = image_write,
 	.flush = image_flush,

@@ -125,9 +125,11 @@ struct device_ops {
 
 	/*
 	 * The disk has @size bytes now; nothing is in flight. Tell the driver
-	 * (block only). 0, or -errno and *why: it stays as it was.
+	 * (block only). 0, or -errno and *why: it stays as it was. @image: only
+	 * an image, which is made that large; -ENOTBLK: it is raw.
 	 */
-	int (*resize)(struct device *dev, uint64_t size, const char **why);
+	int (*resize)(struct device *dev, uint64_t size, bool image,
+	    const char **why);
 
 	/* The terminal's size changed (console only). */
 	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);

@@ -303,9 +303,9 @@ worker_ask_quiet(struct worker *w, enum quiet_task task, uint32_t seq, uint32_t 
 }
 
 void
-worker_ask_resize(struct worker *w, uint32_t seq, uint64_t size)
+worker_ask_resize(struct worker *w, uint32_t seq, uint64_t size, bool image)
 {
-	worker_ask_quiet(w, QUIET_RESIZE, seq, 0);
+	worker_ask_quiet(w, QUIET_RESIZE, seq, image);
 	w->quiet[w->nquiet - 1].size = size;
 }
 
@@ -314,7 +314,7 @@ resize(struct worker *w, const struct quiet_request *r)
 {
 	const char *why = "not a disk";
 	int rc = w->dev.ops->resize == NULL ? -EOPNOTSUPP :
-	    w->dev.ops->resize(&w->dev, r->size, &why);
+	    w->dev.ops->resize(&w->dev, r->size, r->slot != 0, &why);
 
 	worker_answer_ctl(w, r->seq, rc, why);
 }

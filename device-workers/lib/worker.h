@@ -29,7 +29,7 @@ enum quiet_task {
 struct quiet_request {
 	enum quiet_task task;
 	uint32_t seq;
-	uint32_t slot;		/* QUIET_REMOVE_MEMORY */
+	uint32_t slot;		/* QUIET_REMOVE_MEMORY; QUIET_RESIZE: an image */
 	uint64_t size;		/* QUIET_RESIZE */
 };
 
@@ -95,7 +95,7 @@ void worker_ask_quiet(struct worker *w, enum quiet_task task, uint32_t seq,
     uint32_t slot);
 
 /* The same for QUIET_RESIZE. */
-void worker_ask_resize(struct worker *w, uint32_t seq, uint64_t size);
+void worker_ask_resize(struct worker *w, uint32_t seq, uint64_t size, bool image);
 
 /* Let the device take requests, or not; kicks are heard accordingly. */
 void worker_hold_queues(struct worker *w, bool hold);

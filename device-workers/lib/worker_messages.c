@@ -489,7 +489,9 @@ on_give_connection(struct worker *w, struct chan_msg *msg)
 static void
 on_resize_disk(struct worker *w, struct chan_msg *msg)
 {
-	worker_ask_resize(w, msg->packet->seq, msg->packet->resize_disk->size);
+	const Bh__ResizeDisk *m = msg->packet->resize_disk;
+
+	worker_ask_resize(w, msg->packet->seq, m->size, m->image);
 }
 
 static void

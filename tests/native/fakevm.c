@@ -555,6 +555,7 @@ fakevm_resize(struct fakevm *vm, uint64_t size)
 	CHAN_PACKET(p, RESIZE_DISK, resize_disk, &m);
 
 	m.size = size;
+	m.image = vm->resize_image;
 	return fakevm_ask_ctl(vm, &p, -1);
 }
 

@@ -57,6 +57,7 @@ struct fakevm {
 
 	/* What came in */
 	bool hello, ready, stop_requested;
+	bool resize_image;		/* of fakevm_resize() */
 	/* Files that an image asks for: an fd, or -1: refused. NULL: all are. */
 	int (*open_file)(const char *name, bool extent);
 	char wanted[1024];		/* the last name */

@@ -235,6 +235,37 @@ damaged(void)
 	return true;
 }
 
+static bool
+resized(void)
+{
+	uint64_t capacity;
+
+	MUST(run("qemu-img create -q -f qcow2 g 64M") == 0);
+	MUST(start(BH__IMAGE_TYPE__IMAGE_TYPE_DETECT, "g", NULL) == 0);
+	MUST(activate(&vm, 0, 1) == 0);
+	vm.config_changes = 0;
+	vm.resize_image = false;
+	MUST(fakevm_resize(&vm, 2ull * DISK) == -EOPNOTSUPP);
+	vm.resize_image = true;
+	MUST(fakevm_resize(&vm, DISK / 2) == -EOPNOTSUPP);
+	MUST(strstr(vm.failed, "only be made larger") != NULL);
+	MUST(request(VIRTIO_BLK_T_OUT, DISK / 512, 512, false) == 1);
+	MUST(fakevm_resize(&vm, 2ull * DISK) == 0);
+	while (vm.config_changes == 0)
+		MUST(fakevm_pump(&vm, 1000) >= 0);
+	memcpy(&capacity, vm.config, sizeof(capacity));
+	MUST(capacity == 2 * DISK / 512);
+	MUST(request(VIRTIO_BLK_T_OUT, DISK / 512, 512, false) == 0);
+	MUST(fakevm_quit(&vm) == 0);
+	MUST(run("qemu-img check -q g && qemu-img info g | grep -q 134217728") == 0);
+	/* A raw disk that was detected says so. */
+	MUST(start(BH__IMAGE_TYPE__IMAGE_TYPE_DETECT, "r", NULL) == 0);
+	MUST(fakevm_resize(&vm, 2ull * DISK) == -ENOTBLK);
+	MUST(fakevm_quit(&vm) == 0);
+	vm.resize_image = false;
+	return true;
+}
+
 static void
 asking(void)
 {
@@ -304,6 +335,7 @@ main(void)
 	result(refused(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "r", "not a qcow2"), &vm,
 	    "what is not an image");
 	result(damaged(), &vm, "damage that is found in use");
+	result(resized(), &vm, "an image that grows in use");
 	asking();
 	fakevm_fini(&vm);
 	(void)run("rm -rf %s", dir);
