@@ -205,6 +205,7 @@ blk_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		.readonly = c->readonly,
 		.direct = c->direct,
 	};
+	b->limited = c->rate_limit != NULL;
 	take_shape(&b->be, c->shape);
 	err = run_on(c->host_cpus, c->n_host_cpus, why);
 	if (err == 0)
@@ -329,11 +330,13 @@ blk_queue_ready(struct device *dev, unsigned int q)
 			virtq_no_kicks(vq);
 			continue;
 		}
-		if (!device_limit_open(dev, &b->rate, q)) {
-			virtq_unpop(vq, &io->chain);
-			break;
+		if (b->limited) {
+			if (!device_limit_open(dev, &b->rate, q)) {
+				virtq_unpop(vq, &io->chain);
+				break;
+			}
+			device_limit_spend(&b->rate, data_bytes(&io->chain));
 		}
-		device_limit_spend(&b->rate, data_bytes(&io->chain));
 		bytes += io->chain.read_len + io->chain.write_len;
 		if (!blk_io_take(b, io, q))
 			break;

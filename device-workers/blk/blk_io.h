@@ -62,6 +62,7 @@ struct blk {
 	struct blk_backend be;
 	struct blk_image_disk image;	/* .img NULL: a raw disk */
 	struct blk_limits limits;
+	bool limited;
 	struct device_limit rate;
 	bool flushes;		/* the driver can flush */
 	bool sets_cache;	/* ... and can say that it does not */

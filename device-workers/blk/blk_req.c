@@ -9,19 +9,12 @@
 
 #include "device-workers/blk/blk_req.h"
 
-struct header {
-	uint32_t type;
-	uint32_t reserved;
-	uint64_t sector;
-};
-
 struct wire_range {
 	uint64_t sector;
 	uint32_t num_sectors;
 	uint32_t flags;
 };
 
-_Static_assert(sizeof(struct header) == BLK_HEADER_SIZE, "header as on the wire");
 _Static_assert(sizeof(struct wire_range) == 16, "range as on the wire");
 
 #define RANGE_F_UNMAP 1u
@@ -96,7 +89,7 @@ parse_ranges(const struct virtq_chain *chain, const struct blk_limits *limits,
 
 /* Once: the guest may be writing there. */
 static inline void
-copy_header(struct header *header, const void *from)
+copy_header(struct blk_header *header, const void *from)
 {
 	memcpy(header, from, sizeof(*header));
 	__asm__ volatile("" ::: "memory");
@@ -107,7 +100,7 @@ blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
     struct blk_request *req)
 {
 	uint64_t in, out, sector;
-	struct header header;
+	struct blk_header header;
 
 	if (chain->write_len < 1)
 		return -EPROTO;
@@ -147,32 +140,4 @@ blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
 	default:
 		return VIRTIO_BLK_S_UNSUPP;
 	}
-}
-
-uint32_t
-blk_parse_usual(const struct virtq_chain *chain,
-    const struct blk_limits *limits, uint32_t *type, uint64_t *offset)
-{
-	unsigned int n = chain->nread + (unsigned int)chain->nwrite;
-	uint64_t len = chain->read_len + chain->write_len - BLK_HEADER_SIZE - 1;
-	const struct header *header = chain->iov[0].iov_base;
-	uint64_t sector, end;
-
-	/* What is data goes one way: all segments but one are of its kind. */
-	if (n < 3 || chain->nread == 0 ||
-	    chain->iov[0].iov_len != BLK_HEADER_SIZE ||
-	    chain->iov[n - 1].iov_len != 1 ||
-	    (uintptr_t)header % sizeof(uint64_t) != 0)
-		return 0;
-	*type = le32toh(__atomic_load_n(&header->type, __ATOMIC_RELAXED));
-	sector = le64toh(__atomic_load_n(&header->sector, __ATOMIC_RELAXED));
-	if (!(*type == VIRTIO_BLK_T_IN && chain->nread == 1) &&
-	    !(*type == VIRTIO_BLK_T_OUT && chain->nwrite == 1 &&
-	    !limits->readonly))
-		return 0;
-	if (len % BLK_SECTOR != 0 || len > BLK_MAX_DATA ||
-	    __builtin_mul_overflow(sector, (uint64_t)BLK_SECTOR, offset) ||
-	    __builtin_add_overflow(*offset, len, &end) || end > limits->size)
-		return 0;
-	return (uint32_t)len;
 }

@@ -7,6 +7,7 @@
 #ifndef BULKHEAD_DEVICE_WORKERS_BLK_BLK_REQ_H
 #define BULKHEAD_DEVICE_WORKERS_BLK_BLK_REQ_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -49,6 +50,14 @@
 /* 32 MiB: where zeros have to be written, that must not take for ever. */
 #define BLK_MAX_ZERO_SECTORS (1u << 16)
 
+struct blk_header {
+	uint32_t type;
+	uint32_t reserved;
+	uint64_t sector;
+};
+
+_Static_assert(sizeof(struct blk_header) == BLK_HEADER_SIZE, "as on the wire");
+
 struct blk_range {
 	uint64_t offset;	/* bytes */
 	uint64_t len;
@@ -83,8 +92,33 @@ int blk_parse(const struct virtq_chain *chain, const struct blk_limits *limits,
  * data at *offset, *type IN or OUT; 0: of another form, or refused: blk_parse()
  * has to look at it, from the start. The same checks.
  */
-uint32_t blk_parse_usual(const struct virtq_chain *chain,
-    const struct blk_limits *limits, uint32_t *type, uint64_t *offset);
+static inline uint32_t
+blk_parse_usual(const struct virtq_chain *chain,
+    const struct blk_limits *limits, uint32_t *type, uint64_t *offset)
+{
+	unsigned int n = chain->nread + (unsigned int)chain->nwrite;
+	uint64_t len = chain->read_len + chain->write_len - BLK_HEADER_SIZE - 1;
+	const struct blk_header *header = chain->iov[0].iov_base;
+	uint64_t sector, end;
+
+	/* What is data goes one way: all segments but one are of its kind. */
+	if (n < 3 || chain->nread == 0 ||
+	    chain->iov[0].iov_len != BLK_HEADER_SIZE ||
+	    chain->iov[n - 1].iov_len != 1 ||
+	    (uintptr_t)header % sizeof(uint64_t) != 0)
+		return 0;
+	*type = le32toh(__atomic_load_n(&header->type, __ATOMIC_RELAXED));
+	sector = le64toh(__atomic_load_n(&header->sector, __ATOMIC_RELAXED));
+	if (!(*type == VIRTIO_BLK_T_IN && chain->nread == 1) &&
+	    !(*type == VIRTIO_BLK_T_OUT && chain->nwrite == 1 &&
+	    !limits->readonly))
+		return 0;
+	if (len % BLK_SECTOR != 0 || len > BLK_MAX_DATA ||
+	    __builtin_mul_overflow(sector, (uint64_t)BLK_SECTOR, offset) ||
+	    __builtin_add_overflow(*offset, len, &end) || end > limits->size)
+		return 0;
+	return (uint32_t)len;
+}
 
 /*
  * Where the status byte is, the last that the device may write: of a chain that

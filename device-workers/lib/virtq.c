@@ -145,8 +145,6 @@ split_walk(struct virtq *vq, struct virtq_chain *chain, uint32_t i)
 	struct split_desc d;
 	int rc;
 
-	if (chain_fast(vq, chain, ring, vq->layout.size, i))
-		return 0;
 	/* A chain without a loop ends within as many steps as the ring has. */
 	for (uint32_t n = 0; n < vq->layout.size; n++) {
 		copy_once(&d, &ring[i]);
@@ -179,9 +177,11 @@ split_take(struct virtq *vq, struct virtq_chain *chain)
 		return virtq_break(vq, "head beyond the ring");
 	if ((vq->taken[head / 64] & 1ull << (head % 64)) != 0)
 		return virtq_break(vq, "head available twice");
-	rc = split_walk(vq, chain, head);
-	if (rc < 0)
-		return rc;
+	if (!chain_fast(vq, chain, vq->desc_area, vq->layout.size, head)) {
+		rc = split_walk(vq, chain, head);
+		if (rc < 0)
+			return rc;
+	}
 	chain->id = chain->entry = head;
 	vq->taken[head / 64] |= 1ull << (head % 64);
 	vq->next_avail++;
@@ -422,7 +422,7 @@ virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 }
 
 /* One request less in flight. */
-static void
+static inline void
 let_go(struct virtq *vq, const struct virtq_chain *chain)
 {
 	vq->inflight--;

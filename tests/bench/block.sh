@@ -5,7 +5,9 @@
 # bare loop of blk_floor.c, one front end (blk_client.c) for all of them:
 #	tests/bench/block.sh [RUNS] [SECONDS]		7 and 1 when not given
 # Both sides share one CPU; the back ends take turns within each run, and what is
-# printed is the median of the runs. Then what does not depend on the hour: user
+# printed is the median of the runs: requests a second of CPU time, of front end and
+# back end together, which on a CPU of their own is requests a second, and on a busy
+# one is still that. Then what does not depend on the hour: user
 # instructions a request (callgrind, the slope between two numbers of requests, of
 # a build without the jail), system calls and context switches a request
 # (tracepoints; as root), and the private memory of an idle worker.
@@ -59,14 +61,20 @@ load() {
 median() { sort -g | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0) ? a / b : 0 }'; }
 
+# Nanoseconds that the back end has run, all of its threads.
+cpu_time() { cat /proc/"$pid"/task/*/schedstat 2>/dev/null | awk '{ s += $1 } END { printf "%.0f", s }'; }
+
 # compare TITLE IMAGE "BACKENDS" OPTION...
 compare() {
-	local title=$1 image=$2 backends=$3 b i best=0 ours; shift 3
+	local title=$1 image=$2 backends=$3 b i best=0 ours before n own; shift 3
 	rm -f "$D"/r.*
 	for ((i = 0; i < runs; i++)); do
 		for b in $backends; do
 			start_backend "$b" "$image"
-			load "$b" --secs "$secs" "$@" | cut -d' ' -f1 >>"$D/r.$b"
+			before=$(cpu_time)
+			read -r _ _ n own < <(load "$b" --secs "$secs" "$@") || continue
+			awk -v n="$n" -v own="$own" -v a="$before" -v b="$(cpu_time)" \
+				'BEGIN { printf "%.0f\n", n / (own + (b - a) / 1e9) }' >>"$D/r.$b"
 		done
 	done
 	end_backend

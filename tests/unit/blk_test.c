@@ -22,6 +22,7 @@
 #define UNTOUCHED 0xee
 
 static Bh__BlkConfig blk;
+static Bh__RateLimit limit = BH__RATE_LIMIT__INIT;
 static Bh__DeviceConfig config;
 static char serial[] = "serial-0123456789";
 
@@ -68,6 +69,7 @@ start(bool readonly, bool direct)
 	blk.queue_size = H_QUEUE;
 	blk.sparse = true;
 	blk.disable_io_uring = true;
+	blk.rate_limit = &limit;	/* the harness decides on it */
 	blk.readonly = readonly;
 	blk.direct = direct;
 	config.device_case = BH__DEVICE_CONFIG__DEVICE_BLK;
