@@ -257,7 +257,10 @@ check_fds(struct audit *a, const struct audit_process *p)
 		if (y->nfds == 0)
 			continue;	/* they come and go: no fixed places */
 		sb_fd_is_text(f->is, is, sizeof(is));
-		if (s == NULL) {
+		if (f->is == 0) {
+			unknown(a, p, "fds", "fd %u, %s: its kind is not told", f->nr,
+			    f->text);
+		} else if (s == NULL) {
 			wrong(a, p, "fds", "fd %u is not declared: %s, %s", f->nr, is,
 			    f->text);
 		} else if ((s->is & f->is) == 0) {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "controller/ctl/audit.h"
@@ -53,6 +54,13 @@ ask(int fd, uint32_t inode)
 	return send(fd, &m, sizeof(m), 0) == (ssize_t)sizeof(m);
 }
 
+static uint32_t
+class_of(int type)
+{
+	return type == SOCK_SEQPACKET ? SB_IS_CHANNEL : type == SOCK_STREAM ?
+	    SB_IS_STREAM : SB_IS_OTHER;
+}
+
 static void
 take(struct audit_fd *f, struct nlmsghdr *head, size_t len)
 {
@@ -64,8 +72,7 @@ take(struct audit_fd *f, struct nlmsghdr *head, size_t len)
 	if (!NLMSG_OK(head, len) || head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
 	    head->nlmsg_len < NLMSG_SPACE(sizeof(*msg)))
 		return;
-	f->is = msg->udiag_type == SOCK_SEQPACKET ? SB_IS_CHANNEL :
-	    msg->udiag_type == SOCK_STREAM ? SB_IS_STREAM : SB_IS_OTHER;
+	f->is = class_of(msg->udiag_type);
 	left = head->nlmsg_len - (unsigned int)NLMSG_SPACE(sizeof(*msg));
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		uint32_t peer;
@@ -75,6 +82,26 @@ take(struct audit_fd *f, struct nlmsghdr *head, size_t len)
 		memcpy(&peer, RTA_DATA(a), sizeof(peer));
 		f->peer = peer;
 	}
+}
+
+/*
+ * Where diagnostics do not tell (the kernel may lack them): have a copy of the
+ * socket for a moment, and ask that. It takes the rights of a tracer.
+ */
+static void
+ask_socket(pid_t pid, struct audit_fd *f)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), fd = -1, type;
+	socklen_t size = sizeof(type);
+
+	if (pidfd >= 0)
+		fd = (int)syscall(SYS_pidfd_getfd, pidfd, f->nr, 0);
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+		f->is = class_of(type);
+	if (fd >= 0)
+		close(fd);
+	if (pidfd >= 0)
+		close(pidfd);
 }
 
 static bool
@@ -115,11 +142,12 @@ audit_read_peers(struct audit *a)
 
 			if (!is_socket(f))
 				continue;
-			if (fd < 0 || !ask(fd, (uint32_t)f->inode))
-				continue;
-			n = recv(fd, &answer, sizeof(answer), 0);
+			n = fd >= 0 && ask(fd, (uint32_t)f->inode) ?
+			    recv(fd, &answer, sizeof(answer), 0) : 0;
 			if (n > 0)
 				take(f, &answer.head, (size_t)n);
+			if (f->is == 0)
+				ask_socket(a->processes[i].pid, f);
 		}
 	if (fd >= 0)
 		close(fd);

@@ -34,6 +34,11 @@ host() {
 	expect "the controller has a filter" [ "$(field "$controller" Seccomp)" = 2 ]
 	expect "the controller maps no guest memory" \
 		[ "$(awk '/memfd/ { n++ } END { print n + 0 }' "/proc/$controller/maps")" = 0 ]
+	"$BULKHEAD/bulkheadctl" audit "$controller" --check >audit 2>&1
+	status=$?
+	expect "the audit finds all as declared" [ $status = 0 ]
+	[ $status = 0 ] || sed 's/^/# /' audit | head -60
+	expect "every thread's filter is the one that was built" [ -z "$(grep -E 'DIFFERS|unread|NONE' audit)" ]
 	kill -TERM "$controller"
 	vm_wait
 	expect "exit status 0" [ "$vm_status" = 0 ]
