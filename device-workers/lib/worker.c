@@ -150,9 +150,11 @@ run_queue(struct worker *w, unsigned int q)
 	look_after_queue(w, q);
 	if (w->dev.vq[q].mark == NULL)
 		return;
-	/* It has lived through what it took. */
+	/* It has lived through what it took; with nothing left in the ring, through
+	 * all that its predecessor may have died of. */
 	*w->dev.vq[q].mark = 0;
-	if ((w->doubtful >> q & 1) != 0 && w->dev.vq[q].resubmit == 0) {
+	if ((w->doubtful >> q & 1) != 0 && w->dev.vq[q].resubmit == 0 &&
+	    (w->again >> q & 1) == 0) {
 		w->doubtful &= ~(1ull << q);
 		record_trust(&w->record, q);
 	}

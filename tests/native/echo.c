@@ -3,7 +3,8 @@
  * test-echo: a device that leaves requests in flight, for tests of the worker
  * library. What a request brings goes back, DELAY later, the last one first. Its
  * configuration is a blk's: num_queues, queue_size. FD_BACKEND gets an F at
- * flush(), an R at reset() with the number of requests dropped.
+ * flush(), an R at reset() with the number of requests dropped. A request that
+ * begins with POISON kills it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #define DELAY_NS 20000000
 #define MAX_HELD 32u
 #define BUDGET 4u
+#define POISON "poison"
 
 /* The configuration space; a driver's write to `command` is obeyed. */
 struct space {
@@ -59,6 +61,8 @@ echo_queue_ready(struct device *dev, unsigned int q)
 {
 	const struct itimerspec once = { .it_value.tv_nsec = DELAY_NS };
 
+	char word[sizeof(POISON)];
+
 	for (unsigned int i = 0; i < BUDGET; i++) {
 		struct held *h = &echo.held[echo.nheld];
 
@@ -70,6 +74,9 @@ echo_queue_ready(struct device *dev, unsigned int q)
 			return;
 		if (dev->draining)
 			_exit(5);	/* the library let it take one */
+		if (virtq_copy_out_of(&h->chain, 0, word, sizeof(word)) ==
+		    sizeof(word) && memcmp(word, POISON, sizeof(word)) == 0)
+			__builtin_trap();
 		h->q = q;
 		if (echo.nheld++ == 0 &&
 		    timerfd_settime(FD_TIMER, 0, &once, NULL) < 0)
@@ -170,6 +177,7 @@ static const struct device_ops echo_ops = {
 	.config_case = BH__DEVICE_CONFIG__DEVICE_BLK,
 	.start = echo_start,
 	.queue_ready = echo_queue_ready,
+	.redo = true,
 	.backend_ready = echo_backend_ready,
 	.reset = echo_reset,
 	.drain = echo_drain,

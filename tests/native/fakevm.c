@@ -471,6 +471,7 @@ fakevm_activate_rings(struct fakevm *vm, uint64_t features,
 	a.features = features;
 	a.n_queues = nqueues;
 	a.queues = pointers;
+	a.resume = vm->resume;
 	return fakevm_ask_bus(vm, &p);
 }
 

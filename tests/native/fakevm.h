@@ -55,6 +55,8 @@ struct fakevm {
 	/* Called for a WantConnection, which fakevm_give() answers. */
 	void (*want)(struct fakevm *vm);
 
+	bool resume;			/* the next Activate is a successor's */
+
 	/* What came in */
 	bool hello, ready, stop_requested;
 	bool resize_image;		/* of fakevm_resize() */
