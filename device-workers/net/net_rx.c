@@ -204,26 +204,62 @@ received(struct device *dev, struct net_pair *p, struct virtq *vq, uint64_t len)
  * own buffer already, and what it makes of them meanwhile only it will see.
  */
 static bool
-is_for_driver(const struct device *dev, unsigned int niov, uint64_t len)
+is_for_driver(const struct device *dev, const struct iovec *iov,
+    unsigned int niov, uint64_t len)
 {
 	const struct net *n = dev->priv;
 	uint8_t start[NET_HDR_SIZE + 6];	/* to the end of the destination */
 	size_t at = 0;
 
+	if (len < NET_HDR_SIZE + NET_ETH_HLEN)
+		return false;
+	if (iov[0].iov_len >= sizeof(start)) {
+		/* Only what is looked at: it has just been written, and a read
+		 * across two writes waits for the memory. */
+		const uint8_t *head = iov[0].iov_base;
+
+		memcpy(start + NET_HDR_SIZE, head + NET_HDR_SIZE, 6);
+		start[NET_HDR_GSO_TYPE] = head[NET_HDR_GSO_TYPE];
+		niov = 0;
+	}
 	for (unsigned int i = 0; i < niov && at < sizeof(start); i++) {
-		size_t part = n->iov[i].iov_len;
+		size_t part = iov[i].iov_len;
 
 		if (part > sizeof(start) - at)
 			part = sizeof(start) - at;
-		memcpy(start + at, n->iov[i].iov_base, part);
+		memcpy(start + at, iov[i].iov_base, part);
 		at += part;
 	}
-	if (at < sizeof(start) || len < NET_HDR_SIZE + NET_ETH_HLEN ||
-	    !net_filter_wants(&n->filter, start + NET_HDR_SIZE))
+	if (!net_filter_wants(&n->filter, start + NET_HDR_SIZE))
 		return false;
 	/* 5.1.4.1: nothing longer than the MTU says, but for segments. */
 	return !net_has(dev, VIRTIO_NET_F_MTU) || len <= n->frame_max ||
 	    (start[NET_HDR_GSO_TYPE] & (uint8_t)~NET_GSO_ECN) != NET_GSO_NONE;
+}
+
+/*
+ * Where one frame is read to: the chain's buffers, and behind them a place for
+ * what they have no room for, in the chain's own list if that has an entry left
+ * (it is none of the chain's, and nobody copies). One byte more than a frame has:
+ * what fills it was cut off.
+ */
+static struct iovec *
+read_to(struct net *n, struct net_pair *p, unsigned int *niov)
+{
+	struct virtq_chain *c = &n->rx[0];
+	struct iovec *iov = c->iov + c->nread;
+
+	*niov = c->nwrite;
+	if (c->write_len >= sizeof(p->frame))
+		return iov;
+	if (c->nread + (unsigned int)c->nwrite == VIRTQ_MAX_SEGS) {
+		memcpy(n->iov, iov, *niov * sizeof(iov[0]));
+		iov = n->iov;
+	}
+	iov[*niov].iov_base = p->frame + c->write_len;
+	iov[*niov].iov_len = sizeof(p->frame) - c->write_len;
+	(*niov)++;
+	return iov;
 }
 
 static enum rx_result
@@ -232,6 +268,7 @@ receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 	struct net *n = dev->priv;
 	struct net_pair *p = &n->pair[i];
 	struct virtq_chain *c = &n->rx[0];
+	struct iovec *iov;
 	unsigned int niov;
 	ssize_t len;
 	int got;
@@ -245,17 +282,10 @@ receive_one(struct device *dev, unsigned int i, struct virtq *vq)
 		virtq_push(vq, c, 0);	/* no room even for the header */
 		return RX_AGAIN;
 	}
-	niov = c->nwrite;
-	memcpy(n->iov, c->iov + c->nread, niov * sizeof(n->iov[0]));
-	/* One byte more than a frame has: what fills it was cut off. */
-	if (c->write_len < sizeof(p->frame)) {
-		n->iov[niov].iov_base = p->frame + c->write_len;
-		n->iov[niov].iov_len = sizeof(p->frame) - c->write_len;
-		niov++;
-	}
-	len = n->backend->receive(p, n->iov, niov);
+	iov = read_to(n, p, &niov);
+	len = n->backend->receive(p, iov, niov);
 	if (len >= (ssize_t)NET_HDR_SIZE &&
-	    !is_for_driver(dev, niov, (uint64_t)len)) {
+	    !is_for_driver(dev, iov, niov, (uint64_t)len)) {
 		put_back(n, vq, 1);
 		return RX_AGAIN;
 	}

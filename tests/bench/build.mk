@@ -4,3 +4,11 @@ BENCH_PROGRAMS := bulkhead-test-open-blk
 bulkhead-test-open-blk_SRCS = $(filter-out %/jail.c sandbox/single.c,$(bulkhead-vhost-user-blk_SRCS)) \
 	tests/bench/no_jail.c
 bulkhead-test-open-blk_LDLIBS = $(bulkhead-vhost-user-blk_LDLIBS) -Wl,--wrap=gmem_init
+
+# The network back end whose frames come from nowhere (net.sh).
+BENCH_PROGRAMS += bulkhead-test-source-net
+bulkhead-test-source-net_SRCS = tests/bench/net_source.c $(NET_SRCS) $(VHU_LIB_SRCS)
+bulkhead-test-source-net_POLICY := device-workers/vhost-user/net_policy.c
+
+BENCH_PROGRAMS += bulkhead-test-net-client
+bulkhead-test-net-client_SRCS = tests/bench/net_client.c $(FAKEVM_SRCS)
