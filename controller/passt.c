@@ -103,24 +103,34 @@ say_why(struct child *child, const char *how)
 		    last[0] != '\0' ? last : how);
 }
 
+/* Give the worker its end of another passt's socket, once it can take it. */
+static void
+attach(struct child *child)
+{
+	struct passt *p = passt_of(child);
+	struct child *worker = worker_of(child);
+	Bh__AttachBackend m = BH__ATTACH_BACKEND__INIT;
+	CHAN_PACKET(packet, ATTACH_BACKEND, attach_backend, &m);
+
+	if (!p->again || !p->ready || p->near < 0 || worker == NULL ||
+	    !child_alive(worker) || !worker->ready)
+		return;
+	log_warn("%s (pid %u) runs again", child->name, child->host_pid);
+	child_send(worker, &packet, &p->near, 1, 0, ATTACH_SECONDS);
+	drop(&p->near);
+}
+
 /* It says its pid when all of it stands, its own sandbox too. */
 static void
 runs(struct child *child)
 {
 	struct passt *p = passt_of(child);
-	struct child *worker = worker_of(child);
-	Bh__AttachBackend attach = BH__ATTACH_BACKEND__INIT;
-	CHAN_PACKET(packet, ATTACH_BACKEND, attach_backend, &attach);
 
 	if (p->ready)
 		return;
 	p->ready = true;
 	p->since = now_ns();
-	if (p->again && worker != NULL) {
-		log_warn("%s (pid %u) runs again", child->name, child->host_pid);
-		child_send(worker, &packet, &p->near, 1, 0, ATTACH_SECONDS);
-		drop(&p->near);
-	}
+	attach(child);
 	start_progress(child->vm);
 }
 
@@ -165,7 +175,9 @@ hear(struct child *child)
 			p->len = 0;
 			take_line(child);
 		} else if (p->len + 1 < sizeof(p->line)) {
-			p->line[p->len++] = c >= ' ' && c <= '~' ? c : '?';
+			if (c < ' ' || c > '~')
+				c = '?';
+			p->line[p->len++] = c;
 		}
 	}
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
@@ -279,13 +291,36 @@ passt_release(struct vm *vm)
 }
 
 void
+passt_worker_needs_it(struct vm *vm, uint32_t net)
+{
+	int pair[2];
+
+	if (!vm->spec.nets[net].user || vm->nets[net].nfds > 0)
+		return;
+	/*
+	 * A successor: its predecessor's passt ends with that one's socket. It
+	 * begins with nobody at the other end, until the next passt runs.
+	 */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	    pair) != 0)
+		return;
+	close(pair[1]);
+	vm->nets[net].fds[0] = pair[0];
+	vm->nets[net].nfds = 1;
+}
+
+void
 passt_worker_has_it(struct vm *vm, uint32_t net)
 {
-	if (!vm->spec.nets[net].user)
+	struct backend *b = &vm->nets[net];
+
+	if (!vm->spec.nets[net].user || b->nfds == 0)
 		return;
 	/* That the worker has hung up shows only when we have, too. */
-	drop(&vm->passts[net].near);
-	vm->nets[net].nfds = 0;
+	if (vm->passts[net].near == b->fds[0])
+		vm->passts[net].near = -1;
+	drop(&b->fds[0]);
+	b->nfds = 0;
 }
 
 static ProtobufCBinaryData
@@ -411,10 +446,14 @@ passt_tick(struct vm *vm)
 	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
 		struct passt *p = &vm->passts[i];
 
-		if (!vm->spec.nets[i].user || (p->ready && p->again_at == 0))
+		if (!vm->spec.nets[i].user ||
+		    (p->ready && p->again_at == 0 && p->near < 0))
 			continue;
 		waiting = true;
-		if (p->again_at != 0 && now >= p->again_at) {
+		if (p->child != NULL)
+			attach(p->child);
+		if (p->child != NULL && p->again_at != 0 &&
+		    now >= p->again_at) {
 			child_renew(p->child);
 			p->child->index = i;
 			p->child->hung_up = true;

@@ -20,7 +20,10 @@ void passt_release(struct vm *vm);
 /* Spawn @child, of kind PROC_PASST. */
 void passt_spawn(struct child *child);
 
-/* The worker of --net number @net was started, and has its end. */
+/* A worker of --net number @net is to be started, which may be a successor. */
+void passt_worker_needs_it(struct vm *vm, uint32_t net);
+
+/* It was, and has its end. */
 void passt_worker_has_it(struct vm *vm, uint32_t net);
 
 /* Do all run? */

@@ -174,8 +174,12 @@ start_spawn(struct child *child)
 		pack(&b, vm->kvm, FD_KVM);
 		pack_rings(vm, &b);
 		break;
-	case PROC_BLK:
 	case PROC_NET:
+		if (child->dev != NULL)
+			passt_worker_needs_it(vm, child->dev->index);
+		pack_device(child, &b);
+		break;
+	case PROC_BLK:
 	case PROC_RNG:
 	case PROC_CONSOLE:
 	case PROC_FRONT:

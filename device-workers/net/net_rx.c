@@ -208,7 +208,7 @@ is_for_driver(const struct device *dev, const struct iovec *iov,
     unsigned int niov, uint64_t len)
 {
 	const struct net *n = dev->priv;
-	uint8_t start[NET_HDR_SIZE + 6];	/* to the end of the destination */
+	uint8_t start[NET_HDR_SIZE + 6] = { 0 };	/* to the end of the destination */
 	size_t at = 0;
 
 	if (len < NET_HDR_SIZE + NET_ETH_HLEN)

@@ -132,6 +132,10 @@ t_net_user() {
 	expect "its death is said" grep -q "passt (pid $passt) died: killed by signal 9 (SIGKILL)" stderr
 	expect "and that it runs again" grep -q 'runs again' stderr
 	expect "the guest answers" "$G/udp" ask 6000 "is there somebody"
+	kill -9 "$(worker net)"
+	wait_for stderr 'new worker' 10
+	expect "a killed worker has a successor" grep -q 'a new worker' stderr
+	expect "that answers, too" "$G/udp" ask 6000 "still there"
 	expect "and ends" "$G/udp" ask 6000 end
 	finish
 	verdicts
