@@ -175,8 +175,9 @@ start_spawn(struct child *child)
 		pack_rings(vm, &b);
 		break;
 	case PROC_NET:
-		if (child->dev != NULL)
-			passt_worker_needs_it(vm, child->dev->index);
+		if (child->dev == NULL)
+			return;
+		passt_worker_needs_it(vm, child->dev->index);
 		pack_device(child, &b);
 		break;
 	case PROC_BLK:
