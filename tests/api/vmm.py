@@ -3,6 +3,7 @@
 # For tests/api: a VMM with an API socket in a folder of its own, and a client that
 # is as plain as can be, so that a test may break the rules of HTTP.
 import array
+import atexit
 import json
 import os
 import shutil
@@ -214,3 +215,10 @@ class Vmm:
             self.p.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
         return self.p.returncode
+
+
+@atexit.register
+def end_all():
+    """Whatever ends a test: no VMM is left behind."""
+    for v in Vmm.all:
+        v.end()
