@@ -257,9 +257,9 @@ check_tap(const Bh__TapConfig *t)
 	REQUIRE(t->host_mac.len == 0 || t->host_mac.len == 6, "host_mac");
 	REQUIRE(t->guest_mac.len == 6, "guest_mac");
 	REQUIRE(t->guard_ip4.len % 4 == 0 &&
-	    t->guard_ip4.len <= NET_LIMIT_GUARD_IPS * 4, "guard_ip4");
+	    t->guard_ip4.len <= (size_t)NET_LIMIT_GUARD_IPS * 4, "guard_ip4");
 	REQUIRE(t->guard_ip6.len % 16 == 0 &&
-	    t->guard_ip6.len <= NET_LIMIT_GUARD_IPS * 16, "guard_ip6");
+	    t->guard_ip6.len <= (size_t)NET_LIMIT_GUARD_IPS * 16, "guard_ip6");
 	REQUIRE(t->mtu <= 65535, "mtu");
 	return NULL;
 }

@@ -118,10 +118,12 @@ receive(int fd, struct remote_answer *answer)
 		text[have] = '\0';
 		head = head_end(text, &want);
 	}
-	if (sscanf(text, "HTTP/1.%*c %d", &answer->status) != 1) {
+	/* "HTTP/1.1 200 OK" */
+	if (strncmp(text, "HTTP/1.", 7) != 0 || strlen(text) < 12) {
 		free(text);
 		return -EPROTO;
 	}
+	answer->status = (int)strtol(text + 9, NULL, 10);
 	memmove(text, text + head, want);
 	text[want] = '\0';
 	answer->body = text;
