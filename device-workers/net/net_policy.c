@@ -21,7 +21,7 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW2(ioctl, TAPS, SB_EQ32(1, TUNSETQUEUE),
 	    "the driver sets how many queue pairs get frames"),
 	SB_ALLOW1(read, SB_FD(0, FD_BACKEND), "frames of a stream"),
-	SB_ALLOW1(write, SB_FD(0, FD_BACKEND), "the rest of a frame"),
+	SB_ALLOW1(write, TAPS, "small frames of the guest, the rest of others"),
 	SB_ALLOW2(dup3, SB_FD(1, FD_BACKEND), SB_EQ32(2, O_CLOEXEC),
 	    "another peer in the place of one that is gone"),
 };
