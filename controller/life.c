@@ -222,7 +222,8 @@ life_child_failed(struct child *child, const char *fmt, ...)
 	va_end(ap);
 	if (child->kind == PROC_API && child->vm->api_ready)
 		log_error("%s", line);
-	else if (child->spare || recover_takes(child))
+	else if (child->spare || recover_takes(child) ||
+	    (child == child->vm->broker && child->vm->state == VM_RUNNING))
 		log_warn("%s", line);
 	else
 		life_fail(child->vm, "%s", line);
@@ -483,6 +484,8 @@ life_exited(struct child *child)
 	if (child->spare)
 		front_settle(child->vm);
 	recover_exited(child);
+	if (child == child->vm->broker && child->kind == PROC_OPENER)
+		recover_no_opener(child->vm);
 	go_on(child->vm);
 }
 

@@ -167,6 +167,14 @@ recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why)
 }
 
 void
+recover_no_opener(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->spec.ndisks; i++)
+		if (vm->disks[i].reopening && vm->state != VM_STOPPING)
+			(void)recover_reopened(vm, i, -1, "the opener died");
+}
+
+void
 recover_ready(struct child *child)
 {
 	Bh__ReplaceDevice replace = BH__REPLACE_DEVICE__INIT;

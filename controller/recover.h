@@ -26,6 +26,9 @@ bool recover_tick(struct vm *vm);
 /* Disk @index was opened once more, @fd; -1: it was not, and @why. -EPROTO. */
 int recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why);
 
+/* The opener that was to do it has gone, asked to or not. */
+void recover_no_opener(struct vm *vm);
+
 /* The vcpu-worker runs: successors that were made meanwhile go to work. */
 void recover_running(struct vm *vm);
 
