@@ -73,7 +73,7 @@ tap_set_attached(struct net_pair *p, bool attached)
 static ssize_t
 tap_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
 {
-	uint8_t whole[SMALL_FRAME];
+	uint8_t whole[SMALL_FRAME] __attribute__((uninitialized));
 	ssize_t len;
 
 	/* A small frame is copied for less than what a second segment costs. */

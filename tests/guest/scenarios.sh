@@ -136,6 +136,29 @@ t_storm_direct() {
 	fi
 }
 
+# A block device of the host's, through the page cache and past it.
+t_block_device() {
+	local dev= option
+	disk backing 16M
+	[ "$(id -u)" = 0 ] && dev=$(losetup -f --show backing 2>/dev/null)
+	if [ -z "$dev" ]; then
+		ok "# SKIP needs root and a loop device"
+		return
+	fi
+	for option in "" ,direct=on; do
+		start 60 storm "ms=$((1000 * SLOWNESS)) event" --disk "path=$dev$option"
+		finish
+		verdicts
+		expect "exit status 0${option:+, direct}" [ "$status" = 0 ]
+	done
+	start 60 boot "" --disk "path=$dev,readonly=on"
+	finish
+	expect "read only: exit status 0" [ "$status" = 0 ]
+	losetup -d "$dev"
+	expect "what the guest wrote is in it" \
+		[ "$(tr -d '\0' <backing | wc -c)" -gt 0 ]
+}
+
 ends_with_worker() {	# ends_with_worker KIND OPTION...: that death is the VM's
 	disk a
 	start 60 traffic "" --disk path=a --console null "${@:2}"
