@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Devices behind a vhost-user socket.
-FRONT_SRCS := $(addprefix device-workers/vhost-user-front/,front.c conn.c steps.c relay.c \
-	reply.c)
+FRONT_SRCS := $(addprefix device-workers/vhost-user-front/,front.c conn.c steps.c greet.c \
+	start.c relay.c reply.c)
 
 PROGRAMS += bulkhead-vhost-user-front
 bulkhead-vhost-user-front_SRCS := device-workers/vhost-user-front/main.c $(FRONT_SRCS) \

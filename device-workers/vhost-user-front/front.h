@@ -2,8 +2,8 @@
 /*
  * Inside a front-end worker: its state, and what its sources need of each other.
  * front.c is the device (device.h), conn.c the connection to the back end, steps.c
- * the conversation, relay.c the rings of back ends that forget what they have in
- * flight. None of them maps guest memory but the last.
+ * the conversation (its tables: greet.c and start.c), relay.c the rings of back ends
+ * that forget what they have in flight. None of them maps guest memory but the last.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_VHOST_USER_FRONT_FRONT_H
 #define BULKHEAD_DEVICE_WORKERS_VHOST_USER_FRONT_FRONT_H
