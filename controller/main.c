@@ -295,6 +295,7 @@ main(int argc, char **argv)
 	terminal_restore(&vm->terminal);
 	guard_release(vm);
 	supervise_end(vm);
+	output_end();
 	spec_free(&vm->spec);
 	return vm->exit_status;
 }

@@ -19,8 +19,10 @@
 /* One of each in a process: standard error and the log. */
 static struct {
 	const char *format;
-	int fd;
+	int fd;			/* -1: the log file is not open yet */
 	bool raw;
+	char early[4096];	/* lines until then */
+	size_t nearly;
 	struct timespec start;
 } out = { .format = DEFAULT_FORMAT, .fd = STDERR_FILENO };
 
@@ -184,7 +186,14 @@ print(const struct record *r)
 		}
 		p = next;
 	}
-	write_line(out.fd, line, at, out.raw && out.fd == STDERR_FILENO);
+	if (out.fd >= 0) {
+		write_line(out.fd, line, at,
+		    out.raw && out.fd == STDERR_FILENO);
+	} else if (at + 1 <= sizeof(out.early) - out.nearly) {
+		line[at++] = '\n';
+		memcpy(out.early + out.nearly, line, at);
+		out.nearly += at;
+	}
 }
 
 void
@@ -224,13 +233,32 @@ output_open(const struct log_spec *log)
 	tzset();
 	if (log->format != NULL)
 		out.format = log->format;
+	if (log->file != NULL)
+		out.fd = -1;
 	log_open(level, own_line, NULL);
 }
 
 void
 output_to(int fd)
 {
+	size_t at = 0;
+
 	out.fd = fd;
+	while (at < out.nearly) {
+		ssize_t n = write(fd, out.early + at, out.nearly - at);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	out.nearly = 0;
+}
+
+void
+output_end(void)
+{
+	if (out.fd < 0)
+		output_to(STDERR_FILENO);
 }
 
 void
@@ -258,7 +286,7 @@ output_user(const char *fmt, ...)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 	write_line(STDERR_FILENO, line, strlen(line), out.raw);
-	if (out.fd != STDERR_FILENO)
+	if (out.fd >= 0 && out.fd != STDERR_FILENO)
 		output_child("controller", (unsigned int)getpid(), LOG_ERROR,
 		    line + prefix);
 }

@@ -14,11 +14,15 @@
 /* Check a --log-format. NULL, or what is wrong with it. */
 const char *output_check_format(const char *format);
 
-/* From now on lines go to standard error in this format. */
+/* From now on lines go to standard error in this format; if there is to be a log
+ * file, they wait for it. */
 void output_open(const struct log_spec *log);
 
-/* ... and to @fd, which becomes ours. */
+/* ... and to @fd, which becomes ours, with those that have waited. */
 void output_to(int fd);
+
+/* The log file was never opened: its lines go to standard error. */
+void output_end(void);
 
 /* Lines on a raw terminal need a carriage return. */
 void output_raw(bool raw);

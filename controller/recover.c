@@ -25,9 +25,6 @@ recover_takes(const struct child *child)
 {
 	const struct vm *vm = child->vm;
 
-	/* passt, which ends with its peer, would have to be made again, too. */
-	if (child->kind == PROC_NET && vm->spec.nets[child->dev->index].user)
-		return false;
 	return child->dev != NULL && child->dev->on_pci && child->known_once &&
 	    process_kinds[child->kind].replaced &&
 	    vm->spec.worker_failure.action != FAILURE_STOP &&
