@@ -102,9 +102,12 @@ recover_exited(struct child *child)
 	/* The next one begins with no driver, as one that was drained. */
 	child->drained = true;
 	child_again(child);
-	if (child->bus[0] >= 0)
-		close(child->bus[0]);
-	child->bus[0] = -1;
+	/* Both: the last one may have ended before it was given its own. */
+	for (int i = 0; i < 2; i++) {
+		if (child->bus[i] >= 0)
+			close(child->bus[i]);
+		child->bus[i] = -1;
+	}
 	if (resources_bus(child) != 0)
 		return;
 	if (child->kind == PROC_BLK && !child->isolated &&
@@ -234,6 +237,5 @@ recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 	    child->name, child->host_pid,
 	    (unsigned long long)((now_ns() - child->died_at) / (SECOND / 1000)));
 	child->died_at = 0;
-	vm->recoveries++;
 	manage_event_id(vm, "worker", "restarted", child->name);
 }

@@ -199,7 +199,6 @@ struct vm {
 	struct plan_host host;
 	enum vm_state state;
 	enum vm_after after;
-	uint32_t recoveries;	/* workers that were replaced, recover.c */
 	int exit_status;
 	bool said_why;		/* the user has his line */
 	bool by_root;

@@ -72,20 +72,29 @@ answer(struct chan *ch, uint32_t seq, const Bh__Open *req, int folder)
 	return rc;
 }
 
+/* Wait for the next message: 0, to be ended by chan_done(), or -errno. */
+static int
+await(struct chan *ch, struct chan_msg *msg)
+{
+	struct pollfd p = { .fd = ch->fd, .events = POLLIN };
+	int rc;
+
+	do {
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return -errno;
+		rc = chan_recv(ch, msg, NULL);
+	} while (rc == 0);
+	return rc < 0 ? rc : 0;
+}
+
 /* Until Quit, or until the controller hangs up. */
 static int
 serve(struct chan *ch)
 {
 	for (;;) {
-		struct pollfd p = { .fd = ch->fd, .events = POLLIN };
 		struct chan_msg msg;
-		int rc;
+		int rc = await(ch, &msg);
 
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return -errno;
-		rc = chan_recv(ch, &msg, NULL);
-		if (rc == 0)
-			continue;
 		if (rc < 0)
 			return rc;
 		if (msg.packet->body_case == BH__PACKET__BODY_QUIT)
@@ -106,23 +115,15 @@ serve(struct chan *ch)
 static int
 await_config(struct chan *ch)
 {
-	for (;;) {
-		struct pollfd p = { .fd = ch->fd, .events = POLLIN };
-		struct chan_msg msg;
-		int rc;
+	struct chan_msg msg;
+	int rc = await(ch, &msg);
 
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return -errno;
-		rc = chan_recv(ch, &msg, NULL);
-		if (rc == 0)
-			continue;
-		if (rc < 0)
-			return rc;
-		rc = msg.packet->body_case == BH__PACKET__BODY_OPENER_CONFIG ?
-		    (int)msg.packet->opener_config->seccomp : -ECANCELED;
-		chan_done(&msg);
+	if (rc < 0)
 		return rc;
-	}
+	rc = msg.packet->body_case == BH__PACKET__BODY_OPENER_CONFIG ?
+	    (int)msg.packet->opener_config->seccomp : -ECANCELED;
+	chan_done(&msg);
+	return rc;
 }
 
 int
