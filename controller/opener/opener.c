@@ -81,7 +81,7 @@ await(struct chan *ch, struct chan_msg *msg)
 
 	do {
 		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return -errno;
+			return -EIO;
 		rc = chan_recv(ch, msg, NULL);
 	} while (rc == 0);
 	return rc < 0 ? rc : 0;
