@@ -99,6 +99,7 @@ uint64_t arch_vcpu_pc(struct hv_vcpu *vcpu);
 
 /* Main thread. */
 void arch_power_button(void);
+void arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config);
 void arch_rings_ready(void);	/* bytes or room in the serial rings */
 
 #endif

@@ -138,6 +138,16 @@ void hv_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit);
 void hv_vcpu_interrupt(struct hv_vcpu *vcpu);
 void hv_vcpu_resume(struct hv_vcpu *vcpu);
 
+/*
+ * At a standstill that shall not be the guest's time: the clock that the
+ * hypervisor gives to guests stops, and goes on where it stood. The vCPU's guest
+ * learns why it was away, so that its watchdogs keep quiet. Main thread; a host or
+ * guest without such a clock has nothing to do.
+ */
+void hv_clock_stop(struct hv_vm *vm);
+void hv_clock_go(struct hv_vm *vm);
+void hv_vcpu_was_away(struct hv_vcpu *vcpu);
+
 /* CPUID of the vCPU. Before it has run. */
 int hv_vcpu_set_cpuid(struct hv_vcpu *vcpu,
     const struct arch_cpuid_entry *entries, uint32_t count);

@@ -41,6 +41,9 @@ check_hypervisor(void)
 	expect("hv_vcpu_run", exit.kind == HV_EXIT_ERROR ? -ENOSYS : 0);
 	hv_vcpu_interrupt(NULL);
 	hv_vcpu_resume(NULL);
+	hv_clock_stop(NULL);
+	hv_clock_go(NULL);
+	hv_vcpu_was_away(NULL);
 	expect("hv_vcpu_set_cpuid", hv_vcpu_set_cpuid(NULL, NULL, 0));
 	expect("hv_vcpu_get_state", hv_vcpu_get_state(NULL, NULL));
 	expect("hv_vcpu_set_state", hv_vcpu_set_state(NULL, NULL));
@@ -64,6 +67,7 @@ check_arch(void)
 	expect("arch_vcpu_pc", arch_vcpu_pc(NULL) == 0 ? -ENOSYS : 0);
 	arch_eoi(0);
 	arch_power_button();
+	arch_nmi(NULL, NULL);
 	arch_rings_ready();
 }
 

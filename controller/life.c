@@ -17,6 +17,7 @@
 #include "controller/output.h"
 #include "controller/passt.h"
 #include "controller/paths.h"
+#include "controller/pause.h"
 #include "controller/recover.h"
 #include "controller/report.h"
 #include "controller/resize.h"
@@ -52,6 +53,7 @@ life_enter(struct vm *vm, enum vm_state next)
 		return false;
 	log_info("%s -> %s", state_names[vm->state], state_names[next]);
 	vm->state = next;
+	vm->pause = PAUSE_NONE;
 	return true;
 }
 
@@ -254,6 +256,8 @@ life_reset(struct vm *vm)
 	if (!life_enter(vm, VM_RESETTING))
 		return;
 	manage_event(vm, "vm", "rebooting");
+	manage_progress(vm);
+	pause_reset(vm);
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		Bh__Drain drain = BH__DRAIN__INIT;
 		CHAN_PACKET(p, DRAIN, drain, &drain);
@@ -335,6 +339,9 @@ acknowledged(struct child *child, const struct request *req)
 		return;
 	case BH__PACKET__BODY_RESIZE_DISK:
 		resize_answered(vm, req->subject, NULL);
+		return;
+	case BH__PACKET__BODY_SET_PAUSED:
+		pause_answered(child);
 		return;
 	case BH__PACKET__BODY_START_VM:
 		child->chan.states = PROTO_RUNNING;
@@ -479,14 +486,24 @@ life_spawned(struct child *child)
 void
 life_exited(struct child *child)
 {
-	if (child == child->vm->api)
-		manage_down(child->vm);
+	struct vm *vm = child->vm;
+
+	if (child == vm->api)
+		manage_down(vm);
 	if (child->spare)
-		front_settle(child->vm);
+		front_settle(vm);
 	recover_exited(child);
-	if (child == child->vm->broker && child->kind == PROC_OPENER)
-		recover_no_opener(child->vm);
-	go_on(child->vm);
+	pause_gone(vm);
+	/* The place of one that is gone may be another child's next. */
+	if (child == vm->broker) {
+		vm->broker = NULL;
+		recover_no_opener(vm);
+	}
+	if (child == vm->opener)
+		vm->opener = NULL;
+	if (child == vm->loader)
+		vm->loader = NULL;
+	go_on(vm);
 }
 
 /* ---- time and signals ------------------------------------------------------------------------ */
@@ -546,6 +563,16 @@ life_power_button(struct vm *vm)
 {
 	Bh__PowerButton button = BH__POWER_BUTTON__INIT;
 	CHAN_PACKET(p, POWER_BUTTON, power_button, &button);
+
+	if (vm->state == VM_RUNNING)
+		child_send(vm->vcpu, &p, NULL, 0, 0, 0);
+}
+
+void
+life_nmi(struct vm *vm)
+{
+	Bh__InjectNmi nmi = BH__INJECT_NMI__INIT;
+	CHAN_PACKET(p, INJECT_NMI, inject_nmi, &nmi);
 
 	if (vm->state == VM_RUNNING)
 		child_send(vm->vcpu, &p, NULL, 0, 0, 0);

@@ -32,6 +32,9 @@ void life_reset(struct vm *vm);
 /* Press the power button of a running VM. */
 void life_power_button(struct vm *vm);
 
+/* A non-maskable interrupt on each of its vCPUs. */
+void life_nmi(struct vm *vm);
+
 /* Say why (once a VM), stop, exit status 1. Without "bulkhead: " and newline. */
 void life_fail(struct vm *vm, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

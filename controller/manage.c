@@ -13,6 +13,7 @@
 #include "controller/change.h"
 #include "controller/describe.h"
 #include "controller/life.h"
+#include "controller/pause.h"
 #include "controller/resize.h"
 #include "controller/service.h"
 #include "controller/start.h"
@@ -21,7 +22,6 @@
 
 #define AGAIN_NS (SECOND / 10)	/* between two api-workers */
 #define AGAIN_MOST 100u		/* ... of which the second died at once: 10 s */
-#define MAX_EVENTS 64u		/* kept for an api-worker that is to come */
 
 /* ---- verbs ----------------------------------------------------------------------- */
 
@@ -50,9 +50,9 @@ static const struct verb {
 	[BH__API_VERB__API_VERB_COUNTERS] = { "vm.counters",
 	    "The VM counters are not available", IN_RUNNING, true },
 	[BH__API_VERB__API_VERB_PAUSE] = { "vm.pause",
-	    "The VM could not be paused", IN_RUNNING | CHANGES, true },
+	    "The VM could not be paused", IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_RESUME] = { "vm.resume",
-	    "The VM could not resume", 0, true },
+	    "The VM could not resume", IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_SHUTDOWN] = { "vm.shutdown",
 	    "The VM could not shutdown", IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_REBOOT] = { "vm.reboot",
@@ -60,7 +60,7 @@ static const struct verb {
 	[BH__API_VERB__API_VERB_POWER_BUTTON] = { "vm.power-button",
 	    "Error triggering power button", IN_RUNNING, false },
 	[BH__API_VERB__API_VERB_NMI] = { "vm.nmi", "Error triggering NMI",
-	    IN_RUNNING, true },
+	    IN_RUNNING, false },
 	[BH__API_VERB__API_VERB_ADD] = { "vm.add",
 	    "The device could not be added to the VM",
 	    IN_CREATED | IN_RUNNING | CHANGES, false },
@@ -145,6 +145,26 @@ settle(struct vm *vm, uint32_t status, const char *why)
 		refuse(vm, vm->pending.seq, vm->pending.verb, status, why);
 }
 
+/* ---- where the VM is ------------------------------------------------------------------ */
+
+static unsigned int
+where(const struct vm *vm)
+{
+	switch (vm->state) {
+	case VM_NONE:
+		return IN_NONE;
+	case VM_CREATED:
+		return IN_CREATED;
+	case VM_STARTING:
+	case VM_RUNNING:
+	case VM_RESETTING:
+	case VM_STOPPING:
+	case VM_OVER:
+		break;
+	}
+	return IN_RUNNING;
+}
+
 /* ---- vm.info -------------------------------------------------------------------------- */
 
 struct info {
@@ -175,8 +195,9 @@ answer_info(struct vm *vm, uint32_t seq)
 
 	describe_spec(&vm->spec, &vm->plan, info_part, &info);
 	answer.status = 200;
-	answer.state = vm->state == VM_RUNNING || vm->state == VM_RESETTING ||
-	    vm->state == VM_STOPPING ? BH__API_STATE__API_STATE_RUNNING :
+	answer.state = vm->pause == PAUSE_FULL || vm->pause == PAUSE_ENDING ?
+	    BH__API_STATE__API_STATE_PAUSED : where(vm) == IN_RUNNING &&
+	    vm->state != VM_STARTING ? BH__API_STATE__API_STATE_RUNNING :
 	    BH__API_STATE__API_STATE_CREATED;
 	answer.memory_size = vm->spec.memory.size;
 	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
@@ -194,24 +215,6 @@ answer_info(struct vm *vm, uint32_t seq)
 }
 
 /* ---- requests ------------------------------------------------------------------------- */
-
-static unsigned int
-where(const struct vm *vm)
-{
-	switch (vm->state) {
-	case VM_NONE:
-		return IN_NONE;
-	case VM_CREATED:
-		return IN_CREATED;
-	case VM_STARTING:
-	case VM_RUNNING:
-	case VM_RESETTING:
-	case VM_STOPPING:
-	case VM_OVER:
-		break;
-	}
-	return IN_RUNNING;
-}
 
 /* Nothing is under way: what can be done at once is, the rest is pending. */
 static void
@@ -232,6 +235,19 @@ transition(struct vm *vm, uint32_t seq, Bh__ApiVerb verb)
 		return;
 	case BH__API_VERB__API_VERB_REBOOT:
 		life_reset(vm);
+		return;
+	case BH__API_VERB__API_VERB_PAUSE:
+		if (vm->pause == PAUSE_NONE)
+			pause_begin(vm);
+		else
+			settle(vm, 500, "Invalid transition: "
+			    "InvalidStateTransition(Paused, Paused)");
+		return;
+	case BH__API_VERB__API_VERB_RESUME:
+		if (vm->pause == PAUSE_FULL)
+			pause_end(vm);
+		else
+			settle(vm, 405, "VM is not paused");
 		return;
 	case BH__API_VERB__API_VERB_DELETE:
 		if (vm->state == VM_CREATED) {
@@ -346,10 +362,6 @@ out_of_place(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 		refuse(vm, seq, req->verb, 405, "VM is not running");
 		return true;
 	}
-	if (req->verb == BH__API_VERB__API_VERB_RESUME) {
-		refuse(vm, seq, req->verb, 405, "VM is not paused");
-		return true;
-	}
 	if (v->later || (where(vm) == IN_RUNNING &&
 	    req->verb == BH__API_VERB__API_VERB_ADD)) {
 		(void)snprintf(why, sizeof(why), "not supported yet: %s%s",
@@ -392,6 +404,10 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 		life_power_button(vm);
 		done(vm, seq, 204);
 		return;
+	case BH__API_VERB__API_VERB_NMI:
+		life_nmi(vm);
+		done(vm, seq, 204);
+		return;
 	case BH__API_VERB__API_VERB_CREATE:
 	case BH__API_VERB__API_VERB_ADD:
 		change(vm, seq, req, msg);
@@ -406,7 +422,6 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_COUNTERS:
 	case BH__API_VERB__API_VERB_PAUSE:
 	case BH__API_VERB__API_VERB_RESUME:
-	case BH__API_VERB__API_VERB_NMI:
 	case BH__API_VERB__API_VERB_REMOVE:
 	case BH__API_VERB__API_VERB_RESIZE:
 	case BH__API_VERB__API_VERB_RESIZE_ZONE:
@@ -453,11 +468,23 @@ manage_progress(struct vm *vm)
 		manage_event(vm, "vmm", "shutdown");
 		settle(vm, stops ? 204 : 500, why);
 		return;
-	case VM_STARTING:
 	case VM_RESETTING:
+		if (verb == BH__API_VERB__API_VERB_PAUSE ||
+		    verb == BH__API_VERB__API_VERB_RESUME)
+			settle(vm, 500, "the VM is reset");
+		return;
+	case VM_STARTING:
 	case VM_OVER:
 		return;
 	}
+}
+
+void
+manage_paused(struct vm *vm)
+{
+	if (vm->pending.verb == BH__API_VERB__API_VERB_PAUSE ||
+	    vm->pending.verb == BH__API_VERB__API_VERB_RESUME)
+		settle(vm, 204, "");
 }
 
 void
@@ -505,74 +532,6 @@ manage_down(struct vm *vm)
 	life_arm_timer(vm);
 }
 
-/* ---- events ---------------------------------------------------------------------------- */
-
-struct event {
-	uint64_t ns;
-	const char *source, *event;
-	char id[96];
-};
-
-/* Of the one VMM; sent in order as soon as there is somebody to take them. */
-static struct event events[MAX_EVENTS];
-static uint32_t nevents;
-
-static void
-send_event(struct vm *vm, const struct event *e)
-{
-	Bh__ApiEvent event = BH__API_EVENT__INIT;
-	Bh__ApiValue id = BH__API_VALUE__INIT, *properties[] = { &id };
-	CHAN_PACKET(p, API_EVENT, api_event, &event);
-	uint64_t since = e->ns - vm->started_ns;
-
-	event.seconds = since / SECOND;
-	event.nanoseconds = (uint32_t)(since % SECOND);
-	event.source = constless(e->source);
-	event.event = constless(e->event);
-	if (e->id[0] != '\0') {
-		id.name = constless("id");
-		id.value_case = BH__API_VALUE__VALUE_TEXT;
-		id.text = constless(e->id);
-		event.n_properties = 1;
-		event.properties = properties;
-	}
-	child_send(vm->api, &p, NULL, 0, 0, 0);
-}
-
-static void
-send_events(struct vm *vm)
-{
-	if (vm->api == NULL || !vm->api->ready)
-		return;
-	for (uint32_t i = 0; i < nevents; i++)
-		send_event(vm, &events[i]);
-	nevents = 0;
-}
-
-void
-manage_event_id(struct vm *vm, const char *source, const char *event,
-    const char *id)
-{
-	struct event *e;
-
-	if (vm->spec.events.path == NULL && vm->spec.events.fd == 0)
-		return;
-	if (nevents == MAX_EVENTS) {	/* the oldest is lost */
-		memmove(events, events + 1, sizeof(events) - sizeof(events[0]));
-		nevents--;
-	}
-	e = &events[nevents++];
-	*e = (struct event){ .ns = now_ns(), .source = source, .event = event };
-	(void)snprintf(e->id, sizeof(e->id), "%s", id);
-	send_events(vm);
-}
-
-void
-manage_event(struct vm *vm, const char *source, const char *event)
-{
-	manage_event_id(vm, source, event, "");
-}
-
 void
 manage_up(struct vm *vm)
 {
@@ -583,5 +542,5 @@ manage_up(struct vm *vm)
 	/* A VM of the command line is ready when its guest runs. */
 	if (vm->state == VM_NONE)
 		service_ready();
-	send_events(vm);
+	manage_send_events(vm);
 }

@@ -24,11 +24,17 @@ void manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 /* The state of the VM has changed: answer who waited for it. */
 void manage_progress(struct vm *vm);
 
+/* It is paused, or is so no more: answer who asked for it. */
+void manage_paused(struct vm *vm);
+
 /* A worker of the VM that is to stop does not even die. */
 void manage_stuck(struct vm *vm);
 
 /* The VM was deleted: forget its spec. */
 void manage_forget(struct vm *vm);
+
+/* The api-worker is there: it gets the events that were kept. */
+void manage_send_events(struct vm *vm);
 
 /* For the event monitor. The words are static; @id is copied. */
 void manage_event(struct vm *vm, const char *source, const char *event);

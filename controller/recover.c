@@ -12,6 +12,7 @@
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/paths.h"
+#include "controller/pause.h"
 #include "controller/requests.h"
 #include "controller/resources.h"
 #include "controller/start.h"
@@ -184,6 +185,8 @@ recover_ready(struct child *child)
 
 	/* A vcpu-worker that does not know the device yet gets PciDevice. */
 	if (vm->state != VM_RUNNING || !child->known_to_vcpu)
+		return;
+	if (pause_successor(child))
 		return;
 	start_fill_ready(child, &ready);
 	replace.index = child->index;

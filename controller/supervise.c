@@ -493,6 +493,7 @@ child_again(struct child *child)
 	child->instance = ++child->vm->next_instance;
 	child->hello = child->ready = child->told_quit = false;
 	child->hung_up = child->configured = child->failed = false;
+	child->paused = false;
 	child->status = child->signal = 0;
 	child->host_pid = 0;
 	child->control.fd = child->denied.fd = -1;

@@ -41,6 +41,15 @@ enum vm_after {
 	AFTER_DELETE,
 };
 
+/* How far the pause of a running VM has come. */
+enum vm_pause {
+	PAUSE_NONE,
+	PAUSE_CPUS,		/* its vCPUs are to stand still */
+	PAUSE_DEVICES,		/* ... and do; its device workers are to */
+	PAUSE_FULL,
+	PAUSE_ENDING,
+};
+
 /* An unanswered request to a child. */
 struct request {
 	struct child *child;	/* NULL: free */
@@ -100,6 +109,7 @@ struct child {
 	bool known_once;	/* the guest has run with it: recover.c */
 	bool isolated;		/* a stand-in, which refuses every request */
 	bool lost;		/* nobody will serve it again */
+	bool paused;		/* told so, pause.c */
 	bool suspect;		/* the last one died of what it did */
 	bool awaits_io;		/* ... and its I/O may not have ended */
 	uint64_t died_at;	/* ns; no successor is at work yet; 0: all well */
@@ -257,6 +267,9 @@ struct vm {
 	uint32_t refused;	/* the request whose further parts are ignored */
 	char failure[1024];	/* why the last one failed */
 	uint64_t started_ns;
+
+	/* pause.c; NONE but while the VM runs */
+	enum vm_pause pause;
 
 	/* start.c */
 	bool opening;		/* not all paths are open yet */

@@ -74,6 +74,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(START_VM,         start_vm,         C, VCPU, CONF,              0, 0),
 	MSG(GUEST_STOPPED,    guest_stopped,    VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(POWER_BUTTON,     power_button,     C, VCPU, RUN,               0, 0),
+	MSG(INJECT_NMI,       inject_nmi,       C, VCPU, RUN,               0, 0),
+	MSG(SET_PAUSED,       set_paused,       C, VCPU | DEV, RUN,         0, 0),
 	MSG(REPLACE_DEVICE,   replace_device,   C, VCPU, RUN,               1, 1),
 	MSG(LOSE_DEVICE,      lose_device,      C, VCPU, RUN,               0, 0),
 

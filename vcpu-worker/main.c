@@ -111,6 +111,34 @@ quit(struct vm *vm)
 	look_at_stop(vm);
 }
 
+/* The vCPUs have come to where a pause wants them: say so. */
+static void
+look_at_pause(struct vm *vm)
+{
+	if (vm->pause_seq == 0 || !vcpus_paused(vm))
+		return;
+	hv_clock_stop(vm->hv);
+	for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++)
+		hv_vcpu_was_away(vm->vcpu[i].hv);
+	answer(vm, vm->pause_seq, 0, NULL);
+	vm->pause_seq = 0;
+}
+
+/* The controller asks for one at a time, and for what is not so yet. */
+static void
+set_paused(struct vm *vm, uint32_t seq, bool paused)
+{
+	if (paused) {
+		vm->pause_seq = seq;
+		vcpus_pause(vm);
+		look_at_pause(vm);
+		return;
+	}
+	hv_clock_go(vm->hv);
+	vcpus_resume(vm);
+	answer(vm, seq, 0, NULL);
+}
+
 static void
 send_listener(struct vm *vm, int listener)
 {
@@ -199,6 +227,12 @@ handle(struct vm *vm, struct chan_msg *msg)
 	case BH__PACKET__BODY_POWER_BUTTON:
 		arch_power_button();
 		break;
+	case BH__PACKET__BODY_INJECT_NMI:
+		arch_nmi(vm->hv, &vm->cpus);
+		break;
+	case BH__PACKET__BODY_SET_PAUSED:
+		set_paused(vm, p->seq, p->set_paused->paused);
+		break;
 	case BH__PACKET__BODY_QUIT:
 		quit(vm);
 		break;
@@ -238,6 +272,7 @@ wake_ready(struct loop_source *src, uint32_t events)
 	if (read(FD_WAKE, &count, sizeof(count)) < 0)
 		return;
 	devices_flush(vm);
+	look_at_pause(vm);
 	look_at_stop(vm);
 }
 

@@ -61,6 +61,26 @@ park(struct vcpu *v)
 		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
 }
 
+/*
+ * Stand still until the pause is over, or the VM. The flag of the next run is
+ * taken back before those that made it are looked at: whoever sets them later
+ * sets it again after them.
+ */
+static void
+wait_paused(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	pthread_mutex_lock(&vm->start_lock);
+	if (++vm->paused == vm->cpus.boot_vcpus)
+		vm_wake(vm);
+	while (atomic_load(&vm->pausing) && !atomic_load(&vm->stopping))
+		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
+	vm->paused--;
+	pthread_mutex_unlock(&vm->start_lock);
+	hv_vcpu_resume(v->hv);
+}
+
 static void
 port_access(struct vcpu *v, const struct hv_exit *e)
 {
@@ -164,8 +184,11 @@ vcpu_main(void *arg)
 
 	enter(v);
 	for (;;) {
-		if (atomic_load_explicit(&v->vm->stopping,
-		    memory_order_acquire))
+		/* Pausing first: it takes back the flag that stopping sets. */
+		while (atomic_load(&v->vm->pausing) &&
+		    !atomic_load(&v->vm->stopping))
+			wait_paused(v);
+		if (atomic_load(&v->vm->stopping))
 			park(v);
 		hv_vcpu_run(v->hv, &e);
 		handle(v, &e);
@@ -273,18 +296,60 @@ vcpus_go(struct vm *vm)
 	pthread_mutex_unlock(&vm->start_lock);
 }
 
+/*
+ * The flag makes the next run return, the signal the one that is going on. 1: this
+ * process is the init of a pid namespace of its own, which lets the filter name
+ * the target.
+ */
+static void
+kick_all(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++) {
+		hv_vcpu_interrupt(vm->vcpu[i].hv);
+		(void)syscall(SYS_tgkill, 1, vm->vcpu[i].tid,
+		    VCPU_KICK_SIGNAL);
+	}
+}
+
+static void
+wake_paused(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->start_lock);
+	pthread_cond_broadcast(&vm->start_cond);
+	pthread_mutex_unlock(&vm->start_lock);
+}
+
+void
+vcpus_pause(struct vm *vm)
+{
+	atomic_store(&vm->pausing, true);
+	kick_all(vm);
+}
+
+bool
+vcpus_paused(struct vm *vm)
+{
+	bool all;
+
+	pthread_mutex_lock(&vm->start_lock);
+	all = vm->paused == vm->cpus.boot_vcpus;
+	pthread_mutex_unlock(&vm->start_lock);
+	return all;
+}
+
+void
+vcpus_resume(struct vm *vm)
+{
+	atomic_store(&vm->pausing, false);
+	wake_paused(vm);
+}
+
 bool
 vcpus_standstill(struct vm *vm)
 {
 	if (!vm->kicked) {
-		/* The flag makes the next run return, the signal the one that
-		 * is going on. 1: this process is the init of a pid namespace
-		 * of its own, which lets the filter name the target. */
-		for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++) {
-			hv_vcpu_interrupt(vm->vcpu[i].hv);
-			(void)syscall(SYS_tgkill, 1, vm->vcpu[i].tid,
-			    VCPU_KICK_SIGNAL);
-		}
+		kick_all(vm);
+		wake_paused(vm);
 		vm->kicked = true;
 	}
 	return atomic_load(&vm->parked) == vm->cpus.boot_vcpus;

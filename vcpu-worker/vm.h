@@ -102,8 +102,11 @@ struct vm {
 	atomic_flag stop_taken;		/* who sets it fills in stop */
 	struct vm_stop stop;
 	atomic_bool stopping;		/* stop is filled in */
-	atomic_uint parked;		/* vCPUs at a standstill */
+	atomic_uint parked;		/* vCPUs at a standstill for good */
+	atomic_bool pausing;		/* vCPUs stand still until it is false */
 
+	uint32_t paused;		/* vCPUs that do; under start_lock */
+	uint32_t pause_seq;		/* SetPaused that is not answered; 0: none */
 	bool started, kicked, reported, quitting;
 };
 
@@ -139,5 +142,9 @@ void vm_stop(struct vm *vm, Bh__StopReason reason, const char *fmt, ...)
 void vm_wake(struct vm *vm);
 /* Main thread: go on with the standstill; true: all vCPUs stand still. */
 bool vcpus_standstill(struct vm *vm);
+/* Main thread: a standstill that has an end. Wakes the main thread when it is one. */
+void vcpus_pause(struct vm *vm);
+bool vcpus_paused(struct vm *vm);
+void vcpus_resume(struct vm *vm);
 
 #endif

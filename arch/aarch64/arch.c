@@ -86,3 +86,10 @@ void
 arch_rings_ready(void)
 {
 }
+
+void
+arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config)
+{
+	(void)vm;
+	(void)config;
+}

@@ -26,6 +26,8 @@ struct hv_vm {
 	uint32_t max_routes;
 	bool any_length;		/* ioeventfds of any access length */
 	bool x2apic_api;
+	bool clock_stopped;
+	struct kvm_clock_data clock;	/* where it stood */
 
 	pthread_mutex_t lock;		/* of what follows */
 	bool routes_changed;

@@ -49,6 +49,30 @@ kvm_hv_arch_irqchip(struct hv_vm *vm, uint32_t pins)
 	return 0;
 }
 
+void
+hv_clock_stop(struct hv_vm *vm)
+{
+	vm->clock_stopped =
+	    kvm_hv_ioctl(vm->fd, KVM_GET_CLOCK, &vm->clock) == 0;
+	/* Without KVM_CLOCK_REALTIME: it shall not catch up. */
+	vm->clock.flags = 0;
+}
+
+void
+hv_clock_go(struct hv_vm *vm)
+{
+	if (vm->clock_stopped)
+		(void)kvm_hv_ioctl(vm->fd, KVM_SET_CLOCK, &vm->clock);
+	vm->clock_stopped = false;
+}
+
+/* EINVAL: the guest does not use kvmclock. */
+void
+hv_vcpu_was_away(struct hv_vcpu *vcpu)
+{
+	(void)kvm_hv_ioctl_value(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 /*
  * Target bits 8 to 14 are in address bits 5 to 11 (KVM_FEATURE_MSI_EXT_DEST_ID);
  * KVM takes them in the high half, as with interrupt remapping, and refuses a

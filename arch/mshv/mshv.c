@@ -159,3 +159,21 @@ hv_vcpu_set_state(struct hv_vcpu *vcpu, const struct arch_vcpu_state *state)
 	(void)state;
 	return UNIMPLEMENTED;
 }
+
+void
+hv_clock_stop(struct hv_vm *vm)
+{
+	(void)vm;
+}
+
+void
+hv_clock_go(struct hv_vm *vm)
+{
+	(void)vm;
+}
+
+void
+hv_vcpu_was_away(struct hv_vcpu *vcpu)
+{
+	(void)vcpu;
+}

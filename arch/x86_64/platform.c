@@ -218,6 +218,22 @@ arch_power_button(void)
 	acpi_notify(&platform.acpi, LAYOUT_GED_POWER_BUTTON);
 }
 
+/* Intel SDM vol. 3A, 11.11.2: delivery mode NMI; the vector is not looked at. */
+void
+arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config)
+{
+	for (uint32_t i = 0; i < config->boot_vcpus; i++) {
+		uint32_t id = arch_vcpu_id(config, i);
+		const struct hv_msi nmi = {
+			.addr = LAYOUT_LAPIC | (id & 0xff) << 12 |
+			    (id >> 8 & 0x7f) << 5,
+			.data = 4u << 8,
+		};
+
+		(void)hv_signal_msi(vm, &nmi);
+	}
+}
+
 void
 arch_rings_ready(void)
 {

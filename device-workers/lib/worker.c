@@ -83,7 +83,7 @@ static bool
 running(const struct worker *w)
 {
 	return w->dev.active && !w->dev.draining && !w->needs_reset &&
-	    !w->saved;
+	    !w->saved && !w->paused;
 }
 
 static void
@@ -164,8 +164,12 @@ run_queue(struct worker *w, unsigned int q)
 void
 worker_run_queues(struct worker *w)
 {
-	if (!running(w))
+	if (!running(w)) {
+		/* What was activated meanwhile is held like the rest. */
+		if (w->paused)
+			worker_hold_queues(w, true);
 		return;
+	}
 	worker_hold_queues(w, false);
 	for (unsigned int q = 0; q < w->dev.nqueues; q++)
 		run_queue(w, q);
@@ -403,6 +407,11 @@ do_quiet_task(struct worker *w, const struct quiet_request *r)
 		return;
 	case QUIET_RESIZE:
 		resize(w, r);
+		return;
+	case QUIET_PAUSE:
+	case QUIET_RESUME:
+		w->paused = r->task == QUIET_PAUSE;
+		worker_answer_ctl(w, r->seq, 0, NULL);
 		return;
 	}
 }

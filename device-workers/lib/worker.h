@@ -24,6 +24,8 @@ enum quiet_task {
 	QUIET_REMOTE,		/* a remote device's memory or log changes */
 	QUIET_BUS_LOST,		/* the vcpu-worker is gone */
 	QUIET_RESIZE,		/* ResizeDisk */
+	QUIET_PAUSE,		/* SetPaused */
+	QUIET_RESUME,		/* SetPaused, the end of it */
 };
 
 struct quiet_request {
@@ -70,6 +72,7 @@ struct worker {
 	unsigned int first;		/* queue that worker_settle begins with */
 	bool needs_reset;		/* said so; stopped until the reset */
 	bool saved;			/* stopped by SaveState */
+	bool paused;			/* ... by SetPaused */
 	struct quiet_request quiet[QUIET_MAX];
 	unsigned int nquiet;
 	uint8_t state[DEVICE_MAX_STATE];	/* save() */

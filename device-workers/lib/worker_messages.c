@@ -376,6 +376,17 @@ on_drain(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_set_paused(struct worker *w, struct chan_msg *msg)
+{
+	/* The rings are another's, who has nothing new to do without vCPUs. */
+	if (w->dev.ops->remote != NULL)
+		worker_answer_ctl(w, msg->packet->seq, 0, NULL);
+	else
+		worker_ask_quiet(w, msg->packet->set_paused->paused ?
+		    QUIET_PAUSE : QUIET_RESUME, msg->packet->seq, 0);
+}
+
+static void
 on_save_state(struct worker *w, struct chan_msg *msg)
 {
 	if (w->dev.ops->remote != NULL) {
@@ -522,6 +533,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_ATTACH_BUS, on_attach_bus },
 	{ BH__PACKET__BODY_ATTACH_BACKEND, on_attach_backend },
 	{ BH__PACKET__BODY_DRAIN, on_drain },
+	{ BH__PACKET__BODY_SET_PAUSED, on_set_paused },
 	{ BH__PACKET__BODY_SAVE_STATE, on_save_state },
 	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },
 	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },
