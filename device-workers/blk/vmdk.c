@@ -10,6 +10,7 @@
 #include "device-workers/blk/image_int.h"
 
 #define LINE_MAX_LEN 2048u
+#define CID_DIGITS 8
 
 /* A line, or what is left of it. */
 struct text {
@@ -140,8 +141,12 @@ parse_setting(struct blk_image *img, const char *text, const struct text *key,
 	    !is(value, "3"))
 		return unsupported(img, why,
 		    "VMDK image of an unknown version: ", value);
-	if (is(key, "CID") && value->end - value->at == 8)
+	/* Some write it without leading zeros: one in sixteen is shorter then. */
+	if (is(key, "CID") && value->end > value->at &&
+	    value->end - value->at <= CID_DIGITS) {
 		img->vmdk.cid_at = (uint32_t)(value->at - text);
+		img->vmdk.cid_len = (uint32_t)(value->end - value->at);
+	}
 	if (is(key, "parentCID") && !is(value, "ffffffff") &&
 	    !is(value, "FFFFFFFF"))
 		return unsupported(img, why,
@@ -350,15 +355,23 @@ static int
 vmdk_touch(struct blk_image *img, struct layer *l)
 {
 	static const char hex[16] = "0123456789abcdef";
-	char cid[8];
+	uint32_t len = img->vmdk.cid_len;
+	char cid[CID_DIGITS], old[CID_DIGITS];
+	int err;
 
 	/* O_DIRECT writes whole sectors, which the text may not have. */
 	if (img->vmdk.cid_at == 0 || l->file->align > 1)
 		return 0;
-	for (unsigned int i = 0; i < sizeof(cid); i++)
+	for (uint32_t i = 0; i < len; i++)
 		cid[i] = hex[img->random[i] & 15];
 	cid[0] = hex[img->random[0] & 7];	/* not ffffffff: no parent */
-	return file_write(l->file, cid, sizeof(cid), img->vmdk.cid_at);
+	/* In its place, so that few digits may be the same by chance. */
+	err = file_read(l->file, old, len, img->vmdk.cid_at);
+	if (err != 0)
+		return err;
+	if (memcmp(cid, old, len) == 0)
+		cid[len - 1] = hex[(img->random[len - 1] & 7) ^ 1];
+	return file_write(l->file, cid, len, img->vmdk.cid_at);
 }
 
 const struct layer_ops vmdk_layer_ops = {

@@ -22,7 +22,8 @@ struct vmdk_extent {
 struct vmdk {
 	unsigned int nextents, given;
 	bool readonly;			/* an extent that may not be written */
-	uint32_t cid_at;		/* of its eight digits in the file; 0: none */
+	uint32_t cid_at;		/* of its digits in the file; 0: none */
+	uint32_t cid_len;		/* how many they are, at most 8 */
 	struct vmdk_extent extent[VMDK_EXTENTS];
 };
 

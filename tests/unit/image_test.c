@@ -344,6 +344,36 @@ flat_vmdk(void **state)
 	t_close(&t);
 }
 
+/* The content ID changes with the first write, of however many digits it is. */
+static void
+vmdk_content_id(void **state)
+{
+	/* The last ones are what the fixture's random bytes come to. */
+	static const char *const ids[] = {
+		"12345678", "abcdef1", "7f", "a", "3", "3d0d1230",
+	};
+
+	(void)state;
+	t_need_qemu();
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		uint8_t sector[512] = { 1 };
+		struct t_image t;
+
+		t_must("rm -f a* && qemu-img create -q -f vmdk "
+		    "-o subformat=monolithicFlat a.vmdk 1M && "
+		    "sed -i s/^CID=.*/CID=%s/ a.vmdk && cp a.vmdk before",
+		    ids[i]);
+		t_ok(&t, "a.vmdk", BLK_FORMAT_AUTO);
+		t_must("cmp -s a.vmdk before");
+		assert_int_equal(t_io(&t, true, sector, sizeof(sector), 0), 0);
+		assert_int_equal(blk_image_close(t.img), 0);
+		t_must("! grep -q '^CID=%s$' a.vmdk", ids[i]);
+		t_must("[ $(stat -c %%s a.vmdk) = $(stat -c %%s before) ]");
+		t_must("qemu-io -r -f vmdk -c 'read -P 1 0 1' a.vmdk" T_QUIET);
+		t_close(&t);
+	}
+}
+
 static void
 split_vmdk(void **state)
 {
@@ -432,6 +462,7 @@ main(void)
 		cmocka_unit_test(vhdx_log_replay),
 		cmocka_unit_test(damaged_vhdx),
 		cmocka_unit_test(flat_vmdk),
+		cmocka_unit_test(vmdk_content_id),
 		cmocka_unit_test(split_vmdk),
 		cmocka_unit_test(other_vmdk),
 	};

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # about: fio verify, mkfs, fsck, discard: qcow2, qcow2 on a backing file, VHD, VHDX, VMDK x 2 queues; raw x guard
-# full: every format x 1 and 2 queues x split and packed rings x O_DIRECT, mkfs on each
+# full: every format x 1 and 2 queues x split and packed rings x O_DIRECT x one by one, mkfs on each
 # vcpus: 2
 # memory: 512M
 # seconds: 600
@@ -60,11 +60,12 @@ host() {
 	set -- "$(tools_disk)" "path=$i/copy.raw,image_type=raw,serial=copy" \
 		"path=$i/guarded.raw,serial=guarded"
 	for f in $formats ${FULL:+v2 zstd raw}; do
-		for kind in 2q ${FULL:+packed direct}; do
+		for kind in 2q ${FULL:+packed direct plain}; do
 			case $kind in
 			2q) options=,num_queues=2 ;;
 			packed) options=,packed=on ;;
 			direct) options=,direct=on ;;
+			plain) options=,direct=on,num_queues=2,_disable_io_uring=on ;;
 			esac
 			more=$(cd "$i" && make_image "$f-$kind" "$f")
 			set -- "$@" "path=$i/$f-$kind,serial=$f-$kind$options$more"
