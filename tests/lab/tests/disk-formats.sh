@@ -3,7 +3,7 @@
 # full: every format x 1 and 2 queues x split and packed rings x O_DIRECT x one by one, mkfs on each
 # vcpus: 2
 # memory: 512M
-# seconds: 600
+# seconds: 1200
 # guest-tools: fio mke2fs e2fsck
 # host-tools: qemu-img
 
