@@ -14,6 +14,7 @@
 #include "ipc/log.h"
 
 #define WAIT_SECONDS (10u * 365 * 86400)
+#define ALLOW_BATCH 200u	/* fds of one AllowPaths */
 #define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
 
 /* protobuf-c has no const in its structs, and does not write to them. */
@@ -350,6 +351,54 @@ send_load_config(struct child *child)
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
 }
 
+/* Bit 0 read, bit 1 write. */
+static uint32_t
+access_of(enum landlock_access access)
+{
+	return access == LANDLOCK_READ ? 1 : access == LANDLOCK_WRITE ? 2 : 3;
+}
+
+static void
+send_allowed(struct child *child, uint32_t *access, const int *fds, uint32_t n)
+{
+	Bh__AllowPaths allow = BH__ALLOW_PATHS__INIT;
+	CHAN_PACKET(p, ALLOW_PATHS, allow_paths, &allow);
+
+	allow.n_access = n;
+	allow.access = access;
+	if (n > 0)
+		child_send(child, &p, fds, n, 0, 0);
+}
+
+/*
+ * What an opener may open while the guest runs: files that are open already (a disk's
+ * once more), and what the rules say. As fds: a path may lead elsewhere by now.
+ */
+static void
+send_landlock(struct child *child)
+{
+	const struct vm *vm = child->vm;
+	uint32_t access[ALLOW_BATCH], n = 0;
+	int fds[ALLOW_BATCH];
+
+	for (uint32_t i = 0; i < vm->spec.nlandlock_rules; i++) {
+		fds[n] = vm->rules[i];
+		access[n++] = access_of((enum landlock_access)
+		    vm->spec.landlock_rules[i].access);
+	}
+	for (uint32_t i = 0; i < vm->spec.ndisks; i++) {
+		if (vm->disks[i].nfds == 0)
+			continue;
+		if (n == ALLOW_BATCH) {
+			send_allowed(child, access, fds, n);
+			n = 0;
+		}
+		fds[n] = vm->disks[i].fds[0];
+		access[n++] = vm->spec.disks[i].readonly ? 1 : 3;
+	}
+	send_allowed(child, access, fds, n);
+}
+
 void
 config_send_opener(struct child *child)
 {
@@ -357,6 +406,10 @@ config_send_opener(struct child *child)
 	CHAN_PACKET(p, OPENER_CONFIG, opener_config, &config);
 
 	config.seccomp = seccomp(child->vm);
+	/* The first opens what the configuration names, before there is a guest. */
+	config.landlock = child->vm->spec.landlock && !child->vm->opening;
+	if (config.landlock)
+		send_landlock(child);
 	child_send(child, &p, NULL, 0, 0, 0);
 }
 

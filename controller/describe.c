@@ -145,9 +145,11 @@ describe_apply(struct vm_spec *spec, const Bh__ApiOption *option,
 		    option, err);
 	case OPTION_SUBS_LIST:
 		return apply_element(spec, row, option, err);
+	case OPTION_FLAG:	/* that it is there says all */
+		*(bool *)((uint8_t *)spec + row->offset) = true;
+		return 0;
 	case OPTION_WORD:
 	case OPTION_PLACE:
-	case OPTION_FLAG:
 	case OPTION_COUNT:
 	case OPTION_HELP:
 	case OPTION_VERSION:
@@ -518,6 +520,9 @@ describe_spec(const struct vm_spec *spec, const struct vm_plan *plan,
 				    BH__API_VALUE__VALUE_CMDLINE;
 				p.values[p.nvalues - 1].cmdline = constless(s);
 			}
+		} else if (row->kind == OPTION_FLAG) {
+			if (*(const bool *)at)
+				begin(&p, row->name);
 		} else if (row->kind == OPTION_SUBS) {
 			write_object(&p, row, at,
 			    (const uint8_t *)&plain + row->offset,

@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "controller/usage.h"
@@ -22,6 +24,7 @@
 #endif
 
 #ifndef BULKHEAD_LIBEXEC_DIR
+#define LEAST_LANDLOCK 2	/* ABI; Linux 5.19 */
 #define BULKHEAD_LIBEXEC_DIR "/usr/local/libexec/bulkhead"
 #endif
 
@@ -76,6 +79,8 @@ host_probe(struct plan_host *host)
 	slurp("/proc/meminfo", text, sizeof(text));
 	host->memory = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
 	host->cpus = cpus > 0 ? (uint32_t)cpus : 0;
+	host->landlock = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION) >= LEAST_LANDLOCK;
 	if (getrandom(&host->random, sizeof(host->random), 0) !=
 	    sizeof(host->random))
 		host->random = (uint64_t)getpid() << 16;
@@ -162,6 +167,11 @@ host_check_kept(const struct vm_spec *spec, const struct plan_host *host,
 	for (uint32_t i = 0; rc == 0 && i < spec->ndisks; i++)
 		rc = check_affinity("--disk queue_affinity",
 		    &spec->disks[i].queue_affinity, host->cpus, err);
+	if (rc == 0 && spec->landlock && !host->landlock) {
+		(void)usage(err, "--landlock: this kernel has none, or an old "
+		    "one; add landlock to its lsm= (see bulkheadctl doctor)");
+		return -ENOSYS;
+	}
 	if (rc != 0 || spec->memory.hugepages || host->memory == 0 ||
 	    spec->memory.size <= host->memory)
 		return rc;

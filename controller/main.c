@@ -220,6 +220,8 @@ make_ready(struct vm *vm, const sigset_t *signals)
 	vm->spawner_pidfd = vm->kvm = vm->kernel = vm->initramfs = -1;
 	for (uint32_t i = 0; i < SPEC_MAX_LIMIT_GROUPS; i++)
 		vm->limits[i] = -1;
+	for (uint32_t i = 0; i < SPEC_MAX_LANDLOCK_RULES; i++)
+		vm->rules[i] = -1;
 	vm->ram = vm->rings = vm->rings_to_far = vm->rings_to_guest = -1;
 	for (uint32_t i = 0; i < VM_PORTS; i++)
 		vm->port_in[i] = vm->port_out[i] = -1;

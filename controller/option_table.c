@@ -77,6 +77,13 @@ static const char *const vhost_mode_words[] = { "client", "server", NULL };
 static const char *const seccomp_words[] = { "true", "log", "errno", "false",
 					     NULL };
 
+/* Nothing is nobody's word: whoever gives none is told to. */
+static const char *const access_words[] = {
+	[LANDLOCK_NOT_GIVEN] = "", [LANDLOCK_READ] = "r",
+	[LANDLOCK_WRITE] = "w", [LANDLOCK_READ_WRITE] = "rw",
+	[LANDLOCK_WRITE_READ] = "wr", [LANDLOCK_WRITE_READ + 1] = NULL,
+};
+
 static const char *const failure_words[] = { "restart", "isolate", "stop",
 					     NULL };
 
@@ -241,6 +248,12 @@ static const struct sub_option place_subs[] = {
 	  .help = "an inherited fd" },
 };
 
+static const struct sub_option landlock_subs[] = {
+	PATH("path", landlock_spec, path, "file, or directory with all below"),
+	WORDS("access", landlock_spec, access, access_words, "r|w|rw",
+	    "to read it, to write it, or both"),
+};
+
 static const struct sub_option rng_subs[] = {
 	PATH("src", rng_spec, src, "source of entropy; /dev/urandom"),
 	PCI(rng_spec),
@@ -308,6 +321,8 @@ const struct fs_spec fs_default = {
 
 const struct generic_spec generic_default = { .vhost = { .on = true } };
 
+static const struct landlock_spec landlock_default = { .path = NULL };
+
 static const struct limit_group_spec limit_group_default = { .id = NULL };
 
 #define STRING(n, f, m, h)						\
@@ -374,6 +389,19 @@ const struct option_row option_rows[] = {
 	SUBS("debug-console", debug_console, debug_console_subs,
 	    "bytes written to an I/O port"),
 	SUBS("platform", platform, platform_subs, "SMBIOS strings"),
+	{ .name = "landlock", .kind = OPTION_FLAG,
+	  .offset = AT(vm_spec, landlock),
+	  .help = "what is opened while the guest runs is a disk's, or one of "
+		  "--landlock-rules" },
+	{ .name = "landlock-rules", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, landlock_rules),
+	  .count_offset = AT(vm_spec, nlandlock_rules),
+	  .element_size = sizeof(struct landlock_spec),
+	  .max_elements = SPEC_MAX_LANDLOCK_RULES,
+	  .element_default = &landlock_default,
+	  .subs = landlock_subs, .nsubs = COUNT(landlock_subs),
+	  .help = "what else may be opened, with --landlock; several values may "
+		  "follow" },
 	{ .name = "seccomp", .kind = OPTION_WORD,
 	  .offset = AT(vm_spec, seccomp), .words = seccomp_words,
 	  .vmm = true, .meta = "true|log|errno|false",
@@ -412,7 +440,6 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("fw-cfg-config"), OPTION_IS_LATER("gdb"),
 	OPTION_IS_LATER("host-data"),
 	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
-	FLAG_IS_LATER("landlock"), OPTION_IS_LATER("landlock-rules"),
 	OPTION_IS_LATER("memory-zone"),
 	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
 	OPTION_IS_LATER("pmem"), FLAG_IS_LATER("pvmemcontrol"),

@@ -70,6 +70,8 @@ paths_list(struct vm *vm)
 	if (vm->state != VM_STARTING)
 		return;
 	add(vm, PATH_KVM, 0);
+	for (uint32_t i = 0; i < spec->nlandlock_rules; i++)
+		add(vm, PATH_RULE, i);
 	if (path_fd(path_kernel(spec)) < 0)
 		add(vm, PATH_KERNEL, 0);
 	if (spec->payload.initramfs != NULL &&
@@ -144,6 +146,10 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		    port->mode == PORT_PTY ? "pty" :
 		    port->mode == PORT_FILE ? "file=" : "socket=",
 		    port->path != NULL ? port->path : "");
+		return;
+	case PATH_RULE:
+		(void)snprintf(buf, size, "--landlock-rules path=%s",
+		    s->landlock_rules[index].path);
 		return;
 	case PATH_BACK_END:
 		(void)snprintf(buf, size, "--net socket=%s",
@@ -287,6 +293,10 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		break;
 	case PATH_PORT:
 		fill_port(path_port(vm, item->index), &open);
+		break;
+	case PATH_RULE:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_PLACE;
+		open.path = constless(s->landlock_rules[item->index].path);
 		break;
 	case PATH_BACK_END:
 		open.kind = BH__OPEN_KIND__OPEN_KIND_LISTEN;

@@ -54,6 +54,7 @@ struct plan_host {
 	uint64_t random;		/* seed of MAC addresses */
 	uint64_t memory;		/* bytes, and swap; 0: not known */
 	uint32_t cpus;			/* configured; 0: not known */
+	bool landlock;
 };
 
 /* Another seed, for another VM. */

@@ -354,6 +354,26 @@ check_fronts(const struct vm_spec *spec, struct spec_error *err)
 }
 
 static int
+check_landlock(const struct vm_spec *spec, struct spec_error *err)
+{
+	for (uint32_t i = 0; i < spec->nlandlock_rules; i++) {
+		const struct landlock_spec *r = &spec->landlock_rules[i];
+		struct span path = span_of(r->path != NULL ? r->path : "");
+
+		if (r->path == NULL)
+			return usage(err, "--landlock-rules: no path; add "
+			    "path=<path>");
+		if (r->access == LANDLOCK_NOT_GIVEN)
+			return usage(err, "--landlock-rules path=%S: allows "
+			    "nothing; add access=r, w or rw", &path);
+		if (!spec->landlock)
+			return usage(err, "--landlock-rules path=%S: without "
+			    "--landlock, which restricts; add it", &path);
+	}
+	return 0;
+}
+
+static int
 check_disk(const struct vm_spec *spec, const struct disk_spec *d,
     struct spec_error *err)
 {
@@ -497,6 +517,7 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 	    (bad = check_memory(spec, err)) != 0 ||
 	    (bad = check_ports(spec, err)) != 0 ||
 	    (bad = check_platform(spec, err)) != 0 ||
+	    (bad = check_landlock(spec, err)) != 0 ||
 	    (bad = check_limit_groups(spec, err)) != 0)
 		return bad;
 	for (uint32_t i = 0; i < spec->ndisks; i++)

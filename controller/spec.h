@@ -23,6 +23,7 @@
 #define SPEC_MAX_QUEUES DEVICE_LIMIT_QUEUES
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
 #define SPEC_MAX_GUARD_IPS NET_LIMIT_GUARD_IPS	/* of each family */
+#define SPEC_MAX_LANDLOCK_RULES 64u
 #define SPEC_MAX_OEM_STRINGS 32u
 #define SPEC_MAX_REFILL_MS BUCKET_LIMIT_REFILL_MS
 #define SPEC_MAX_VCPUS 1024u	/* FD_VCPU_COUNT */
@@ -247,6 +248,20 @@ struct failure_spec {
 	uint32_t seconds;	/* ... are too many to restart once more */
 };
 
+/* What may be done to a path: bit 0 read, bit 1 write, but for the last two. */
+enum landlock_access {		/* the order of the words of access= */
+	LANDLOCK_NOT_GIVEN,
+	LANDLOCK_READ,
+	LANDLOCK_WRITE,
+	LANDLOCK_READ_WRITE,
+	LANDLOCK_WRITE_READ,	/* the same */
+};
+
+struct landlock_spec {
+	const char *path;	/* a file, or a directory with all below it */
+	uint32_t access;	/* enum landlock_access */
+};
+
 enum seccomp_mode {		/* as Bh__SeccompMode */
 	SECCOMP_ENFORCE,
 	SECCOMP_LOG,
@@ -288,6 +303,9 @@ struct vm_spec {
 	struct rng_spec rng;
 	struct port_spec console, serial, debug_console;
 	struct platform_spec platform;
+	bool landlock;
+	struct landlock_spec landlock_rules[SPEC_MAX_LANDLOCK_RULES];
+	uint32_t nlandlock_rules;
 	/* The VMM's own; the same whatever VM it has. */
 	uint32_t seccomp;	/* enum seccomp_mode */
 	struct failure_spec worker_failure;

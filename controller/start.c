@@ -321,6 +321,8 @@ start_release(struct vm *vm)
 	}
 	for (uint32_t i = 0; i < SPEC_MAX_LIMIT_GROUPS; i++)
 		let_go(&vm->limits[i]);
+	for (uint32_t i = 0; i < SPEC_MAX_LANDLOCK_RULES; i++)
+		let_go(&vm->rules[i]);
 	let_go(&vm->kvm);
 	let_go(&vm->kernel);
 	let_go(&vm->initramfs);

@@ -407,6 +407,9 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 		return 0;
 	case PATH_PORT:
 		return port_opened(vm, item, opened, msg);
+	case PATH_RULE:
+		vm->rules[item->index] = chan_take_fd(msg, 0);
+		return 0;
 	case PATH_BACK_END:
 		return listening(vm, item, opened, msg);
 	case PATH_TAP:

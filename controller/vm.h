@@ -192,6 +192,7 @@ enum path_use {
 	PATH_PORT,
 	PATH_TAP,
 	PATH_BACK_END,		/* a socket that a net back end connects to */
+	PATH_RULE,		/* of --landlock-rules: pointed to, not opened */
 };
 
 struct path_item {
@@ -199,7 +200,7 @@ struct path_item {
 	uint32_t index;		/* disk, net or enum vm_port */
 };
 
-#define VM_MAX_PATHS (SPEC_MAX_DISKS + SPEC_MAX_NETS + 10u)
+#define VM_MAX_PATHS (SPEC_MAX_DISKS + SPEC_MAX_NETS + SPEC_MAX_LANDLOCK_RULES + 10u)
 
 enum vm_port { VM_CONSOLE, VM_SERIAL, VM_DEBUG, VM_PORTS };
 
@@ -240,6 +241,7 @@ struct vm {
 	struct path_item paths[VM_MAX_PATHS];
 	uint32_t npaths, npaths_asked, npaths_done;
 	int kvm, kernel, initramfs;
+	int rules[SPEC_MAX_LANDLOCK_RULES];	/* O_PATH; -1 */
 	uint64_t kernel_size, initramfs_size;
 	struct backend disks[SPEC_MAX_DISKS];
 	struct backend nets[SPEC_MAX_NETS];

@@ -454,6 +454,14 @@ check_open(const Bh__Open *m)
 }
 
 static const char *
+check_allow_paths(const Bh__AllowPaths *m)
+{
+	for (size_t i = 0; i < m->n_access; i++)
+		REQUIRE(m->access[i] >= 1 && m->access[i] <= 3, "access");
+	return NULL;
+}
+
+static const char *
 check_opened(const Bh__Opened *m)
 {
 	REQUIRE(m->block_size == 0 || (power_of_two(m->block_size) &&
@@ -542,6 +550,8 @@ proto_check(const Bh__Packet *p)
 		return NULL;
 	case BH__PACKET__BODY_OPEN:
 		return check_open(p->open);
+	case BH__PACKET__BODY_ALLOW_PATHS:
+		return check_allow_paths(p->allow_paths);
 	case BH__PACKET__BODY_OPENED:
 		return check_opened(p->opened);
 	case BH__PACKET__BODY_ADD_MEMORY:

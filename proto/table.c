@@ -56,6 +56,7 @@ const struct proto_rule proto_rules[] = {
 
 	/* opener */
 	MSG(OPENER_CONFIG,    opener_config,    C, OPENER, NEW,             0, 0),
+	MSG(ALLOW_PATHS,      allow_paths,      C, OPENER, NEW,             1, 200),
 	MSG(OPEN,             open,             C, OPENER, ANY,             0, 1),
 	MSG(OPENED,           opened,           OPENER, C, CONF | RUN,      1, 32),
 

@@ -172,6 +172,11 @@ static const struct field fs[] = {
 	PCI,
 };
 
+static const struct field landlock_rule[] = {
+	{ .json = "path", .type = FIELD_TEXT, .required = true },
+	{ .json = "access", .type = FIELD_TEXT, .required = true },
+};
+
 static const struct field generic[] = {
 	{ .json = "socket", .type = FIELD_TEXT, .required = true },
 	{ .json = "device_type", .type = FIELD_DIGITS, .required = true },
@@ -220,7 +225,7 @@ const struct member schema_members[] = {
 	NOT_YET("tpm", "tpm"),
 	NOT_YET("ivshmem", "ivshmem"),
 	FLAG("landlock_enable", "landlock"),
-	NOT_YET_LIST("landlock_rules", "landlock-rules"),
+	LIST("landlock_rules", "landlock-rules", landlock_rule),
 };
 
 const unsigned int schema_nmembers = COUNT(schema_members);

@@ -202,6 +202,17 @@ open_file(struct opened *o, const Bh__Open *req)
 }
 
 int
+open_place(struct opened *o, const Bh__Open *req)
+{
+	int fd = open(req->path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	o->fds[o->nfds++] = fd;
+	return 0;
+}
+
+int
 open_pty(struct opened *o, const Bh__Open *req)
 {
 	int fd, number, unlock = 0;
@@ -389,6 +400,7 @@ opened_make(struct opened *o, const Bh__Open *req)
 		[BH__OPEN_KIND__OPEN_KIND_PTY] = open_pty,
 		[BH__OPEN_KIND__OPEN_KIND_LISTEN] = open_listen,
 		[BH__OPEN_KIND__OPEN_KIND_API] = open_listen,
+		[BH__OPEN_KIND__OPEN_KIND_PLACE] = open_place,
 		[BH__OPEN_KIND__OPEN_KIND_TAP] = open_tap,
 		[BH__OPEN_KIND__OPEN_KIND_KVM] = open_kvm,
 		[BH__OPEN_KIND__OPEN_KIND_CONNECT] = open_connect,

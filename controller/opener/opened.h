@@ -44,6 +44,7 @@ int open_file(struct opened *o, const Bh__Open *req);
 int open_pty(struct opened *o, const Bh__Open *req);
 int open_listen(struct opened *o, const Bh__Open *req);
 int open_connect(struct opened *o, const Bh__Open *req);
+int open_place(struct opened *o, const Bh__Open *req);
 int open_kvm(struct opened *o, const Bh__Open *req);
 int open_tap(struct opened *o, const Bh__Open *req);
 
@@ -53,6 +54,17 @@ int open_tap(struct opened *o, const Bh__Open *req);
  * accepts. -EINVAL with *why.
  */
 int tap_adopt(int fd, uint32_t *offloads, const char **why);
+
+/*
+ * --landlock: add the fds of an AllowPaths to *ruleset, which is made when it is -1;
+ * and have no other path be opened by this process from now on. In allow.c.
+ */
+int allow_add(int *ruleset, const Bh__AllowPaths *m, const int *fds,
+    unsigned int nfds);
+int allow_close(int *ruleset);
+
+/* Would @req have been opened but for that? */
+bool allow_refused(const struct opened *o, const Bh__Open *req);
 
 /* Is @fd of a macvtap? Then the address that its guest has to have. */
 bool tap_macvtap_mac(int fd, uint8_t mac[6]);

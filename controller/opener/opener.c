@@ -46,6 +46,8 @@ pass_listener(struct chan *ch, int listener)
 	return rc;
 }
 
+static bool restricted;	/* by --landlock */
+
 static int
 answer(struct chan *ch, uint32_t seq, const Bh__Open *req, int folder)
 {
@@ -58,6 +60,10 @@ answer(struct chan *ch, uint32_t seq, const Bh__Open *req, int folder)
 	o.msg.guard_why = o.why_not;
 	o.folder = folder;
 	rc = opened_make(&o, req);
+	if (rc == -EACCES && restricted && allow_refused(&o, req)) {
+		rc = -ECANCELED;
+		o.why = "not in --landlock-rules; add it there";
+	}
 	if (rc == 0) {
 		CHAN_PACKET(p, OPENED, opened, &o.msg);
 
@@ -109,19 +115,33 @@ serve(struct chan *ch)
 }
 
 /*
- * Wait for the one message that says how to close the jail: JAIL_ENFORCE and so on,
- * or -errno.
+ * Wait for the message that says how to close the jail, and take those before it,
+ * about paths: JAIL_ENFORCE and so on, or -errno.
  */
 static int
 await_config(struct chan *ch)
 {
 	struct chan_msg msg;
+	int ruleset = -1;
 	int rc = await(ch, &msg);
 
-	if (rc < 0)
+	while (rc == 0 && msg.packet->body_case == BH__PACKET__BODY_ALLOW_PATHS) {
+		rc = allow_add(&ruleset, msg.packet->allow_paths, msg.fds,
+		    msg.nfds);
+		chan_done(&msg);
+		if (rc == 0)
+			rc = await(ch, &msg);
+	}
+	if (rc != 0)
 		return rc;
-	rc = msg.packet->body_case == BH__PACKET__BODY_OPENER_CONFIG ?
-	    (int)msg.packet->opener_config->seccomp : -ECANCELED;
+	if (msg.packet->body_case != BH__PACKET__BODY_OPENER_CONFIG) {
+		rc = -ECANCELED;
+	} else {
+		restricted = msg.packet->opener_config->landlock;
+		rc = restricted ? allow_close(&ruleset) : 0;
+		if (rc == 0)
+			rc = (int)msg.packet->opener_config->seccomp;
+	}
 	chan_done(&msg);
 	return rc;
 }

@@ -80,6 +80,13 @@ images() {
 	mkfifo fifo; qemu-img rebase -q -u -b fifo -F raw a
 	image backing-fifo 'fifo|regular file' a,backing_files=on
 	qemu-img create -q -f qcow2 -b good -F qcow2 a
+	# what it names is not among what may be opened
+	image landlock-backing 'backing file good|not in --landlock-rules' \
+		a,backing_files=on --landlock
+	image landlock-backing-by-another 'backing file good|not in --landlock-rules' \
+		a,backing_files=on --landlock --landlock-rules path=raw,access=rw path=/usr,access=r
+	image landlock-backing-to-write 'backing file good|not in --landlock-rules' \
+		a,backing_files=on --landlock --landlock-rules path=.,access=w
 	image backing-written-too 'backing file good|locked' a,backing_files=on path=good
 	local last=raw type=raw i
 	for i in {1..9}; do

@@ -25,6 +25,17 @@ o() {
 	check "$name" "$status" "$words" "$B/bulkhead" --console off "$@"
 }
 
+# --landlock
+o landlock-without 2 '--landlock-rules path=/tmp|without --landlock' --kernel "$K" \
+	--landlock-rules path=/tmp,access=rw
+o landlock-letter 2 '--landlock-rules access=rx|r|w|rw' --kernel "$K" --landlock \
+	--landlock-rules path=/tmp,access=rx
+o landlock-no-access 2 '--landlock-rules path=/tmp|access=r, w or rw' --kernel "$K" \
+	--landlock --landlock-rules path=/tmp
+o landlock-no-path 2 '--landlock-rules|path=' --kernel "$K" --landlock --landlock-rules access=r
+o landlock-path-missing 1 '--landlock-rules path=nowhere|no such file|check the path' \
+	--kernel "$K" --landlock --landlock-rules path=/tmp,access=r path=nowhere,access=r
+
 # the kernel
 o no-kernel 2 '--kernel|missing|give --kernel'
 o kernel-missing 1 '--kernel nowhere|no such file|check the path' --kernel nowhere

@@ -19,6 +19,14 @@ t_pci_device_id() {
 	expect "the log names a device by its id" grep -q 'blk sda' stderr
 }
 
+# A rule lets the broker open what an image names.
+t_landlock() {
+	qemu-img create -q -f qcow2 base 4M
+	qemu-img create -q -f qcow2 -b base -F qcow2 top
+	guest blk "sectors=8192" --disk path=top,backing_files=on --landlock \
+		--landlock-rules path=base,access=r path=/usr,access=rw
+}
+
 t_platform() {
 	guest smbios "" --platform 'system_manufacturer=Maker,system_product_name=Product,system_version=1.5,system_serial_number="S/N, 1",system_uuid=01234567-89ab-cdef-0123-456789abcdef,system_sku_number=Sku,system_family=Family,chassis_asset_tag=Tag,oem_strings=[one,"two, three"]'
 	local s

@@ -109,7 +109,9 @@ storm() {
 	local w kills=0 last= direct=
 	disk a 16M
 	case " $* " in *' direct '*) direct=,direct=on ;; esac
-	start 60 storm "ms=$((2500 * SLOWNESS)) $*" --disk "path=a,packed=on$direct" --worker-failure-limit deaths=100000
+	local landlock=()
+	[ -z "$direct" ] || landlock=(--landlock)
+	start 60 storm "ms=$((2500 * SLOWNESS)) $*" --disk "path=a,packed=on$direct" "${landlock[@]}" --worker-failure-limit deaths=100000
 	wait_for serial '^running' 20 || not_ok "the guest runs"
 	while kill -0 "$watch" 2>/dev/null; do
 		w=$(worker blk)
