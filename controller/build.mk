@@ -3,7 +3,7 @@ OPTION_SRCS := $(addprefix controller/,options.c options_sub.c option_table.c \
 	values.c usage.c spec.c spec_net.c publish.c)
 PROGRAMS += bulkhead
 bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c output.c \
-	terminal.c resources.c supervise.c requests.c recover.c report.c host.c \
+	terminal.c resources.c supervise.c requests.c recover.c deaths.c pulse.c report.c host.c \
 	paths.c taken.c broker.c start.c \
 	config.c guard.c resize.c life.c manage.c manage_events.c change.c describe.c service.c front.c \
 	confine.c passt.c pause.c opener/tap_adopt.c) $(OPTION_SRCS) \
@@ -12,7 +12,8 @@ bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c output.c \
 bulkhead_OBJS = $(SPAWNER_OBJS)
 bulkhead_POLICY := controller/controller_policy.c
 
-UNIT_TESTS += options plan
+UNIT_TESTS += options plan pulse
+unit_pulse_SRCS := tests/unit/pulse_test.c controller/pulse.c ipc/log.c
 unit_options_SRCS := tests/unit/options_test.c $(OPTION_SRCS)
 unit_plan_SRCS := tests/unit/plan_test.c controller/plan.c $(OPTION_SRCS)
 FUZZERS += options

@@ -29,6 +29,7 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW(sendmsg, "what they are told, with fds"),
 	SB_ALLOW(close, "fds that were passed or are over"),
 	SB_ALLOW(read, "timer and signals; eventfds emptied at a reset"),
+	SB_ALLOW(pread64, "what a dead worker had taken; whom the kernel has killed"),
 	SB_ALLOW(write, "the log and the user's line"),
 	SB_ALLOW(timerfd_settime, "deadlines"),
 	SB_ALLOW(clock_gettime, "deadlines and log times"),

@@ -17,12 +17,14 @@
 
 #include "build_id.h"
 #include "controller/confine.h"
+#include "controller/deaths.h"
 #include "controller/guard.h"
 #include "controller/host.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/options.h"
 #include "controller/output.h"
+#include "controller/pulse.h"
 #include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -153,16 +155,25 @@ catch_signals(struct vm *vm, const sigset_t *set)
 	return loop_add(&vm->loop, &vm->signals, EPOLLIN);
 }
 
+static void
+pulse_ready(struct loop_source *src, uint32_t events)
+{
+	uint64_t ticks;
+
+	(void)events;
+	if (read(src->fd, &ticks, sizeof(ticks)) == sizeof(ticks))
+		pulse_tick(src->owner);
+}
+
 static int
-make_timer(struct vm *vm)
+make_timer(struct vm *vm, struct loop_source *timer, loop_fn *ready)
 {
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
-	vm->timer = (struct loop_source){ .fd = fd, .ready = timer_ready,
-	    .owner = vm };
-	return loop_add(&vm->loop, &vm->timer, EPOLLIN);
+	*timer = (struct loop_source){ .fd = fd, .ready = ready, .owner = vm };
+	return loop_add(&vm->loop, timer, EPOLLIN);
 }
 
 static bool
@@ -234,7 +245,9 @@ make_ready(struct vm *vm, const sigset_t *signals)
 	if (rc == 0)
 		rc = catch_signals(vm, signals);
 	if (rc == 0)
-		rc = make_timer(vm);
+		rc = make_timer(vm, &vm->timer, timer_ready);
+	if (rc == 0)
+		rc = make_timer(vm, &vm->pulse, pulse_ready);
 	if (rc == 0 && !adopt_fds(vm))
 		return false;
 	if (rc != 0)
@@ -284,7 +297,9 @@ main(int argc, char **argv)
 	/* Root's rights end here: processes are the spawner's, paths the
 	 * opener's. */
 	service_open();
+	deaths_open(vm);
 	if (confine(vm) == 0) {
+		pulse_start(vm);
 		spec_use_arena(&vm->spec, arena, sizeof(arena));
 		manage_event(vm, "vmm", "starting");
 		if (vm->state == VM_CREATED)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "controller/change.h"
+#include "controller/deaths.h"
 #include "controller/describe.h"
 #include "controller/life.h"
 #include "controller/pause.h"
@@ -78,6 +79,7 @@ static const struct verb {
 	    IN_CREATED | IN_RUNNING | CHANGES, true },
 	[BH__API_VERB__API_VERB_SNAPSHOT] = { "vm.snapshot",
 	    "The VM could not be snapshotted", IN_RUNNING, true },
+	[BH__API_VERB__API_VERB_CRASHES] = { "bulkhead.crashes", "", 7, false },
 	[BH__API_VERB__API_VERB_RESTORE] = { "vm.restore",
 	    "The VM could not be restored", 7 | CHANGES, true },
 	[BH__API_VERB__API_VERB_COREDUMP] = { "vm.coredump",
@@ -211,6 +213,16 @@ answer_info(struct vm *vm, uint32_t seq)
 		list[answer.n_devices++] = &devices[i];
 	}
 	answer.devices = list;
+	send_answer(vm, seq, &answer);
+}
+
+static void
+answer_crashes(struct vm *vm, uint32_t seq)
+{
+	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
+
+	answer.status = 200;
+	answer.n_deaths = deaths_list(&answer.deaths);
 	send_answer(vm, seq, &answer);
 }
 
@@ -400,6 +412,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_INFO:
 		answer_info(vm, seq);
 		return;
+	case BH__API_VERB__API_VERB_CRASHES:
+		answer_crashes(vm, seq);
+		return;
 	case BH__API_VERB__API_VERB_POWER_BUTTON:
 		life_power_button(vm);
 		done(vm, seq, 204);
@@ -518,6 +533,7 @@ void
 manage_down(struct vm *vm)
 {
 	uint64_t wait = AGAIN_NS;
+	const struct child *api = vm->api;
 
 	vm->api = NULL;
 	vm->pending.any = false;
@@ -529,6 +545,8 @@ manage_down(struct vm *vm)
 		vm->api_deaths++;
 	wait *= vm->api_deaths;
 	vm->api_again = now_ns() + wait;
+	deaths_acted(api, ACTION_RESTARTED);
+	vm->api_last_death = api->last_death;
 	life_arm_timer(vm);
 }
 
@@ -536,8 +554,11 @@ void
 manage_up(struct vm *vm)
 {
 	vm->api->ready = true;
-	if (vm->api_ready)
+	if (vm->api_ready) {
 		manage_event_id(vm, "worker", "restarted", vm->api->name);
+		vm->api->last_death = vm->api_last_death;
+		deaths_replaced(vm->api);
+	}
 	vm->api_ready = true;
 	/* A VM of the command line is ready when its guest runs. */
 	if (vm->state == VM_NONE)

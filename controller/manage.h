@@ -40,5 +40,8 @@ void manage_send_events(struct vm *vm);
 void manage_event(struct vm *vm, const char *source, const char *event);
 void manage_event_id(struct vm *vm, const char *source, const char *event,
     const char *id);
+/* ... with the cause of a death, static too; "": none. */
+void manage_event_cause(struct vm *vm, const char *source, const char *event,
+    const char *id, const char *cause);
 
 #endif

@@ -22,6 +22,7 @@ constless(const char *text)
 struct event {
 	uint64_t ns;
 	const char *source, *event;
+	const char *cause;	/* "": none */
 	char id[96];
 };
 
@@ -33,7 +34,8 @@ static void
 send_event(struct vm *vm, const struct event *e)
 {
 	Bh__ApiEvent event = BH__API_EVENT__INIT;
-	Bh__ApiValue id = BH__API_VALUE__INIT, *properties[] = { &id };
+	Bh__ApiValue id = BH__API_VALUE__INIT, cause = BH__API_VALUE__INIT;
+	Bh__ApiValue *properties[] = { &id, &cause };
 	CHAN_PACKET(p, API_EVENT, api_event, &event);
 	uint64_t since = e->ns - vm->started_ns;
 
@@ -47,6 +49,12 @@ send_event(struct vm *vm, const struct event *e)
 		id.text = constless(e->id);
 		event.n_properties = 1;
 		event.properties = properties;
+	}
+	if (e->cause[0] != '\0') {
+		cause.name = constless("cause");
+		cause.value_case = BH__API_VALUE__VALUE_TEXT;
+		cause.text = constless(e->cause);
+		event.n_properties = 2;
 	}
 	child_send(vm->api, &p, NULL, 0, 0, 0);
 }
@@ -62,8 +70,8 @@ manage_send_events(struct vm *vm)
 }
 
 void
-manage_event_id(struct vm *vm, const char *source, const char *event,
-    const char *id)
+manage_event_cause(struct vm *vm, const char *source, const char *event,
+    const char *id, const char *cause)
 {
 	struct event *e;
 
@@ -74,9 +82,17 @@ manage_event_id(struct vm *vm, const char *source, const char *event,
 		nevents--;
 	}
 	e = &events[nevents++];
-	*e = (struct event){ .ns = now_ns(), .source = source, .event = event };
+	*e = (struct event){ .ns = now_ns(), .source = source, .event = event,
+	    .cause = cause };
 	(void)snprintf(e->id, sizeof(e->id), "%s", id);
 	manage_send_events(vm);
+}
+
+void
+manage_event_id(struct vm *vm, const char *source, const char *event,
+    const char *id)
+{
+	manage_event_cause(vm, source, event, id, "");
 }
 
 void

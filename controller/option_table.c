@@ -90,6 +90,8 @@ static const char *const failure_words[] = { "restart", "isolate", "stop",
 static const struct sub_option failure_subs[] = {
 	U32("deaths", failure_spec, deaths, 1, 1000000, "so many; 5"),
 	U32("seconds", failure_spec, seconds, 1, 86400, "in so many seconds; 60"),
+	U32("hang", failure_spec, hang, 0, 86400,
+	    "no answer for so many seconds is a death, too; 0: never; 10"),
 };
 
 static const struct sub_option cpus_subs[] = {
@@ -413,7 +415,7 @@ const struct option_row option_rows[] = {
 	  .help = "a device worker that dies is replaced, its device fails "
 		  "every request from then on, or the VM stops; restart" },
 	SUBS("worker-failure-limit", worker_failure, failure_subs,
-	    "a device that fails more often is isolated"),
+	    "a device that fails more often is isolated; who hangs has failed"),
 	PLACE("api-socket", api, "the HTTP API, on a unix socket; without a "
 	    "kernel the VMM waits there for one"),
 	PLACE("event-monitor", events, "what happens to the VM, in JSON"),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "controller/broker.h"
+#include "controller/deaths.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/paths.h"
@@ -66,6 +67,7 @@ lose(struct child *child)
 	struct vm *vm = child->vm;
 
 	child->lost = true;
+	deaths_acted(child, ACTION_LOST);
 	manage_event_id(vm, "worker", "lost", child->name);
 	log_error("%s: the device is lost until the VM is started again",
 	    child->name);
@@ -84,8 +86,9 @@ recover_exited(struct child *child)
 		return;
 	/* A signal that nobody here sent is the administrator's, or the kernel's
 	 * when memory is short: no request is to blame. */
-	child->suspect = child->signal != SIGKILL || child->failed ||
-	    child->told_quit;
+	child->suspect = (child->signal != SIGKILL || child->failed ||
+	    child->told_quit) && !child->stopped;
+	deaths_acted(child, ACTION_RESTARTED);
 	/* A stand-in has no reason to die. */
 	if (child->isolated) {
 		lose(child);
@@ -97,6 +100,7 @@ recover_exited(struct child *child)
 		log_error("%s: worker number %u of it has died: it is isolated, "
 		    "and every request fails", child->name, child->ndeaths);
 		manage_event_id(child->vm, "worker", "isolated", child->name);
+		deaths_acted(child, ACTION_ISOLATED);
 	}
 	if (child->died_at == 0)
 		child->died_at = now;
@@ -233,6 +237,7 @@ recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 		    text);
 		/* Its exit is the next death: isolated, or lost. */
 		child->isolated = child->isolated || too_many(child, now_ns());
+		deaths_blame(child, DEATH_REFUSED, text);
 		child_kill(child);
 		return;
 	}
@@ -240,5 +245,6 @@ recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 	    child->name, child->host_pid,
 	    (unsigned long long)((now_ns() - child->died_at) / (SECOND / 1000)));
 	child->died_at = 0;
+	deaths_replaced(child);
 	manage_event_id(vm, "worker", "restarted", child->name);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/deaths.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/output.h"
@@ -69,6 +70,7 @@ report_failed(struct child *child, const Bh__Failed *failed)
 	child->failed = true;
 	if (text[0] == '\0')
 		text = log_errtext(failed->error);
+	deaths_blame(child, DEATH_SAID, text);
 	if (child->kind == PROC_LOADER) {
 		loader_failed(vm, text);
 		return;
@@ -105,6 +107,7 @@ report_exit(struct child *child)
 {
 	struct vm *vm = child->vm;
 	char end[64], option[400];
+	const char *cause = "";
 	bool one_shot = child->kind == PROC_LOADER ||
 	    child->kind == PROC_OPENER;
 	bool orderly = child->signal == 0 && child->status == 0 &&
@@ -115,15 +118,18 @@ report_exit(struct child *child)
 	else
 		(void)snprintf(end, sizeof(end), "exit status %d", child->status);
 	log_info("%s (pid %u) is gone: %s", child->name, child->host_pid, end);
+	/* Who is ended because the VM is has not died. */
+	if (!orderly && (!child->told_quit || child->why != DEATH_OF_ITSELF))
+		cause = deaths_note(child);
 	if (!orderly)
-		manage_event_id(vm, "worker", "died", child->name);
+		manage_event_cause(vm, "worker", "died", child->name, cause);
 	if (orderly || child->failed || vm->said_why || child->host_pid == 0)
 		return;
 	/* Killed by us because the time was over. */
 	if (child->told_quit && child->signal != 0)
 		return;
 	paths_option_of(vm, child, option, sizeof(option));
-	life_child_failed(child, "%s (%s, pid %u) died: %s%s",
+	life_child_failed(child, "%s (%s, pid %u) died: %s",
 	    process_kinds[child->kind].binary, option, child->host_pid,
-	    child->signal != 0 ? "killed by " : "", end);
+	    deaths_detail(child));
 }

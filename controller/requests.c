@@ -7,6 +7,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+#include "controller/deaths.h"
 #include "controller/life.h"
 #include "controller/supervise.h"
 
@@ -101,6 +102,7 @@ supervise_deadlines(struct vm *vm)
 
 		if (child == NULL || now < r->deadline)
 			continue;
+		deaths_blame(child, DEATH_LATE, proto_name_of(r->type));
 		life_child_failed(child, "%s did not answer %s in time; it was killed",
 		    child->name, proto_name_of(r->type));
 		requests_drop(child);

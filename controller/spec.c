@@ -21,7 +21,7 @@ spec_init(struct vm_spec *spec)
 	*spec = (struct vm_spec){
 		.cpus = { .boot = 1, .max_phys_bits = 46, .nested = true },
 		.memory = { .size = 512ull << 20, .thp = true },
-		.worker_failure = { .deaths = 5, .seconds = 60 },
+		.worker_failure = { .deaths = 5, .seconds = 60, .hang = 10 },
 		.console = { .mode = PORT_TTY },
 		.serial = { .mode = PORT_NULL },
 		.debug_console = { .mode = PORT_OFF, .iobase = 0xe9 },

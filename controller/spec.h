@@ -246,6 +246,7 @@ struct failure_spec {
 	uint32_t action;	/* enum failure_action */
 	uint32_t deaths;	/* so many within ... */
 	uint32_t seconds;	/* ... are too many to restart once more */
+	uint32_t hang;		/* so many seconds without an answer; 0: for ever */
 };
 
 /* What may be done to a path: bit 0 read, bit 1 write, but for the last two. */

@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "build_id.h"
+#include "controller/deaths.h"
 #include "controller/host.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/output.h"
 #include "controller/passt.h"
+#include "controller/pulse.h"
 #include "controller/report.h"
 #include "controller/requests.h"
 #include "controller/spawner/spawner.h"
@@ -110,6 +112,7 @@ child_kill(struct child *child)
 static void
 broken(struct child *child, const char *what)
 {
+	deaths_blame(child, DEATH_PROTOCOL, what);
 	life_child_failed(child, "%s (pid %u) broke the protocol: %s; it was "
 	    "killed", child->name, child->host_pid, what);
 	loop_remove(&child->vm->loop, &child->control);
@@ -142,6 +145,7 @@ denied_ready(struct loop_source *src, uint32_t events)
 
 	if (notify_receive(src->fd, &call) == 1) {
 		notify_describe(&call, text, sizeof(text));
+		deaths_blame(child, DEATH_DENIED, text);
 		life_child_failed(child, "%s (pid %u) was killed for a denied "
 		    "system call: %s", child->name, child->host_pid, text);
 		child->failed = true;
@@ -199,6 +203,10 @@ take_packet(struct child *child, struct chan_msg *msg)
 		return;
 	case BH__PACKET__BODY_API_REQUEST:
 		manage_request(child, p->seq, p->api_request, msg);
+		return;
+	case BH__PACKET__BODY_PONG:
+		if (!pulse_answered(child, p->pong->number))
+			broken(child, "an answer to nothing");
 		return;
 	case BH__PACKET__BODY_FAILED:
 		if (p->seq == 0) {
@@ -344,6 +352,11 @@ take_from_spawner(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg)
 		child->status = p->child_exited->status;
 		child->signal = p->child_exited->signal;
 		child_gone(child);
+		return;
+	case BH__PACKET__BODY_CHILD_STATE:
+		child = child_by_instance(vm, p->child_state->instance);
+		if (child != NULL)
+			pulse_seen(child, p->child_state->state);
 		return;
 	case BH__PACKET__BODY_LOG:
 		output_child("spawner", 0, LOG_WARN, p->log->text);
@@ -496,6 +509,8 @@ child_again(struct child *child)
 	child->paused = false;
 	child->status = child->signal = 0;
 	child->host_pid = 0;
+	child->why = DEATH_OF_ITSELF;
+	child->stopped = child->pulse.waits = child->pulse.excused = false;
 	child->control.fd = child->denied.fd = -1;
 }
 

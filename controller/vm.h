@@ -78,6 +78,17 @@ enum child_phase {
 	CHILD_GONE,		/* ChildExited */
 };
 
+/* Why it was killed, if it was; deaths.c. */
+enum death_why {
+	DEATH_OF_ITSELF,	/* its end says it */
+	DEATH_DENIED,		/* a system call */
+	DEATH_HANG,
+	DEATH_PROTOCOL,
+	DEATH_LATE,		/* with the answer to a request */
+	DEATH_REFUSED,		/* cannot take its predecessor's place */
+	DEATH_SAID,		/* not killed: it said why it ends */
+};
+
 struct child {
 	struct vm *vm;
 	enum process_kind kind;
@@ -93,6 +104,16 @@ struct child {
 	bool failed;		/* said so itself; text is with the user already */
 	bool spare;		/* the VM can do without it: an opener while it runs */
 	int32_t status, signal;	/* when gone */
+	enum death_why why;
+	char why_text[120];
+	bool stopped;		/* killed since it was stopped from outside */
+	uint64_t last_death;	/* in deaths.c's list; 0: none */
+	struct {
+		uint32_t number;	/* of the last Ping */
+		bool waits;		/* ... which is not answered */
+		bool excused;		/* it is known why */
+		uint32_t ticks, looks;	/* since then */
+	} pulse;
 
 	/* device workers */
 	const struct plan_device *dev;
@@ -218,7 +239,7 @@ struct vm {
 
 	struct loop loop;
 	struct chan_buffers buffers;
-	struct loop_source signals, timer, spawner_end;
+	struct loop_source signals, timer, pulse, spawner_end;
 	bool timer_armed;
 	uint64_t stop_deadline;	/* ns; 0: none */
 	bool devices_first;	/* in stopping: the vCPUs stand still already */
@@ -236,6 +257,10 @@ struct vm {
 	struct child *opener, *loader, *vcpu, *api;
 	struct child *broker;	/* an opener for files that images name */
 	struct child *connector;	/* one for vhost-user back ends */
+
+	/* deaths.c */
+	int oom_counter;	/* a file of our cgroup's, or -1 */
+	uint64_t oom_kills;	/* what it said last */
 
 	/* paths.c */
 	struct path_item paths[VM_MAX_PATHS];
@@ -260,6 +285,7 @@ struct vm {
 	int api_listen, api_lock, api_events;	/* -1: there is none */
 	bool api_ready;		/* has been up once */
 	unsigned int api_deaths;
+	uint64_t api_last_death;	/* in deaths.c's list */
 	uint64_t api_again;	/* ns: when to start the next; 0: not now */
 	struct {
 		bool any;

@@ -635,6 +635,12 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_WANT_CONNECTION:
 	case BH__PACKET__BODY_RESET_DEVICE:
 	case BH__PACKET__BODY_NEEDS_RESET:
+	case BH__PACKET__BODY_PING:
+	case BH__PACKET__BODY_PONG:
+	case BH__PACKET__BODY_LOOK_AT:
+		return NULL;
+	case BH__PACKET__BODY_CHILD_STATE:
+		REQUIRE(p->child_state->state < 128, "state of a process");
 		return NULL;
 	case BH__PACKET__BODY__NOT_SET:
 	default:

@@ -46,6 +46,10 @@ const struct proto_rule proto_rules[] = {
 	MSG(ACK,              ack,              DEV, VCPU, RUN,             0, 0),
 	MSG(QUIT,             quit,             C, CHILD | SPAWNER, ANY,    0, 0),
 
+	MSG(PING,             ping,             C, VCPU | DEV | API, RUN,   0, 0),
+	MSG(PONG,             pong,             VCPU | DEV | API, C,
+	    RUN | CLOSE, 0, 0),
+
 	/* spawner */
 	MSG(SPAWN,            spawn,            C, SPAWNER, RUN,            1, 200),
 	MSG(SPAWNED,          spawned,          SPAWNER, C, ANY,            1, 1),
@@ -53,6 +57,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(CHILD_EXITED,     child_exited,     SPAWNER, C, ANY,            0, 0),
 	MSG(REMEMBER,         remember,         C, SPAWNER, RUN,            1, 1),
 	MSG(REMEMBER_FILTER,  remember_filter,  C, SPAWNER, RUN,            0, 0),
+	MSG(LOOK_AT,          look_at,          C, SPAWNER, RUN,            0, 0),
+	MSG(CHILD_STATE,      child_state,      SPAWNER, C, ANY,            0, 0),
 
 	/* opener */
 	MSG(OPENER_CONFIG,    opener_config,    C, OPENER, NEW,             0, 0),

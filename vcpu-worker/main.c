@@ -184,6 +184,16 @@ set_dirty_log(struct vm *vm, const Bh__SetDirtyLog *request,
 }
 
 static void
+pong(struct vm *vm, uint32_t number)
+{
+	Bh__Pong pong = BH__PONG__INIT;
+	CHAN_PACKET(p, PONG, pong, &pong);
+
+	pong.number = number;
+	must_send(chan_send(&vm->ctl, &p, NULL, 0));
+}
+
+static void
 handle(struct vm *vm, struct chan_msg *msg)
 {
 	const Bh__Packet *p = msg->packet;
@@ -232,6 +242,9 @@ handle(struct vm *vm, struct chan_msg *msg)
 		break;
 	case BH__PACKET__BODY_SET_PAUSED:
 		set_paused(vm, p->seq, p->set_paused->paused);
+		break;
+	case BH__PACKET__BODY_PING:
+		pong(vm, p->ping->number);
 		break;
 	case BH__PACKET__BODY_QUIT:
 		quit(vm);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/api/answer_text.h"
 #include "controller/api/schema.h"
 
 /* ---- text -------------------------------------------------------------------- */
@@ -24,13 +25,13 @@ put_bytes(struct text *t, const char *bytes, size_t n)
 	t->len += n;
 }
 
-static void
+void
 put(struct text *t, const char *s)
 {
 	put_bytes(t, s, strlen(s));
 }
 
-static void
+void
 put_number(struct text *t, uint64_t n)
 {
 	char s[24];
@@ -53,7 +54,7 @@ sequence(const char *s)
 	return n;
 }
 
-static void
+void
 put_text(struct text *t, const char *s)
 {
 	char hex[8];
@@ -81,8 +82,7 @@ put_text(struct text *t, const char *s)
 	put(t, "\"");
 }
 
-/* "name": with a comma before all but the first. */
-static void
+void
 put_name(struct text *t, bool *first, const char *name)
 {
 	if (!*first)
@@ -535,6 +535,8 @@ answer_print(struct text *t, Bh__ApiVerb verb, const struct gathered *g,
 		print_ping(t, about);
 	else if (verb == BH__API_VERB__API_VERB_INFO)
 		print_info(t, g, last);
+	else if (verb == BH__API_VERB__API_VERB_CRASHES)
+		print_crashes(t, last);
 	else
 		put(t, "{}");
 }

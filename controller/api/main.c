@@ -71,6 +71,16 @@ write_event(const Bh__ApiEvent *event)
 }
 
 static void
+pong(uint32_t number)
+{
+	Bh__Pong pong = BH__PONG__INIT;
+	CHAN_PACKET(p, PONG, pong, &pong);
+
+	pong.number = number;
+	(void)chan_send(&api.ctl, &p, NULL, 0);
+}
+
+static void
 finish(void)
 {
 	if (api.quit && clients_finish())
@@ -99,6 +109,9 @@ ctl_ready(struct loop_source *src, uint32_t events)
 			break;
 		case BH__PACKET__BODY_API_EVENT:
 			write_event(msg.packet->api_event);
+			break;
+		case BH__PACKET__BODY_PING:
+			pong(msg.packet->ping->number);
 			break;
 		case BH__PACKET__BODY_QUIT:
 			api.quit = true;

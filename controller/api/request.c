@@ -31,6 +31,8 @@ static const struct endpoint endpoints[] = {
 	{ "vm.info", BH__API_VERB__API_VERB_INFO, false, BODY_IGNORED, NULL },
 	{ "vm.counters", BH__API_VERB__API_VERB_COUNTERS, false, BODY_IGNORED,
 	  NULL },
+	{ "bulkhead.crashes", BH__API_VERB__API_VERB_CRASHES, false,
+	  BODY_IGNORED, NULL },
 	{ "vm.create", BH__API_VERB__API_VERB_CREATE, true, BODY_CONFIG, NULL },
 	{ "vm.delete", BH__API_VERB__API_VERB_DELETE, true, BODY_NONE, NULL },
 	{ "vm.boot", BH__API_VERB__API_VERB_BOOT, true, BODY_NONE, NULL },

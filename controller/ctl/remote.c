@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "controller/api/answer.h"
+#include "controller/ctl/remote_crashes.h"
 #include "controller/ctl/remote_http.h"
 #include "controller/describe.h"
 #include "controller/options.h"
@@ -101,6 +102,8 @@ static const struct command {
 	  "its state and configuration" },
 	{ "counters", "GET", "vm.counters", TAKES_NOTHING, NULL, NULL, "",
 	  "what its devices have done" },
+	{ "crashes", "GET", "bulkhead.crashes", TAKES_NOTHING, NULL, NULL, "",
+	  "which of its processes have died, of what" },
 	{ "pause", "PUT", "vm.pause", TAKES_NOTHING, NULL, NULL, "",
 	  "stop its vCPUs" },
 	{ "resume", "PUT", "vm.resume", TAKES_NOTHING, NULL, NULL, "",
@@ -185,7 +188,7 @@ void
 remote_help(void)
 {
 	(void)fputs("\n  --api-socket <path>   the VMM's; or in BULKHEAD_SOCKET\n"
-	    "  --output json|table   of ping, info and counters; a table on a "
+	    "  --output json|table   of ping, info, counters and crashes; a table on a "
 	    "terminal\n\n", stdout);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		int n = printf("  %s %s", commands[i].name,
@@ -477,7 +480,9 @@ show(const struct call *call, const struct remote_answer *a)
 	if (a->len == 0)
 		return 0;
 	root = table ? json_loadb(a->body, a->len, 0, NULL) : NULL;
-	if (root != NULL)
+	if (root != NULL && strcmp(call->command->name, "crashes") == 0)
+		remote_print_crashes(root);
+	else if (root != NULL)
 		print_table("", root, 0);
 	else
 		printf("%s\n", a->body);

@@ -393,6 +393,42 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 		send_child_failed(sp, &request, -rc, "making a process");
 }
 
+/* The letter of its state: it is behind the name, which may hold anything. */
+static uint32_t
+state_of(const struct spawner *sp, uint32_t pid)
+{
+	char path[32], text[512];
+	const char *end;
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%u/stat", pid);
+	fd = openat(sp->start->proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	end = strrchr(text, ')');
+	return end != NULL && end[1] == ' ' && end[2] > 0 ? (uint32_t)end[2] : 0;
+}
+
+static void
+look_at(struct spawner *sp, uint32_t instance)
+{
+	Bh__ChildState state = BH__CHILD_STATE__INIT;
+	CHAN_PACKET(packet, CHILD_STATE, child_state, &state);
+	const struct child *c = find_child(sp, instance);
+
+	if (c == NULL)	/* it has just gone */
+		return;
+	state.instance = instance;
+	state.state = state_of(sp, c->host_pid);
+	check_sent(sp, chan_send(&sp->chan, &packet, NULL, 0));
+}
+
 static void
 handle(struct spawner *sp, struct chan_msg *msg)
 {
@@ -406,6 +442,9 @@ handle(struct spawner *sp, struct chan_msg *msg)
 		c = find_child(sp, msg->packet->kill_child->instance);
 		if (c != NULL)	/* else it has just gone by itself */
 			kill_child(c);
+		break;
+	case BH__PACKET__BODY_LOOK_AT:
+		look_at(sp, msg->packet->look_at->instance);
 		break;
 	case BH__PACKET__BODY_REMEMBER:
 		if (janitor_remember(&sp->janitor, msg) != 0)

@@ -527,6 +527,7 @@ quick(struct blk *b, struct blk_io *io, unsigned int q)
 	len = blk_parse_usual(chain, &b->limits, &type, &offset);
 	if (len == 0)
 		return false;
+	virtq_note_type(&b->dev->vq[q], type);
 	if (type == VIRTIO_BLK_T_IN) {
 		n = preadv(b->be.fd, &chain->iov[1], (int)data, (off_t)offset);
 	} else {
@@ -561,6 +562,7 @@ blk_io_take(struct blk *b, struct blk_io *io, unsigned int q)
 		device_needs_reset(b->dev, "blk: request without a status byte");
 		return false;
 	}
+	virtq_note_type(&b->dev->vq[q], io->req.type);
 	io->status = blk_status_at(&io->chain, &io->status_addr);
 	if (status != VIRTIO_BLK_S_OK) {
 		answer(b, io, status, 0);

@@ -76,6 +76,16 @@ record_mark(const struct record *r, unsigned int q)
 	return &head_of(r)->mark[q];
 }
 
+struct record_taken *
+record_trail(const struct record *r, unsigned int q)
+{
+	struct record_taken *trail = (struct record_taken *)(void *)
+	    ((uint8_t *)record_region(r, q) + RECORD_TRAIL_AT);
+
+	memset(trail, 0, RECORD_TRAIL * sizeof(*trail));
+	return trail;
+}
+
 void
 record_clear(struct record *r)
 {

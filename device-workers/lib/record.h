@@ -30,6 +30,19 @@ struct record_mark {
 	uint32_t deaths;	/* how many of them did so on it */
 };
 
+/*
+ * The last requests taken of a queue, for whoever wants to know what a worker died
+ * on; number n, from 1, is at n % RECORD_TRAIL. In the queue's part, behind its
+ * in-flight region. Read by the controller (deaths.c).
+ */
+#define RECORD_TRAIL 16u
+#define RECORD_TRAIL_AT (RECORD_QUEUE_SIZE - 4096u)
+struct record_taken {
+	uint32_t number;	/* 0: there is none */
+	uint32_t type;		/* as the device counts them + 1; 0: not looked at */
+	uint32_t read_len, write_len;
+};
+
 struct record {
 	uint8_t *base;		/* NULL: there is none */
 	unsigned int nqueues;	/* that it has room for */
@@ -41,6 +54,8 @@ int record_open(struct record *r);
 /* Of queue @q, below r->nqueues. */
 void *record_region(const struct record *r, unsigned int q);
 struct record_mark *record_mark(const struct record *r, unsigned int q);
+/* ... RECORD_TRAIL of them, all empty. */
+struct record_taken *record_trail(const struct record *r, unsigned int q);
 
 /* The driver is gone, and all that it had in flight. */
 void record_clear(struct record *r);

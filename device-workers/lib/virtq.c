@@ -416,8 +416,8 @@ virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 {
 	int rc = pop(vq, chain);
 
-	if (rc == 1 && vq->mark != NULL)
-		STORE(vq->mark, chain->entry + 1u);
+	if (rc == 1)
+		inflight_note_taken(vq, chain);
 	return rc;
 }
 

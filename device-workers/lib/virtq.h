@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "device-workers/lib/record.h"
 #include "ipc/gmem.h"
 
 #define VIRTQ_MAX_SIZE 1024u	/* entries a queue may have */
@@ -101,6 +102,8 @@ struct virtq {
 	/* virtq_track(): NULL, or where is written down what is in flight. */
 	void *region;
 	uint32_t *mark;			/* NULL, or where the last one taken is noted */
+	struct record_taken *trail;	/* set if mark is: record.h */
+	uint32_t ntaken;		/* ... and so many were taken */
 	bool keep_taken;		/* before virtq_track(): nothing goes back */
 	uint64_t counter;		/* of the next request taken */
 	uint16_t resubmit;		/* predecessor's, not popped again yet */
@@ -138,6 +141,14 @@ int virtq_pop(struct virtq *vq, struct virtq_chain *chain);
  */
 int virtq_pop_entry(struct virtq *vq, unsigned int entry,
     struct virtq_chain *chain);
+
+/* Of which type the request is that was taken last, for reports of crashes. */
+static inline void
+virtq_note_type(struct virtq *vq, uint32_t type)
+{
+	if (vq->mark != NULL)
+		vq->trail[vq->ntaken % RECORD_TRAIL].type = type + 1;
+}
 
 /*
  * Put the request that virtq_pop took last back, as if it had not been taken.

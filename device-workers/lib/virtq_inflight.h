@@ -132,6 +132,24 @@ void inflight_write_used(struct virtq *vq, const struct virtq_chain *chain);
 void inflight_write_settle(struct virtq *vq);
 void inflight_write_settled(struct virtq *vq);
 
+/*
+ * What was asked for last: if nobody lives to clear the mark, it may be what the
+ * worker died of. The trail is for who looks back.
+ */
+static inline void
+inflight_note_taken(struct virtq *vq, const struct virtq_chain *chain)
+{
+	uint32_t n;
+
+	if (vq->mark == NULL)
+		return;
+	STORE(vq->mark, chain->entry + 1u);
+	n = ++vq->ntaken;
+	vq->trail[n % RECORD_TRAIL] = (struct record_taken){ .number = n,
+	    .read_len = (uint32_t)chain->read_len,
+	    .write_len = (uint32_t)chain->write_len };
+}
+
 /* @chain has been taken; chain->entry is its place in the region. */
 static inline void
 inflight_take(struct virtq *vq, struct virtq_chain *chain)

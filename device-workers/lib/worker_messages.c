@@ -82,6 +82,8 @@ track_queue(struct worker *w, uint32_t q, bool resume, int *suspect,
 		*why = "the record of what was in flight";
 	else
 		vq->mark = &record_mark(r, q)->now;
+	vq->trail = record_trail(r, q);
+	vq->ntaken = 0;
 	return rc;
 }
 
@@ -398,6 +400,16 @@ on_save_state(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_ping(struct worker *w, struct chan_msg *msg)
+{
+	Bh__Pong pong = BH__PONG__INIT;
+	CHAN_PACKET(p, PONG, pong, &pong);
+
+	pong.number = msg->packet->ping->number;
+	worker_send_ctl(w, &p, NULL, 0);
+}
+
+static void
 on_quit(struct worker *w, struct chan_msg *msg)
 {
 	/* Before the jail is closed there is nothing to finish. */
@@ -526,6 +538,7 @@ struct message {
 /* All that proto/table.c lets the controller send to a device. */
 static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_QUIT, on_quit },
+	{ BH__PACKET__BODY_PING, on_ping },
 	{ BH__PACKET__BODY_DEVICE_CONFIG, on_device_config },
 	{ BH__PACKET__BODY_ADD_MEMORY, on_add_memory },
 	{ BH__PACKET__BODY_REMOVE_MEMORY, on_remove_memory },

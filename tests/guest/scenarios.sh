@@ -9,7 +9,7 @@ busy() {
 	disk a
 	net=()
 	[ "$(id -u)" = 0 ] && net=(--net tap=)
-	start 60 traffic "$cmdline" --disk path=a "${net[@]}" --console null
+	start 60 traffic "$cmdline" --disk path=a "${net[@]}" --console null "${@:2}"
 	wait_for serial '^blk [1-9]' 20 && return
 	not_ok "the guest runs"
 	kill -9 "$pid" 2>/dev/null
@@ -218,6 +218,59 @@ t_kill_spawner() {
 	expect "and says so" [ "$(wc -l <stderr)" = 1 ]
 }
 t_kill_both() { busy && killed "$pid" "$(spawner)"; }
+
+ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket "$PWD/api" "$@"; }
+
+# A worker that is stopped is found, killed and replaced; the guest waits, and its
+# requests are done. What happened can be asked for afterwards.
+t_hang() {
+	local w n=0 last=
+	disk a 16M
+	start 60 storm "ms=$((5000 * SLOWNESS))" --disk path=a --api-socket "$PWD/api" \
+		--event-monitor "path=$PWD/events" --worker-failure-limit deaths=100,hang=$SLOWNESS
+	wait_for serial '^running' 20 || not_ok "the guest runs"
+	for n in 1 2; do
+		w=$(worker blk)
+		kill -STOP "$w"
+		wait_for stderr "pid $w\\) hangs: no answer for $SLOWNESS s, it is stopped" 10 ||
+			not_ok "stopped worker $n is found"
+		wait_for events "\"restarted\"" 10
+		sleep 0.3
+	done
+	ctl --output json crashes >crashes
+	ctl --output table crashes | sed 's/^/# /'
+	finish
+	verdicts
+	grep -a '^storm: ' serial | sed 's/^/# /'
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "two hangs, each replaced" \
+		[ "$(grep -o '"cause":"hang"[^}]*"action":"restarted"' crashes | wc -l)" = 2 ]
+	expect "the last requests are there" grep -qE '"type":"(read|write)","read_len":[0-9]+' crashes
+	expect "the event has the cause" grep -q '"cause": "hang"' events
+}
+
+# The vcpu-worker is the VM; of the api-worker another is made.
+t_hang_vcpu() {
+	local all
+	busy "" --worker-failure-limit hang=$SLOWNESS || return
+	all=$(tree "$pid" | cut -d' ' -f1)
+	kill -STOP "$(worker vcpu)"
+	finish
+	expect "the VM stops with status 1" [ "$status" = 1 ]
+	expect "no process is left" nobody $all
+	expect "one line, and why" [ "$(wc -l <stderr)" = 1 -a \
+		"$(grep -c 'vcpu (pid [0-9]*) hangs: no answer for '$SLOWNESS' s, it is stopped' stderr)" = 1 ]
+}
+t_hang_api() {
+	busy "" --api-socket "$PWD/api" --worker-failure-limit hang=$SLOWNESS || return
+	kill -STOP "$(worker api)"
+	wait_for stderr 'api \(pid [0-9]+\) hangs: ' 10 || not_ok "it is found"
+	sleep 0.5
+	expect "its successor answers" grep -q '"cause":"hang"' <(ctl --output json crashes)
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}
 
 counts() { tail -n 1 serial | grep -aE '^blk [0-9]+ rng [0-9]+' || tail -n 2 serial | head -n 1; }
 t_stop_one_worker() {

@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-# about: a device worker that stands still stops its own device and no other
+# about: a device worker that stands still stops its own device and no other; for long, it is replaced
 # vcpus: 1
 # memory: 512M
-# seconds: 120
+# seconds: 150
 
 # While the block worker is stopped the guest's read does not end, and the rest
-# of the guest goes on; when it continues, so does the read.
+# of the guest goes on. It is found, killed and replaced, and the read is done.
 host() {
 	data_disk data.img 16
 	cmdline="host_ip=$host_ip guest_ip=$guest_ip"
-	vm_start --disk path=data.img --net "$(tap_net)" --rng src=/dev/urandom
+	vm_start --disk path=data.img --net "$(tap_net)" --rng src=/dev/urandom \
+		--worker-failure-limit hang=20
 	vm_says "guest: ready" || return
 	blk=$(pidof bulkhead-blk)
 	kill -STOP $blk
 	vm_says "guest: reading" || return
 	vm_says "guest: ok ping while the disk stands"
 	vm_says "guest: ok entropy while the disk stands"
-	expect "the read has not ended" [ -z "$(grep 'guest: read ended' console.log)" ]
-	kill -CONT $blk
 	vm_says "guest: read ended"
+	expect "it was found" grep -q "pid $blk) hangs: no answer for 20 s, it is stopped" vmm.log
+	expect "it was replaced" grep -q "blk _disk0: a new worker .* has taken over" vmm.log
+	expect "it is dead" [ ! -d /proc/$blk ]
 	vm_wait
 	judge
 }
@@ -30,9 +32,9 @@ guest() {
 	sleep 2
 	(
 		say "reading"
-		dd if=/dev/vda of=/dev/null bs=1M count=4 2>/dev/null
+		dd if=/dev/vda of=/dev/null bs=1M count=4 2>/dev/null &&
+			echo >/tmp/ended
 		say "read ended"
-		echo >/tmp/ended
 	) &
 	sleep 1
 	check "ping while the disk stands" pings "$(word host_ip)"
