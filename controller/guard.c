@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guards of taps, see guard.h. The programs are loaded by the opener and hold on
+// Guards of taps, see guard.h. Each is loaded by a process of its own and holds on
 // to the controller's fds; where there is a tc filter in place of a link, the
 // spawner takes it away at the end.
 #include "controller/guard.h"
@@ -12,8 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "controller/config.h"
 #include "controller/life.h"
 #include "controller/output.h"
+#include "controller/supervise.h"
 #include "ipc/log.h"
 
 static const char *const reasons[GUARD_REASONS] = {
@@ -24,18 +26,43 @@ static const char *const reasons[GUARD_REASONS] = {
 	[GUARD_MALFORMED] = "malformed",
 };
 
+/* Whoever lists the guest's addresses wants them guarded. */
+static bool
+required(const struct net_spec *spec)
+{
+	return spec->guard == NET_GUARD_ON || spec->nguard_ips > 0;
+}
+
+bool
+guard_wanted(const struct vm *vm, uint32_t net)
+{
+	const struct net_spec *spec = &vm->spec.nets[net];
+
+	return required(spec) || (spec->guard == NET_GUARD_DEFAULT && vm->by_root);
+}
+
+bool
+guard_start(struct vm *vm)
+{
+	if (child_alive(vm->guard))
+		return false;	/* that of another tap, on its way out */
+	vm->guard = child_new(vm, PROC_GUARD, NULL);
+	if (child_spawn(vm->guard, NULL, NULL, 0) != 0)
+		return false;
+	config_send_opener(vm->guard);
+	return true;
+}
+
 void
-guard_ask(const struct vm *vm, uint32_t net, Bh__TapConfig *tap,
+guard_fill(const struct vm *vm, uint32_t net, Bh__TapConfig *tap,
     struct guard_addresses *ips)
 {
 	const struct net_spec *spec = &vm->spec.nets[net];
+	const struct backend *b = &vm->nets[net];
 	size_t n4 = 0, n6 = 0;
 
-	/* Whoever lists the guest's addresses wants them guarded. */
-	if (spec->guard == NET_GUARD_ON || spec->nguard_ips > 0)
-		tap->guard = BH__GUARD_MODE__GUARD_MODE_MUST;
-	else if (spec->guard == NET_GUARD_DEFAULT && vm->by_root)
-		tap->guard = BH__GUARD_MODE__GUARD_MODE_TRY;
+	tap->index = b->tap_index;
+	tap->egress = b->tap_egress;
 	for (uint32_t i = 0; i < spec->nguard_ips; i++) {
 		const struct address_spec *a = &spec->guard_ips[i];
 
@@ -48,47 +75,49 @@ guard_ask(const struct vm *vm, uint32_t net, Bh__TapConfig *tap,
 	tap->guard_ip6 = (ProtobufCBinaryData){ n6 * 16, ips->ip6[0] };
 }
 
-uint32_t
-guard_fds(const Bh__Opened *opened)
-{
-	return opened->guard == BH__GUARD_KIND__GUARD_KIND_LINK ? 2 :
-	    opened->guard == BH__GUARD_KIND__GUARD_KIND_FILTER ? 1 : 0;
-}
-
 /* A tap that goes with its last fd takes its filter along. */
 static void
-remember_filter(struct vm *vm, const Bh__Opened *opened)
+remember_filter(struct vm *vm, const struct backend *b)
 {
 	Bh__RememberFilter body = BH__REMEMBER_FILTER__INIT;
 	CHAN_PACKET(p, REMEMBER_FILTER, remember_filter, &body);
 
-	body.ifindex = opened->tap_index;
-	body.egress = opened->guard_egress;
-	if (!opened->tap_created)
+	body.ifindex = b->tap_index;
+	body.egress = b->tap_egress;
+	if (!b->tap_created)
 		(void)chan_send(&vm->spawner, &p, NULL, 0);
 }
 
 int
 guard_opened(struct vm *vm, uint32_t net, const Bh__Opened *opened,
-    struct chan_msg *msg, uint32_t first)
+    struct chan_msg *msg)
 {
 	struct backend *b = &vm->nets[net];
+	bool link = opened->guard == BH__GUARD_KIND__GUARD_KIND_LINK;
 
-	if (guard_fds(opened) == 0) {
-		if (opened->guard_why[0] != '\0')
-			log_debug("--net: tap %s: %s", opened->name,
-			    opened->guard_why);
-		return 0;
-	}
+	child_quit(vm->guard);
+	if (opened->guard == BH__GUARD_KIND__GUARD_KIND_NONE ||
+	    msg->nfds != 1u + link)
+		return -EPROTO;
 	b->guarded = true;
-	b->guard_link = -1;
-	if (opened->guard == BH__GUARD_KIND__GUARD_KIND_LINK)
-		b->guard_link = chan_take_fd(msg, first++);
-	else
-		remember_filter(vm, opened);
-	b->guard_counts = chan_take_fd(msg, first);
-	log_info("--net: tap %s is guarded", opened->name);
+	b->guard_link = link ? chan_take_fd(msg, 0) : -1;
+	b->guard_counts = chan_take_fd(msg, link);
+	if (!link)
+		remember_filter(vm, b);
+	log_info("--net: tap %s is guarded", vm->spec.nets[net].tap != NULL ?
+	    vm->spec.nets[net].tap : "");
 	return 0;
+}
+
+bool
+guard_failed(struct vm *vm, uint32_t net, const Bh__Failed *failed)
+{
+	child_quit(vm->guard);
+	if (required(&vm->spec.nets[net]))
+		return false;
+	log_debug("--net: no guard: %s", failed->text);
+	vm->npaths_done++;
+	return true;
 }
 
 bool

@@ -183,7 +183,8 @@ life_stop(struct vm *vm, enum stop_cause cause)
 	for (uint32_t i = 0; early && i < vm->nchildren; i++)
 		if (vm->children[i].kind == PROC_API)
 			continue;
-		else if (vm->children[i].kind == PROC_OPENER)
+		else if (vm->children[i].kind == PROC_OPENER ||
+		    vm->children[i].kind == PROC_GUARD)
 			child_quit(&vm->children[i]);
 		else
 			child_kill(&vm->children[i]);

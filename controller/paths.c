@@ -95,13 +95,18 @@ paths_list(struct vm *vm)
 		if (spec->nets[i].nfds == 0 && !spec->nets[i].user &&
 		    !spec->nets[i].vhost.on)
 			add(vm, PATH_TAP, i);
+	for (uint32_t i = 0; i < spec->nnets; i++)
+		if (spec->nets[i].nfds == 0 && !spec->nets[i].user &&
+		    !spec->nets[i].vhost.on && guard_wanted(vm, i))
+			add(vm, PATH_GUARD, i);
 }
 
 bool
 paths_makes(const struct vm *vm, uint32_t n)
 {
 	return vm->paths[n].use == PATH_PORT || vm->paths[n].use == PATH_TAP ||
-	    vm->paths[n].use == PATH_BACK_END;
+	    vm->paths[n].use == PATH_BACK_END ||
+	    vm->paths[n].use == PATH_GUARD;
 }
 
 /* "--disk path=x". */
@@ -156,6 +161,7 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		    s->nets[index].vhost.socket);
 		return;
 	case PATH_TAP:
+	case PATH_GUARD:
 		if (s->nets[index].user)
 			(void)snprintf(buf, size, "--net user=on");
 		else if (s->nets[index].nfds != 0)
@@ -196,6 +202,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	case PROC_VCPU:
 	case PROC_PASST:
 	case PROC_API:
+	case PROC_GUARD:
 	case PROC_KIND_COUNT:
 		break;
 	}
@@ -214,8 +221,7 @@ constless(const char *text)
 }
 
 static void
-fill_tap(struct vm *vm, uint32_t index, Bh__TapConfig *tap,
-    struct guard_addresses *ips)
+fill_tap(struct vm *vm, uint32_t index, Bh__TapConfig *tap)
 {
 	const struct net_spec *net = &vm->spec.nets[index];
 	union { const uint8_t *in; uint8_t *out; } u;
@@ -233,7 +239,6 @@ fill_tap(struct vm *vm, uint32_t index, Bh__TapConfig *tap,
 	u.in = plan_net(&vm->plan, index)->mac;
 	tap->guest_mac = (ProtobufCBinaryData){ 6, u.out };
 	tap->guest_mac_given = net->mac.given;
-	guard_ask(vm, index, tap, ips);
 }
 
 static void
@@ -306,7 +311,13 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		open.kind = BH__OPEN_KIND__OPEN_KIND_TAP;
 		open.path = constless(s->nets[item->index].tap != NULL ?
 		    s->nets[item->index].tap : "");
-		fill_tap(vm, item->index, &tap, &ips);
+		fill_tap(vm, item->index, &tap);
+		open.tap = &tap;
+		break;
+	case PATH_GUARD:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_GUARD;
+		fill_tap(vm, item->index, &tap);
+		guard_fill(vm, item->index, &tap, &ips);
 		open.tap = &tap;
 		break;
 	}
@@ -325,6 +336,12 @@ path_refuse(struct vm *vm, const struct path_item *item, const char *text)
 	return -EINVAL;
 }
 
+static bool
+is_tap(const struct path_item *item)
+{
+	return item->use == PATH_TAP || item->use == PATH_GUARD;
+}
+
 static const char *
 remedy(const struct vm *vm, const struct path_item *item, int error)
 {
@@ -337,11 +354,11 @@ remedy(const struct vm *vm, const struct path_item *item, int error)
 		    item->use == PATH_KVM ? "; load kvm-intel or kvm-amd, and "
 		    "enable virtualization in the firmware" :
 		    item->use == PATH_PORT ? "; make the directory first" :
-		    item->use == PATH_TAP ? "" : "; check the path";
+		    is_tap(item) ? "" : "; check the path";
 	case EACCES:
 	case EPERM:
 		return item->use == PATH_KVM ? "; add the user to group kvm" :
-		    item->use == PATH_TAP ? "" :
+		    is_tap(item) ? "" :
 		    disk ? "; give the user the right to write, or add "
 		    "readonly=on" : "; give the user the right to it";
 	case EROFS:
@@ -362,6 +379,9 @@ paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed)
 {
 	char text[600];
 
+	if (vm->paths[n].use == PATH_GUARD &&
+	    guard_failed(vm, vm->paths[n].index, failed))
+		return;
 	(void)snprintf(text, sizeof(text), "%.480s%s", failed->text,
 	    remedy(vm, &vm->paths[n], failed->error));
 	(void)path_refuse(vm, &vm->paths[n], text);

@@ -89,6 +89,7 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 	case PROC_CONSOLE:
 	case PROC_PASST:
 	case PROC_API:
+	case PROC_GUARD:
 	case PROC_KIND_COUNT:
 		break;
 	}

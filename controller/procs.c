@@ -24,6 +24,8 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_PASST] = { .name = "passt", .binary = "passt", .foreign = true },
 	[PROC_API] = { .name = "api", .binary = "bulkhead-api",
 	    .peer = PEER_API },
+	[PROC_GUARD] = { .name = "guard", .binary = "bulkhead-guard",
+	    .peer = PEER_OPENER, .as_user = true },
 	[PROC_FRONT] = { .name = "vhost-user", .binary = "bulkhead-vhost-user-front",
 	    .peer = PEER_DEVICE },
 };

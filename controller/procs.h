@@ -23,6 +23,7 @@ enum process_kind {
 	PROC_PASST,
 	PROC_API,
 	PROC_FRONT,
+	PROC_GUARD,
 	PROC_KIND_COUNT,
 };
 
@@ -30,7 +31,7 @@ struct process_kind_info {
 	const char *name;	/* "blk", for people */
 	const char *binary;	/* "bulkhead-blk", in the libexec directory */
 	enum proto_peer peer;
-	bool as_user;		/* opener: host root, namespaces and ids of the
+	bool as_user;		/* opener, guard: host root, namespaces and ids of the
 				 * user who started the VM; all others: jailed */
 	bool config_page;	/* its driver may write to the configuration space */
 	bool replaced;		/* when it dies, another can go on: it keeps a record */

@@ -54,7 +54,12 @@ ask_paths(struct vm *vm)
 		if (paths_makes(vm, vm->npaths_asked) &&
 		    vm->npaths_done < vm->npaths_asked)
 			break;
-		paths_ask(vm, vm->opener, vm->npaths_asked++);
+		if (vm->paths[vm->npaths_asked].use != PATH_GUARD)
+			paths_ask(vm, vm->opener, vm->npaths_asked++);
+		else if (guard_start(vm))
+			paths_ask(vm, vm->guard, vm->npaths_asked++);
+		else
+			break;
 	}
 	if (vm->npaths_done == vm->npaths)
 		paths_done(vm);
@@ -194,6 +199,7 @@ start_spawn(struct child *child)
 		pack(&b, vm->api_events, FD_API_EVENTS);
 		break;
 	case PROC_OPENER:
+	case PROC_GUARD:
 	case PROC_KIND_COUNT:
 		return;
 	}
@@ -305,7 +311,7 @@ start_release(struct vm *vm)
 			release_child(&vm->children[i]);
 	passt_release(vm);
 	guard_release(vm);
-	vm->opener = vm->broker = vm->loader = vm->vcpu = NULL;
+	vm->opener = vm->guard = vm->broker = vm->loader = vm->vcpu = NULL;
 	for (uint32_t i = 0; i < SPEC_MAX_DISKS; i++)
 		release_backend(&vm->disks[i]);
 	for (uint32_t i = 0; i < SPEC_MAX_NETS; i++)

@@ -359,19 +359,22 @@ tap_opened(struct vm *vm, const struct path_item *item,
 	struct backend *b = &vm->nets[item->index];
 	uint32_t pairs = vm->spec.nets[item->index].num_queues / 2;
 
-	if (msg->nfds != pairs + guard_fds(opened))
+	if (msg->nfds != pairs)
 		return -EPROTO;
 	while (b->nfds < pairs) {
 		b->fds[b->nfds] = chan_take_fd(msg, b->nfds);
 		b->nfds++;
 	}
 	b->tap_offloads = opened->tap_offloads;
+	b->tap_index = opened->tap_index;
+	b->tap_created = opened->tap_created;
+	b->tap_egress = opened->guard_egress;
 	if (opened->tap_mac.len == 6)
 		memcpy(plan_net(&vm->plan, item->index)->mac,
 		    opened->tap_mac.data, 6);
 	log_info("--net: tap %s%s", opened->name,
 	    opened->tap_created ? ", new" : "");
-	return guard_opened(vm, item->index, opened, msg, pairs);
+	return 0;
 }
 
 int
@@ -414,6 +417,8 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 		return listening(vm, item, opened, msg);
 	case PATH_TAP:
 		return tap_opened(vm, item, opened, msg);
+	case PATH_GUARD:
+		return guard_opened(vm, item->index, opened, msg);
 	}
 	return -EINVAL;
 }

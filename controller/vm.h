@@ -20,7 +20,7 @@
 #include "proto/limits.h"
 #include "sandbox/notify.h"
 
-#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 6u)
+#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 7u)
 #define VM_MAX_REQUESTS 2048u
 #define HOST_INHERITED 1024u	/* fds from here on are not looked at */
 
@@ -166,6 +166,9 @@ struct backend {
 	resize_done_fn *resized;	/* NULL: nobody wants to know */
 	uint64_t device, inode;
 	uint32_t tap_offloads;
+	uint32_t tap_index;	/* of the interface */
+	bool tap_created;	/* it goes with its last fd */
+	bool tap_egress;	/* a macvtap: the guest's frames leave by it */
 	bool guarded;		/* guard.c */
 	int guard_link;		/* -1: a tc filter in its place */
 	int guard_counts;
@@ -212,6 +215,7 @@ enum path_use {
 	PATH_RNG,
 	PATH_PORT,
 	PATH_TAP,
+	PATH_GUARD,		/* of a tap; asked of a process of its own */
 	PATH_BACK_END,		/* a socket that a net back end connects to */
 	PATH_RULE,		/* of --landlock-rules: pointed to, not opened */
 };
@@ -221,7 +225,8 @@ struct path_item {
 	uint32_t index;		/* disk, net or enum vm_port */
 };
 
-#define VM_MAX_PATHS (SPEC_MAX_DISKS + SPEC_MAX_NETS + SPEC_MAX_LANDLOCK_RULES + 10u)
+#define VM_MAX_PATHS (SPEC_MAX_DISKS + 2u * SPEC_MAX_NETS + \
+    SPEC_MAX_LANDLOCK_RULES + 10u)
 
 enum vm_port { VM_CONSOLE, VM_SERIAL, VM_DEBUG, VM_PORTS };
 
@@ -255,6 +260,7 @@ struct vm {
 	uint32_t next_instance;
 	struct request requests[VM_MAX_REQUESTS];
 	struct child *opener, *loader, *vcpu, *api;
+	struct child *guard;	/* loads the guard of one tap */
 	struct child *broker;	/* an opener for files that images name */
 	struct child *connector;	/* one for vhost-user back ends */
 

@@ -444,6 +444,11 @@ check_open(const Bh__Open *m)
 {
 	if (m->kind == BH__OPEN_KIND__OPEN_KIND_TAP)
 		return check_tap(m->tap);
+	if (m->kind == BH__OPEN_KIND__OPEN_KIND_GUARD) {
+		REQUIRE(m->tap != NULL && m->tap->index != 0 &&
+		    m->tap->index <= INT32_MAX, "interface");
+		return check_tap(m->tap);
+	}
 	REQUIRE(m->tap == NULL, "tap settings without a tap");
 	REQUIRE((!m->folder && !m->below) ||
 	    m->kind == BH__OPEN_KIND__OPEN_KIND_DISK ||

@@ -16,7 +16,7 @@
 #include "ipc/slots.h"
 #include "sandbox/jail.h"
 
-#define EVERYONE "opener,loader,vcpu,blk,net,rng,console,api"
+#define EVERYONE "opener,guard,loader,vcpu,blk,net,rng,console,api"
 #define SCRATCH_UIDS 0x70100000u	/* of nobody's, as those of VMs */
 #define MAX_SCRATCH 32u
 
@@ -47,7 +47,7 @@ const struct attack attacks[] = {
 	{ "setuid", "become root", false, "" },
 	{ "capset", "take a capability", false, "" },
 	{ "prctl", "undo no_new_privs", false, "" },
-	{ "prlimit64", "raise a limit", false, "opener" },
+	{ "prlimit64", "raise a limit", false, "" },
 	{ "unshare", "make namespaces", true, "" },
 	{ "setns", "enter a namespace", true, "" },
 	{ "mount", "mount a file system", true, "" },
@@ -65,8 +65,8 @@ const struct attack attacks[] = {
 	{ "memfd_create", "make memory to execute", false, "" },
 	{ "mmap", "map executable memory", false, "" },
 	{ "mprotect", "make memory executable", false, "" },
-	{ "mmap-more", "map memory without end", false, "opener" },
-	{ "brk", "grow without end", false, "opener" },
+	{ "mmap-more", "map memory without end", false, "guard" },
+	{ "brk", "grow without end", false, "guard" },
 	{ "dup", "use up fds", false, "" },
 	{ "add-seals", "seal shared memory against writes", false, "" },
 	{ "truncate", "cut the back end", false, "" },

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 PROGRAMS += bulkhead-opener
 bulkhead-opener_SRCS := $(addprefix controller/opener/,opener.c opened.c below.c tap.c \
-	tap_adopt.c guard.c connect.c allow.c) \
+	tap_adopt.c connect.c allow.c) \
 	$(CHILD_SRCS)
 bulkhead-opener_POLICY := controller/opener/opener_policy.c
-bulkhead-opener_LDLIBS := -lbpf -lelf -lz
 
-# The guard's BPF program, an ELF object that the opener has inside it.
+PROGRAMS += bulkhead-guard
+bulkhead-guard_SRCS := $(addprefix controller/opener/,opener.c guard.c allow.c) \
+	$(CHILD_SRCS)
+bulkhead-guard_POLICY := controller/opener/guard_policy.c
+bulkhead-guard_LDLIBS := -lbpf -lelf -lz
+
+# The guard's BPF program, an ELF object that its process has inside it.
 $(GEN)/guard.bpf.o: controller/opener/guard.bpf.c controller/opener/guard.h
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -Wall -Wextra -Werror -I. \

@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loads the guard (guard.bpf.c) onto a tap by libbpf: as a tcx link, which ends
-// with its last fd, or where the kernel has none (before 6.6) as a tc filter of
-// the interface. Done once, for the opener's caller; holds nothing afterwards but
-// the fds that it adds to what was opened.
+// The guard process: loads the guard (guard.bpf.c) onto one tap by libbpf, as a
+// tcx link, which ends // with its last fd, or where the kernel has none (before 6.6) as a tc filter of
+// the interface. It has the opener's channel and jail (opener.c), no path and no
+// tap: of the object, which is part of this program, it is read before the jail
+// closes; what the kernel is given comes after.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "controller/opener/guard.h"
 #include "controller/opener/opened.h"
 #include "guard_object.h"
-#include "ipc/log.h"
 #include "proto/limits.h"
 #include "sandbox/kernel_compat.h"
 
 _Static_assert(GUARD_MAX_IPS == NET_LIMIT_GUARD_IPS, "proto/limits.h");
 
 static void
-fill_config(struct guard_config *g, const Bh__TapConfig *cfg, const uint8_t *mac)
+fill_config(struct guard_config *g, const Bh__TapConfig *cfg)
 {
 	memset(g, 0, sizeof(*g));
-	memcpy(g->mac, mac, sizeof(g->mac));
+	memcpy(g->mac, cfg->guest_mac.data, sizeof(g->mac));
 	g->nip4 = (__u8)(cfg->guard_ip4.len / sizeof(g->ip4[0]));
 	g->nip6 = (__u8)(cfg->guard_ip6.len / sizeof(g->ip6[0]));
 	g->ips = g->nip4 + g->nip6 > 0;
@@ -59,53 +58,56 @@ say_nothing(enum libbpf_print_level level, const char *format, va_list ap)
 	return 0;
 }
 
-static struct bpf_object *
-load(const Bh__TapConfig *cfg, const uint8_t *mac, int *error)
+/* Of this program; closed when it has been used. */
+static struct bpf_object *object;
+
+int
+opened_prepare(void)
 {
 	const struct bpf_object_open_opts opts = {
 		.sz = sizeof(opts), .object_name = "guard",
 	};
-	struct guard_config config;
-	struct bpf_object *object;
 
 	(void)libbpf_set_print(say_nothing);
-	fill_config(&config, cfg, mac);
 	object = bpf_object__open_mem(guard_object, sizeof(guard_object), &opts);
-	if (object == NULL) {
-		*error = -errno;
-		return NULL;
-	}
-	*error = bpf_map__set_initial_value(map_of(object, ".rodata"), &config,
+	return object == NULL ? -errno : 0;
+}
+
+static int
+load(const Bh__TapConfig *cfg)
+{
+	struct guard_config config;
+	int rc;
+
+	if (object == NULL)
+		return -EALREADY;	/* one tap a process */
+	fill_config(&config, cfg);
+	rc = bpf_map__set_initial_value(map_of(object, ".rodata"), &config,
 	    sizeof(config));
-	if (*error == 0)
-		*error = bpf_object__load(object);
-	if (*error == 0)
-		return object;
-	bpf_object__close(object);
-	return NULL;
+	return rc == 0 ? bpf_object__load(object) : rc;
 }
 
 /* A link's fd, or -errno. First of all programs there: none lets a frame pass. */
 static int
-attach_link(const struct opened *o, int program)
+attach_link(const Bh__TapConfig *cfg, int program)
 {
 	const struct bpf_link_create_opts opts = {
 		.sz = sizeof(opts), .flags = COMPAT_BPF_F_BEFORE,
 	};
 	/* libbpf 1.1 passes on what it does not know. */
 	const enum bpf_attach_type type = (enum bpf_attach_type)
-	    (o->msg.guard_egress ? COMPAT_BPF_TCX_EGRESS : COMPAT_BPF_TCX_INGRESS);
+	    (cfg->egress ? COMPAT_BPF_TCX_EGRESS : COMPAT_BPF_TCX_INGRESS);
 
-	return bpf_link_create(program, (int)o->msg.tap_index, type, &opts);
+	return bpf_link_create(program, (int)cfg->index, type, &opts);
 }
 
 /* In place of what a VM left that was killed together with its spawner. */
 static int
-attach_filter(const struct opened *o, int program)
+attach_filter(const Bh__TapConfig *cfg, int program)
 {
 	struct bpf_tc_hook hook = {
-		.sz = sizeof(hook), .ifindex = (int)o->msg.tap_index,
-		.attach_point = o->msg.guard_egress ? BPF_TC_EGRESS :
+		.sz = sizeof(hook), .ifindex = (int)cfg->index,
+		.attach_point = cfg->egress ? BPF_TC_EGRESS :
 		    BPF_TC_INGRESS,
 	};
 	struct bpf_tc_opts opts = {
@@ -132,13 +134,13 @@ add_fd(struct opened *o, int fd)
 }
 
 static int
-attach(struct opened *o, const struct bpf_object *object)
+attach(struct opened *o, const Bh__TapConfig *cfg)
 {
 	int program, link, rc;
 
 	program = bpf_program__fd(bpf_object__find_program_by_name(object,
 	    "guard"));
-	link = attach_link(o, program);
+	link = attach_link(cfg, program);
 	if (link >= 0) {
 		o->fds[o->nfds++] = link;
 		o->msg.guard = BH__GUARD_KIND__GUARD_KIND_LINK;
@@ -146,46 +148,30 @@ attach(struct opened *o, const struct bpf_object *object)
 	}
 	rc = add_fd(o, bpf_map__fd(map_of(object, ".bss")));
 	if (rc == 0)
-		rc = attach_filter(o, program);
+		rc = attach_filter(cfg, program);
 	if (rc == 0)
 		o->msg.guard = BH__GUARD_KIND__GUARD_KIND_FILTER;
 	return rc;
 }
 
-static int
-cannot(struct opened *o, Bh__GuardMode mode, int error)
-{
-	(void)snprintf(o->why_not, sizeof(o->why_not), "no guard: %s%s",
-	    log_errtext(error), error == -EPERM || error == -EACCES ?
-	    " (needs CAP_BPF and CAP_NET_ADMIN)" : "");
-	if (mode == BH__GUARD_MODE__GUARD_MODE_TRY)
-		return 0;
-	o->why = error == -EPERM || error == -EACCES ?
-	    "no right to guard it (needs CAP_BPF and CAP_NET_ADMIN); leave guard "
-	    "out" : "cannot be guarded by this kernel; leave guard out";
-	return error;
-}
-
 int
-guard_attach(struct opened *o, const Bh__TapConfig *cfg)
+opened_make(struct opened *o, const Bh__Open *req)
 {
-	const uint8_t *mac = o->msg.tap_mac.len != 0 ? o->mac :
-	    cfg->guest_mac.data;
-	unsigned int before = o->nfds;
-	struct bpf_object *object;
-	int rc = 0;
+	int rc;
 
-	if (cfg->guard == BH__GUARD_MODE__GUARD_MODE_OFF)
-		return 0;
-	object = load(cfg, mac, &rc);
-	if (object != NULL) {
-		rc = attach(o, object);
-		bpf_object__close(object);
-	}
+	if (req->kind != BH__OPEN_KIND__OPEN_KIND_GUARD)
+		return -EOPNOTSUPP;
+	rc = load(req->tap);
+	if (rc == 0)
+		rc = attach(o, req->tap);
+	bpf_object__close(object);
+	object = NULL;
 	if (rc == 0)
 		return 0;
-	while (o->nfds > before)
+	while (o->nfds > 0)
 		close(o->fds[--o->nfds]);
-	o->msg.guard = BH__GUARD_KIND__GUARD_KIND_NONE;
-	return cannot(o, cfg->guard, rc);
+	o->why = rc == -EPERM || rc == -EACCES ?
+	    "no right to guard it (needs CAP_BPF and CAP_NET_ADMIN); leave guard "
+	    "out" : "cannot be guarded by this kernel; leave guard out";
+	return rc;
 }

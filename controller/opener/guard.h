@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What guard.bpf.c, the program on a guest's tap, is told and what it counts.
- * Shared by that program, by the opener, which loads it (guard.c), and by the
+ * Shared by that program, by the process that loads it (guard.c), and by the
  * controller, which reads the counts. Included by BPF code: types of the kernel,
  * no C library.
  */

@@ -21,8 +21,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define API_BACKLOG 1024
-
 #define LOCK_TRIES 50
 #define LOCK_PAUSE 20	/* ms */
 #define REGULAR (1u << 0)
@@ -385,6 +383,12 @@ open_listen(struct opened *o, const Bh__Open *req)
 	return 0;
 }
 
+int
+opened_prepare(void)
+{
+	return 0;
+}
+
 /* ---- the table ---------------------------------------------------------------------- */
 
 int
@@ -406,6 +410,7 @@ opened_make(struct opened *o, const Bh__Open *req)
 		[BH__OPEN_KIND__OPEN_KIND_CONNECT] = open_connect,
 	};
 
-	/* proto_check() has bounded the enum. */
-	return by_kind[req->kind](o, req);
+	/* proto_check() has bounded the enum; guards are another process's. */
+	return req->kind == BH__OPEN_KIND__OPEN_KIND_GUARD ? -EOPNOTSUPP :
+	    by_kind[req->kind](o, req);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the opener makes of one Open message, by kind. Called by opener.c alone;
- * tap_adopt.c also by the controller, for taps it inherited. Nothing here speaks
- * to a channel.
+ * What the opener makes of one Open message, by kind, and the guard process of its
+ * one. Called by opener.c alone, of which each program has a part of its own behind
+ * these two functions: opened.c, guard.c. tap_adopt.c is called also by the
+ * controller, for taps it inherited. Nothing here speaks to a channel.
  */
 #ifndef BULKHEAD_CONTROLLER_OPENER_OPENED_H
 #define BULKHEAD_CONTROLLER_OPENER_OPENED_H
@@ -13,6 +14,7 @@
 #include "bulkhead.pb-c.h"
 
 #define OPENED_MAX_FDS 32
+#define API_BACKLOG 1024
 
 struct opened {
 	Bh__Opened msg;		/* .name points to the buffer below */
@@ -22,9 +24,11 @@ struct opened {
 	int fds[OPENED_MAX_FDS];
 	unsigned int nfds;
 	const char *why;	/* of a failure: static text, or NULL */
-	char why_not[120];	/* .guard_why points to it */
 	int folder;		/* of a request for a file below one, else -1 */
 };
+
+/* Before the jail closes. -errno. */
+int opened_prepare(void);
 
 /*
  * Open what @req asks for. 0, and the caller closes the fds; or -errno, with
@@ -68,11 +72,5 @@ bool allow_refused(const struct opened *o, const Bh__Open *req);
 
 /* Is @fd of a macvtap? Then the address that its guest has to have. */
 bool tap_macvtap_mac(int fd, uint8_t mac[6]);
-
-/*
- * Have the interface that o->msg says guarded as @cfg asks; adds its fds. A guard
- * that only was to be tried and cannot be is no failure: o->msg.guard_why tells.
- */
-int guard_attach(struct opened *o, const Bh__TapConfig *cfg);
 
 #endif

@@ -3,7 +3,8 @@
 // The opener: opens each path of the configuration as the user who started the
 // VM, checks what it got, passes the fd, and goes. It exists so that a path that
 // hangs (a dead network file system, a FIFO) or a special file holds up a process
-// that nobody waits for, and so that the controller itself opens nothing.
+// that nobody waits for, and so that the controller itself opens nothing. The guard
+// process has the same channel and jail, and another opened_make().
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -57,7 +58,6 @@ answer(struct chan *ch, uint32_t seq, const Bh__Open *req, int folder)
 	memset(&o, 0, sizeof(o));
 	bh__opened__init(&o.msg);
 	o.msg.name = o.name;
-	o.msg.guard_why = o.why_not;
 	o.folder = folder;
 	rc = opened_make(&o, req);
 	if (rc == -EACCES && restricted && allow_refused(&o, req)) {
@@ -160,6 +160,10 @@ main(void)
 	if (rc == 0)
 		rc = mode = await_config(&ch);
 	ch.states = PROTO_RUNNING;
+	if (rc >= 0) {
+		stage = "what it needs";
+		rc = opened_prepare();
+	}
 	if (rc >= 0) {
 		rc = jail_confine_opener(&stage);
 		if (rc == 0)

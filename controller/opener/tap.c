@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Taps: finds or makes one, a queue for each pair, gives it the addresses that
-// were asked for, and has it guarded (guard.c). A macvtap's queues come from its
-// character device. What is already as it should be is left alone, so that a user
+// were asked for. A macvtap's queues come from its character device. What is already as it should be is left alone, so that a user
 // without CAP_NET_ADMIN can use a tap that somebody prepared for him.
 #include <errno.h>
 #include <fcntl.h>
@@ -278,10 +277,8 @@ open_tap(struct opened *o, const Bh__Open *req)
 		o->msg.tap_index = (uint32_t)index_of(o->name);
 		o->msg.tap_created = !existed;
 		o->msg.guard_egress = macvtap;
-		rc = guard_attach(o, cfg);
-	}
-	if (rc == 0)
 		return 0;
+	}
 	/* A tap that was made here goes with its last fd. */
 	while (o->nfds > 0)
 		close(o->fds[--o->nfds]);

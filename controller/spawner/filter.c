@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One rtnetlink message, see filter.h. By hand: libbpf is for the opener, which
- * does not stay. The clsact qdisc stays, since others may have come to use it.
+ * One rtnetlink message, see filter.h. By hand: libbpf is for the guard process,
+ * which does not stay. The clsact qdisc stays, since others may have come to use it.
  */
 #include "controller/spawner/filter.h"
 

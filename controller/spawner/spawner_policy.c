@@ -24,8 +24,8 @@ static const struct sb_rule rules[] = {
 	SB_DENY(kexec_load, KERNEL),
 	SB_DENY(kexec_file_load, KERNEL),
 	/*
-	 * All commands but those by which the opener loads a tap's guard: 0, 2, 5,
-	 * 15, 18, 22, 28 and 35 (its own policy names them). 64 on are not known
+	 * All commands but those by which the guard process loads its program: 0, 2,
+	 * 5, 15, 18, 22, 28 and 35 (its own policy names them). 64 on are not known
 	 * to any kernel.
 	 */
 	NO_BPF(1, 1), NO_BPF(3, 1), NO_BPF(4, 1), NO_BPF(6, 2),

@@ -209,19 +209,23 @@ attach(struct opened *o, const char *name, bool ips, bool egress)
 	static uint8_t mac[] = { SELF }, ip4[] = { 10, 9, 9, 9, OWN4 };
 	static uint8_t ip6[] = { OWN6 };
 	Bh__TapConfig cfg = BH__TAP_CONFIG__INIT;
+	Bh__Open req = BH__OPEN__INIT;
 	int rc;
 
 	memset(o, 0, sizeof(*o));
 	bh__opened__init(&o->msg);
 	cfg.guest_mac = (ProtobufCBinaryData){ 6, mac };
-	cfg.guard = BH__GUARD_MODE__GUARD_MODE_MUST;
 	if (ips) {
 		cfg.guard_ip4 = (ProtobufCBinaryData){ sizeof(ip4), ip4 };
 		cfg.guard_ip6 = (ProtobufCBinaryData){ sizeof(ip6), ip6 };
 	}
-	o->msg.tap_index = if_nametoindex(name);
-	o->msg.guard_egress = egress;
-	rc = guard_attach(o, &cfg);
+	cfg.index = if_nametoindex(name);
+	cfg.egress = egress;
+	req.kind = BH__OPEN_KIND__OPEN_KIND_GUARD;
+	req.tap = &cfg;
+	rc = opened_prepare();
+	if (rc == 0)
+		rc = opened_make(o, &req);
 	if (rc != 0)
 		printf("# %d: %s\n", rc, o->why != NULL ? o->why : "");
 	return rc == 0;
