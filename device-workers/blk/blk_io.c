@@ -160,8 +160,6 @@ transfer(struct blk *b, struct blk_io *io, int flags)
 	do {
 		if (io->write)
 			n = pwritev2(b->be.fd, iov, (int)io->n, offset, 0);
-		else if (flags == 0)
-			n = preadv(b->be.fd, iov, (int)io->n, offset);
 		else
 			n = preadv2(b->be.fd, iov, (int)io->n, offset, flags);
 	} while (n < 0 && errno == EINTR);
@@ -529,7 +527,8 @@ quick(struct blk *b, struct blk_io *io, unsigned int q)
 		return false;
 	virtq_note_type(&b->dev->vq[q], type);
 	if (type == VIRTIO_BLK_T_IN) {
-		n = preadv(b->be.fd, &chain->iov[1], (int)data, (off_t)offset);
+		n = preadv2(b->be.fd, &chain->iov[1], (int)data, (off_t)offset,
+		    0);
 	} else {
 		if (!writeback(b) || (b->image.raw &&
 		    blk_image_guards(b->image.img, offset, len)))

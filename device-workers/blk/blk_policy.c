@@ -16,12 +16,10 @@
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
 	WORKER_TIMER_RULES,
-	SB_ALLOW1(preadv, DISK, "IN: disk to guest memory"),
-	SB_ALLOW1(preadv2, DISK, "IN, what the page cache has"),
+	SB_ALLOW1(preadv2, DISK,
+	    "IN: disk to guest memory; RWF_NOWAIT: what the page cache has"),
 	SB_ALLOW1(pwritev2, DISK,
 	    "OUT: guest memory to disk; RWF_DSYNC: tables of an image"),
-	SB_ALLOW2(io_uring_register, SB_FD(0, FD_BLK_RING),
-	    SB_EQ32(1, IORING_UNREGISTER_FILES), "let go of the disk before exit"),
 	SB_ALLOW1(io_uring_enter, SB_FD(0, FD_BLK_RING),
 	    "the same where it would block, and what follows; restricted when made"),
 	SB_ALLOW1(fdatasync, DISK, "FLUSH, and before exit"),
@@ -31,8 +29,13 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW2(fallocate, DISK,
 	    SB_EQ32(1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE),
 	    "WRITE_ZEROES"),
+#ifndef BULKHEAD_DEVICE_WORKERS_VHOST_USER_POLICY_H
+	/* With a controller, who gives more files, and may want the disk back. */
+	SB_ALLOW2(io_uring_register, SB_FD(0, FD_BLK_RING),
+	    SB_EQ32(1, IORING_UNREGISTER_FILES), "let go of the disk before exit"),
 	SB_ALLOW2(dup3, SB_FDS(1, FD_BACKEND, FD_BACKEND_COUNT),
 	    SB_EQ32(2, O_CLOEXEC), "a further file of an image to its place"),
+#endif
 };
 
 static const struct sb_fd fds[] = {

@@ -41,7 +41,7 @@
 #define VIRTIO_BLK_ID_BYTES 20u
 #define BLK_SECTOR 512u
 #define BLK_HEADER_SIZE 16u
-/* One preadv moves no more (the kernel's MAX_RW_COUNT, in whole sectors). */
+/* One preadv2 moves no more (the kernel's MAX_RW_COUNT, in whole sectors). */
 #define BLK_MAX_DATA 0x7ffff000u
 
 /* Ranges of one DISCARD or WRITE_ZEROES, and sectors of one of them. */

@@ -159,13 +159,6 @@ blk_ring_drop(struct blk_ring *r)
 	r->open = false;
 }
 
-void
-blk_ring_let_go(struct blk_ring *r)
-{
-	if (r->open)
-		(void)enroll(&r->ring, IORING_UNREGISTER_FILES, NULL, 0);
-}
-
 /* There is room: the caller has no more under way than the ring has entries. */
 static struct io_uring_sqe *
 next_entry(struct blk_ring *r)

@@ -7,7 +7,7 @@ IMAGE_SRCS := $(addprefix device-workers/blk/,image.c image_file.c image_cache.c
 IMAGE_LDLIBS := -lz -lzstd
 
 BLK_SRCS := $(addprefix device-workers/blk/,blk.c blk_io.c blk_req.c blk_ring.c \
-	blk_image.c raw.c) \
+	blk_let_go.c blk_image.c raw.c) \
 	$(IMAGE_SRCS)
 DEVICE_TEST_SRCS := $(VIRTQ_SRCS) ipc/log.c ipc/errname.c
 

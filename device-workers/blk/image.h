@@ -5,7 +5,7 @@
  *
  * blk_image_new() allocates all that is ever needed and looks at no byte of a
  * file: call it before the jail. Everything else allocates nothing and makes no
- * calls but preadv, pwritev, fdatasync and fallocate, on fds that it was given.
+ * calls but preadv2, pwritev2, fdatasync and fallocate, on fds that it was given.
  *
  *	img = blk_image_new(random);			before the jail
  *	err = blk_image_open(img, &file, BLK_FORMAT_AUTO, &how, &why);

@@ -128,7 +128,7 @@ move(struct image_file *f, struct iovec *iov, unsigned int n, uint64_t off,
 		n -= used;
 		done = write ?
 		    write_once(f, iov, n, (off_t)(off + *moved)) :
-		    preadv(f->fd, iov, (int)n, (off_t)(off + *moved));
+		    preadv2(f->fd, iov, (int)n, (off_t)(off + *moved), 0);
 		if (done < 0) {
 			if (errno != EINTR)
 				return -errno;

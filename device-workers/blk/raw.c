@@ -89,7 +89,7 @@ transfer(struct blk_backend *be, struct iovec *iov, unsigned int n,
 		iov += used;
 		n -= used;
 		done = write ? pwritev2(be->fd, iov, (int)n, (off_t)offset, 0) :
-		    preadv(be->fd, iov, (int)n, (off_t)offset);
+		    preadv2(be->fd, iov, (int)n, (off_t)offset, 0);
 		if (done < 0) {
 			if (errno == EINTR) {
 				used = 0;

@@ -106,6 +106,8 @@ void vhu_memory_forget(struct vhu *v);
 int vhu_translate(const struct vhu *v, uint64_t uva, uint64_t *gpa);
 /* Move the message's fd @i to the first free number from @from; -errno. */
 int vhu_take_fd(struct vhu *v, unsigned int i, int from);
+/* A copy of @fd, which stays the caller's, at @slot, in the place of what is there. */
+int vhu_put_fd(int fd, int slot);
 
 /* Is @fd a file that @len bytes from @offset can be mapped of? */
 int vhu_check_file(int fd, uint64_t offset, uint64_t len);

@@ -8,7 +8,8 @@ VHU_LIB_SRCS := $(VHU_SRCS) $(VIRTQ_SRCS) device-workers/lib/limit.c \
 	device-workers/lib/bucket.c ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
 
 PROGRAMS += bulkhead-vhost-user-blk bulkhead-vhost-user-rng bulkhead-vhost-user-net
-bulkhead-vhost-user-blk_SRCS = device-workers/vhost-user/blk.c $(BLK_SRCS) $(VHU_LIB_SRCS)
+bulkhead-vhost-user-blk_SRCS = device-workers/vhost-user/blk.c \
+	$(filter-out %/blk_let_go.c,$(BLK_SRCS)) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-blk_POLICY := device-workers/vhost-user/blk_policy.c
 bulkhead-vhost-user-blk_LDLIBS = $(bulkhead-blk_LDLIBS)
 bulkhead-vhost-user-rng_SRCS := device-workers/vhost-user/rng.c device-workers/rng/rng.c \

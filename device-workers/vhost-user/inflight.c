@@ -70,7 +70,7 @@ make(uint64_t size)
 	if (up < 0)
 		rc = -errno;
 	close(fd);
-	if (rc == 0 && (ftruncate(up, (off_t)size) != 0 ||
+	if (rc == 0 && (fallocate(up, 0, 0, (off_t)size) != 0 ||
 	    fcntl(up, F_ADD_SEALS, SEALS) != 0)) {
 		rc = -errno;
 		close(up);

@@ -31,6 +31,22 @@ vhu_take_fd(struct vhu *v, unsigned int i, int from)
 }
 
 int
+vhu_put_fd(int fd, int slot)
+{
+	int at;
+
+	/* One thread: nobody else takes the number meanwhile. */
+	close(slot);
+	at = fcntl(fd, F_DUPFD_CLOEXEC, slot);
+	if (at < 0)
+		return -errno;
+	if (at == slot)
+		return 0;
+	close(at);
+	return -EBADF;
+}
+
+int
 vhu_check_file(int fd, uint64_t offset, uint64_t len)
 {
 	struct stat st;

@@ -326,10 +326,11 @@ place_eventfd(struct vhu *v, int slot)
 	if (syscall(SYS_fstat, fd, &st) != 0 || (st.st_mode & S_IFMT) != 0 ||
 	    flags < 0)
 		rc = -EBADF;
-	else if (((flags & O_NONBLOCK) == 0 &&
-	    fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0) ||
-	    dup3(fd, slot, O_CLOEXEC) < 0)
+	else if ((flags & O_NONBLOCK) == 0 &&
+	    fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		rc = -errno;
+	if (rc == 0)
+		rc = vhu_put_fd(fd, slot);
 	close(fd);
 	return rc;
 }
@@ -447,9 +448,9 @@ on_set_backend_req_fd(struct vhu *v)
 		return fd;
 	if (syscall(SYS_fstat, fd, &st) != 0 || !S_ISSOCK(st.st_mode))
 		rc = -ENOTSOCK;
-	else if (dup3(fd, FD_VHU_BACKEND_REQ, O_CLOEXEC) < 0)
-		rc = -errno;
 	else
+		rc = vhu_put_fd(fd, FD_VHU_BACKEND_REQ);
+	if (rc == 0)
 		v->has_backend_req = true;
 	close(fd);
 	return rc;

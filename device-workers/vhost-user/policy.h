@@ -60,28 +60,28 @@
 	    "it shall not"),						\
 	SB_ALLOW1(memfd_create, SB_EQ32(1, MFD_CLOEXEC | MFD_ALLOW_SEALING), \
 	    "in-flight region"),					\
-	SB_ALLOW1(ftruncate, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
-	    "its size"),						\
+	SB_ALLOW2(fallocate, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
+	    SB_EQ32(1, 0), "its size"),					\
 	SB_ALLOW3(fcntl, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
 	    SB_EQ32(1, F_ADD_SEALS),					\
 	    SB_EQ32(2, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),	\
 	    "nobody shortens it"),					\
 	SB_ALLOW1(read, SB_FD(0, FD_VHU_STATE), "device state to load"), \
 	SB_ALLOW1(write, SB_FD(0, FD_VHU_STATE), "device state, saved"), \
-	SB_ALLOW2(dup3, SB_FD(1, FD_VHU_STATE), SB_EQ32(2, O_CLOEXEC),	\
+	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC), SB_EQ32(2, FD_VHU_STATE), \
 	    "its channel to its slot"),					\
 	SB_ALLOW1(fstat, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),	\
 	    "size and kind of what was received"),			\
-	SB_ALLOW2(dup3, SB_FD(1, FD_VHU_CONN), SB_EQ32(2, O_CLOEXEC),	\
+	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC), SB_EQ32(2, FD_VHU_CONN), \
 	    "the connection to its slot"),				\
-	SB_ALLOW2(dup3, SB_FD(1, FD_VHU_BACKEND_REQ), SB_EQ32(2, O_CLOEXEC), \
+	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC), SB_EQ32(2, FD_VHU_BACKEND_REQ), \
 	    "the back-end channel to its slot"),			\
-	SB_ALLOW2(dup3, SB_FDS(1, FD_KICK, FD_QUEUE_COUNT),		\
-	    SB_EQ32(2, O_CLOEXEC), "an eventfd to its slot"),		\
-	SB_ALLOW2(dup3, SB_FDS(1, FD_CALL, FD_QUEUE_COUNT),		\
-	    SB_EQ32(2, O_CLOEXEC), "an eventfd to its slot"),		\
-	SB_ALLOW2(dup3, SB_FDS(1, FD_ERR, FD_QUEUE_COUNT),		\
-	    SB_EQ32(2, O_CLOEXEC), "an eventfd to its slot"),		\
+	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC),			\
+	    SB_FDS(2, FD_KICK, FD_QUEUE_COUNT), "an eventfd to its slot"), \
+	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC),			\
+	    SB_FDS(2, FD_CALL, FD_QUEUE_COUNT), "an eventfd to its slot"), \
+	SB_ALLOW2(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC),			\
+	    SB_FDS(2, FD_ERR, FD_QUEUE_COUNT), "an eventfd to its slot"), \
 	SB_ALLOW3(mmap, SB_EQ32(2, PROT_READ | PROT_WRITE),		\
 	    SB_EQ32(3, WORKER_MMAP_FLAGS),				\
 	    SB_FDS(4, FD_INCOMING, FD_INCOMING_COUNT),			\

@@ -282,11 +282,11 @@ listen_ready(struct loop_source *src, uint32_t events)
 	if (fd < 0)
 		return;
 	if (fd != FD_VHU_CONN) {
-		if (dup3(fd, FD_VHU_CONN, O_CLOEXEC) < 0) {
-			close(fd);
-			return;
-		}
+		int rc = vhu_put_fd(fd, FD_VHU_CONN);
+
 		close(fd);
+		if (rc < 0)
+			return;
 	}
 	/* Others wait in the queue until this one has gone. */
 	loop_remove(&v->loop, src);

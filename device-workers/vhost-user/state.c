@@ -134,9 +134,10 @@ place_channel(struct vhu *v)
 	if (syscall(SYS_fstat, fd, &st) != 0 ||
 	    (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode)))
 		rc = -EBADF;
-	else if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0 ||
-	    dup3(fd, FD_VHU_STATE, O_CLOEXEC) < 0)
+	else if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		rc = -errno;
+	if (rc == 0)
+		rc = vhu_put_fd(fd, FD_VHU_STATE);
 	close(fd);
 	return rc;
 }
