@@ -447,6 +447,7 @@ send_vm_config(struct child *child)
 	config.serial = vm->spec.serial.mode != PORT_OFF;
 	config.debug_console = vm->spec.debug_console.mode != PORT_OFF;
 	config.debug_console_port = vm->spec.debug_console.iobase;
+	config.pvpanic_bdf = vm->plan.pvpanic_bdf;
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
 	send_memory(child);
 }

@@ -146,6 +146,8 @@ describe_apply(struct vm_spec *spec, const Bh__ApiOption *option,
 	case OPTION_SUBS_LIST:
 		return apply_element(spec, row, option, err);
 	case OPTION_FLAG:	/* that it is there says all */
+		if (row->vmm)
+			break;
 		*(bool *)((uint8_t *)spec + row->offset) = true;
 		return 0;
 	case OPTION_WORD:

@@ -297,6 +297,23 @@ guest_stopped(struct vm *vm, const Bh__GuestStopped *stopped)
 	}
 }
 
+/* The VM goes on: what is to be done about it is its owner's to know. */
+static void
+guest_panicked(struct vm *vm, uint32_t events)
+{
+	static const struct { uint32_t bit; const char *event, *text; } said[] = {
+		{ 1, "panic", "the guest's kernel panicked" },
+		{ 2, "crash_loaded", "the guest's crash kernel takes over" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		if ((events & said[i].bit) != 0) {
+			log_warn("%s", said[i].text);
+			manage_event_with(vm, "guest", "panic", "", "event",
+			    said[i].event);
+		}
+}
+
 static void
 running(struct vm *vm)
 {
@@ -442,6 +459,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_STOPPED) {
 		if (vm->state == VM_RUNNING)
 			guest_stopped(vm, packet->guest_stopped);
+	} else if (packet->body_case == BH__PACKET__BODY_GUEST_PANICKED) {
+		guest_panicked(vm, packet->guest_panicked->events);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_FILE) {
 		rc = broker_want(child, packet->want_file);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_CONNECTION) {

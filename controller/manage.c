@@ -190,8 +190,9 @@ info_part(void *arg, size_t n, Bh__ApiOption **options)
 static void
 answer_info(struct vm *vm, uint32_t seq)
 {
-	static Bh__ApiDevice devices[PLAN_MAX_DEVICES + 1];
-	static Bh__ApiDevice *list[PLAN_MAX_DEVICES + 1];
+	static char pvpanic[] = "__pvpanic";
+	static Bh__ApiDevice devices[PLAN_MAX_DEVICES + 2];
+	static Bh__ApiDevice *list[PLAN_MAX_DEVICES + 2];
 	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
 	struct info info = { vm, seq };
 
@@ -211,6 +212,14 @@ answer_info(struct vm *vm, uint32_t seq)
 		devices[i].id = constless(dev->id);
 		devices[i].bdf = dev->bdf;
 		list[answer.n_devices++] = &devices[i];
+	}
+	if (vm->plan.pvpanic_bdf != 0) {
+		Bh__ApiDevice *dev = &devices[vm->plan.ndevices];
+
+		bh__api_device__init(dev);
+		dev->id = pvpanic;
+		dev->bdf = vm->plan.pvpanic_bdf;
+		list[answer.n_devices++] = dev;
 	}
 	answer.devices = list;
 	send_answer(vm, seq, &answer);

@@ -36,12 +36,12 @@ void manage_forget(struct vm *vm);
 /* The api-worker is there: it gets the events that were kept. */
 void manage_send_events(struct vm *vm);
 
-/* For the event monitor. The words are static; @id is copied. */
+/* For the event monitor. All words but @id, which is copied, are static. */
 void manage_event(struct vm *vm, const char *source, const char *event);
 void manage_event_id(struct vm *vm, const char *source, const char *event,
     const char *id);
-/* ... with the cause of a death, static too; "": none. */
-void manage_event_cause(struct vm *vm, const char *source, const char *event,
-    const char *id, const char *cause);
+/* With a property @name more, unless @value is "". */
+void manage_event_with(struct vm *vm, const char *source, const char *event,
+    const char *id, const char *name, const char *value);
 
 #endif

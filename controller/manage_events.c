@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: Apache-2.0
-//
-// The event monitor's events, see manage.h: kept until there is an api-worker to
-// take them, which writes them as JSON.
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event monitor's events, see manage.h: kept until there is an api-worker to
+ * take them, which writes them as JSON.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,8 +23,8 @@ constless(const char *text)
 struct event {
 	uint64_t ns;
 	const char *source, *event;
-	const char *cause;	/* "": none */
-	char id[96];
+	char id[96];		/* "": none */
+	const char *name, *value;	/* one property more; value "": none */
 };
 
 /* Of the one VMM; sent in order as soon as there is somebody to take them. */
@@ -34,8 +35,7 @@ static void
 send_event(struct vm *vm, const struct event *e)
 {
 	Bh__ApiEvent event = BH__API_EVENT__INIT;
-	Bh__ApiValue id = BH__API_VALUE__INIT, cause = BH__API_VALUE__INIT;
-	Bh__ApiValue *properties[] = { &id, &cause };
+	Bh__ApiValue values[2], *properties[2];
 	CHAN_PACKET(p, API_EVENT, api_event, &event);
 	uint64_t since = e->ns - vm->started_ns;
 
@@ -43,18 +43,18 @@ send_event(struct vm *vm, const struct event *e)
 	event.nanoseconds = (uint32_t)(since % SECOND);
 	event.source = constless(e->source);
 	event.event = constless(e->event);
-	if (e->id[0] != '\0') {
-		id.name = constless("id");
-		id.value_case = BH__API_VALUE__VALUE_TEXT;
-		id.text = constless(e->id);
-		event.n_properties = 1;
-		event.properties = properties;
-	}
-	if (e->cause[0] != '\0') {
-		cause.name = constless("cause");
-		cause.value_case = BH__API_VALUE__VALUE_TEXT;
-		cause.text = constless(e->cause);
-		event.n_properties = 2;
+	event.properties = properties;
+	for (unsigned int i = 0; i < 2; i++) {
+		const char *text = i == 0 ? e->id : e->value;
+		Bh__ApiValue *v = &values[event.n_properties];
+
+		if (text[0] == '\0')
+			continue;
+		bh__api_value__init(v);
+		v->name = constless(i == 0 ? "id" : e->name);
+		v->value_case = BH__API_VALUE__VALUE_TEXT;
+		v->text = constless(text);
+		properties[event.n_properties++] = v;
 	}
 	child_send(vm->api, &p, NULL, 0, 0, 0);
 }
@@ -70,8 +70,8 @@ manage_send_events(struct vm *vm)
 }
 
 void
-manage_event_cause(struct vm *vm, const char *source, const char *event,
-    const char *id, const char *cause)
+manage_event_with(struct vm *vm, const char *source, const char *event,
+    const char *id, const char *name, const char *value)
 {
 	struct event *e;
 
@@ -83,7 +83,7 @@ manage_event_cause(struct vm *vm, const char *source, const char *event,
 	}
 	e = &events[nevents++];
 	*e = (struct event){ .ns = now_ns(), .source = source, .event = event,
-	    .cause = cause };
+	    .name = name, .value = value };
 	(void)snprintf(e->id, sizeof(e->id), "%s", id);
 	manage_send_events(vm);
 }
@@ -92,11 +92,11 @@ void
 manage_event_id(struct vm *vm, const char *source, const char *event,
     const char *id)
 {
-	manage_event_cause(vm, source, event, id, "");
+	manage_event_with(vm, source, event, id, "", "");
 }
 
 void
 manage_event(struct vm *vm, const char *source, const char *event)
 {
-	manage_event_id(vm, source, event, "");
+	manage_event_with(vm, source, event, "", "", "");
 }

@@ -416,6 +416,9 @@ const struct option_row option_rows[] = {
 		  "every request from then on, or the VM stops; restart" },
 	SUBS("worker-failure-limit", worker_failure, failure_subs,
 	    "a device that fails more often is isolated; who hangs has failed"),
+	{ .name = "pvpanic", .kind = OPTION_FLAG, .offset = AT(vm_spec, pvpanic),
+	  .help = "a device by which the guest's kernel says that it panicked: "
+		  "an event" },
 	PLACE("api-socket", api, "the HTTP API, on a unix socket; without a "
 	    "kernel the VMM waits there for one"),
 	PLACE("event-monitor", events, "what happens to the VM, in JSON"),
@@ -445,7 +448,6 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("memory-zone"),
 	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
 	OPTION_IS_LATER("pmem"), FLAG_IS_LATER("pvmemcontrol"),
-	FLAG_IS_LATER("pvpanic"),
 	OPTION_IS_LATER("restore"), OPTION_IS_LATER("rtc"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
 	OPTION_IS_LATER("vdpa"), OPTION_IS_LATER("vsock"),

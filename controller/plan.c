@@ -177,6 +177,26 @@ add_front(struct vm_plan *plan, enum plan_front front, uint32_t index,
 	return dev;
 }
 
+struct places {
+	bool taken[32][8];	/* slot and function */
+	uint32_t slot, function;	/* the next to look at */
+};
+
+static bool
+place(struct places *at, uint32_t *bdf)
+{
+	while (at->function < 8 && at->taken[at->slot][at->function])
+		if (++at->slot == 32) {
+			at->slot = 1;
+			at->function++;
+		}
+	if (at->function == 8)
+		return false;
+	at->taken[at->slot][at->function] = true;
+	*bdf = at->slot << 3 | at->function;
+	return true;
+}
+
 /*
  * Function 0 of every slot first; then the other functions, for the devices that
  * were asked to be nowhere in particular: devices of this VM are never removed,
@@ -186,8 +206,7 @@ static int
 place_devices(struct vm_plan *plan, const struct vm_spec *spec,
     struct spec_error *err)
 {
-	bool taken[32][8] = { [0] = { true } };
-	uint32_t slot = 1, function = 0;
+	struct places at = { .taken = { [0] = { true } }, .slot = 1 };
 
 	for (uint32_t i = 0; i < plan->ndevices; i++) {
 		struct plan_device *dev = &plan->devices[i];
@@ -195,25 +214,19 @@ place_devices(struct vm_plan *plan, const struct vm_spec *spec,
 
 		if (wanted == 0)
 			continue;
-		taken[wanted][0] = true;
+		at.taken[wanted][0] = true;
 		dev->bdf = wanted << 3;
 	}
 	for (uint32_t i = 0; i < plan->ndevices; i++) {
 		struct plan_device *dev = &plan->devices[i];
 
-		if (!dev->on_pci || dev->bdf != 0)
-			continue;
-		while (function < 8 && taken[slot][function])
-			if (++slot == 32) {
-				slot = 1;
-				function++;
-			}
-		if (function == 8)
+		if (dev->on_pci && dev->bdf == 0 && !place(&at, &dev->bdf))
 			return usage(err, "--disk: no PCI slot is left; at most "
 			    "%u devices", PLAN_MAX_DEVICES);
-		taken[slot][function] = true;
-		dev->bdf = slot << 3 | function;
 	}
+	if (spec->pvpanic && !place(&at, &plan->pvpanic_bdf))
+		return usage(err, "--pvpanic: no PCI slot is left; at most "
+		    "%u devices", PLAN_MAX_DEVICES);
 	return 0;
 }
 

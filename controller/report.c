@@ -122,7 +122,8 @@ report_exit(struct child *child)
 	if (!orderly && (!child->told_quit || child->why != DEATH_OF_ITSELF))
 		cause = deaths_note(child);
 	if (!orderly)
-		manage_event_cause(vm, "worker", "died", child->name, cause);
+		manage_event_with(vm, "worker", "died", child->name,
+		    "cause", cause);
 	if (orderly || child->failed || vm->said_why || child->host_pid == 0)
 		return;
 	/* Killed by us because the time was over. */

@@ -312,6 +312,7 @@ struct vm_spec {
 	struct failure_spec worker_failure;
 	struct log_spec log;
 	struct place_spec api, events;
+	bool pvpanic;
 	bool no_shutdown;
 
 	uint64_t given;		/* bit n: row n of the option table was used */

@@ -415,6 +415,7 @@ check_vm_config(const Bh__VmConfig *m)
 	REQUIRE(m->memory_reserve % PAGE == 0, "reserve not page aligned");
 	REQUIRE(m->max_phys_bits <= 64, "max_phys_bits");
 	REQUIRE(m->debug_console_port <= UINT16_MAX, "debug console port");
+	REQUIRE(m->pvpanic_bdf <= 0xff, "bdf of pvpanic");
 	REQUIRE(m->n_affinity <= MAX_VCPUS, "affinity");
 	for (size_t i = 0; i < m->n_affinity; i++)
 		REQUIRE(m->affinity[i]->vcpu < MAX_VCPUS, "affinity");
@@ -583,6 +584,10 @@ proto_check(const Bh__Packet *p)
 		return check_boot(p->start_vm->boot);
 	case BH__PACKET__BODY_GUEST_STOPPED:
 		return check_string(p->guest_stopped->text, 480);
+	case BH__PACKET__BODY_GUEST_PANICKED:
+		REQUIRE(p->guest_panicked->events >= 1 &&
+		    p->guest_panicked->events <= 3, "events of pvpanic");
+		return NULL;
 	case BH__PACKET__BODY_DEVICE_CONFIG:
 		return check_device_config(p->device_config);
 	case BH__PACKET__BODY_DEVICE_READY:

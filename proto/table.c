@@ -80,6 +80,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(PCI_DEVICE,       pci_device,       C, VCPU, CONF,              2, 131),
 	MSG(START_VM,         start_vm,         C, VCPU, CONF,              0, 0),
 	MSG(GUEST_STOPPED,    guest_stopped,    VCPU, C, RUN | CLOSE,       0, 0),
+	MSG(GUEST_PANICKED,   guest_panicked,   VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(POWER_BUTTON,     power_button,     C, VCPU, RUN,               0, 0),
 	MSG(INJECT_NMI,       inject_nmi,       C, VCPU, RUN,               0, 0),
 	MSG(SET_PAUSED,       set_paused,       C, VCPU | DEV, RUN,         0, 0),

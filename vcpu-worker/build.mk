@@ -5,7 +5,7 @@ VCPU_BUS_SRCS := vcpu-worker/bus.c vcpu-worker/pci.c vcpu-worker/msix.c \
 PROGRAMS += bulkhead-vcpu
 bulkhead-vcpu_SRCS := vcpu-worker/main.c vcpu-worker/setup.c \
 	vcpu-worker/vcpu.c vcpu-worker/devbus.c vcpu-worker/serial.c \
-	$(VCPU_BUS_SRCS) arch/kvm/vm.c arch/kvm/vcpu.c arch/kvm/x86_64.c \
+	vcpu-worker/pvpanic.c $(VCPU_BUS_SRCS) arch/kvm/vm.c arch/kvm/vcpu.c arch/kvm/x86_64.c \
 	arch/x86_64/boot.c arch/x86_64/cpuid.c arch/x86_64/platform.c \
 	arch/x86_64/ioapic.c arch/x86_64/acpi.c arch/x86_64/cmos.c \
 	arch/x86_64/i8042.c ipc/gmem.c ipc/bytering.c $(CHILD_SRCS)

@@ -87,6 +87,18 @@ report_stop(struct vm *vm)
 	must_send(chan_send(&vm->ctl, &p, NULL, 0));
 }
 
+/* Before a stop is told: the guest panics first, and resets then. */
+static void
+report_panic(struct vm *vm)
+{
+	Bh__GuestPanicked panicked = BH__GUEST_PANICKED__INIT;
+	CHAN_PACKET(p, GUEST_PANICKED, guest_panicked, &panicked);
+
+	panicked.events = pvpanic_take(&vm->pvpanic);
+	if (panicked.events != 0)
+		must_send(chan_send(&vm->ctl, &p, NULL, 0));
+}
+
 /* Something asked for a standstill: go on with it, and say so when it is one. */
 static void
 look_at_stop(struct vm *vm)
@@ -286,6 +298,7 @@ wake_ready(struct loop_source *src, uint32_t events)
 		return;
 	devices_flush(vm);
 	look_at_pause(vm);
+	report_panic(vm);
 	look_at_stop(vm);
 }
 

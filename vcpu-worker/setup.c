@@ -109,6 +109,12 @@ configure_cpus(struct vm *vm, const Bh__VmConfig *c, const char **why)
 	return rc;
 }
 
+static void
+wake_main(void *owner)
+{
+	vm_wake(owner);
+}
+
 static int
 make_buses(struct vm *vm, const Bh__VmConfig *c, const char **why)
 {
@@ -152,6 +158,11 @@ vm_configure(struct vm *vm, const Bh__VmConfig *c, const char **why)
 		rc = map_rings(vm, why);
 	if (rc == 0)
 		rc = make_buses(vm, c, why);
+	if (rc == 0 && c->pvpanic_bdf != 0) {
+		*why = "--pvpanic: no room on PCI";
+		rc = pvpanic_add(&vm->pvpanic, &vm->pci,
+		    (uint16_t)c->pvpanic_bdf, wake_main, vm);
+	}
 	return rc;
 }
 

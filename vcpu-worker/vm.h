@@ -28,6 +28,7 @@
 #include "ipc/slots.h"
 #include "vcpu-worker/bus.h"
 #include "vcpu-worker/pci.h"
+#include "vcpu-worker/pvpanic.h"
 #include "vcpu-worker/virtio_pci.h"
 
 /* The signal that gets a vCPU out of KVM_RUN: the first that glibc leaves free
@@ -82,6 +83,7 @@ struct vm {
 	struct gmem mem;
 	struct bus ports, mmio;
 	struct pci_host pci;
+	struct pvpanic pvpanic;
 	struct bytering_page *rings;
 	bool serial, debug_console;
 	uint16_t debug_console_port;

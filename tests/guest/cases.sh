@@ -259,6 +259,17 @@ t_highmem() {
 	guest highmem "" --memory size=3300M --disk path=a
 }
 
+t_pvpanic() {
+	start 40 panic "" --pvpanic --event-monitor path=events
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "two events" [ "$(grep -c '"source": "guest"' events)" = 2 ]
+	expect "the kernel's, once" [ "$(grep -c '"event": "panic"$' events)" = 1 ]
+	expect "a crash kernel's, once" [ "$(grep -c '"event": "crash_loaded"' events)" = 1 ]
+	expect "the user is told" grep -q "the guest's kernel panicked" stderr
+}
+
 t_power_button() {
 	start 40 power ""
 	wait_for serial '^press it' 20 || not_ok "the guest runs"

@@ -395,6 +395,7 @@ the_rest(void **state)
 	Bh__Log log = BH__LOG__INIT;
 	Bh__Hello hello = BH__HELLO__INIT;
 	Bh__GuestStopped stop = BH__GUEST_STOPPED__INIT;
+	Bh__GuestPanicked panicked = BH__GUEST_PANICKED__INIT;
 	Bh__ConsoleSize size = BH__CONSOLE_SIZE__INIT;
 	Bh__StartVm start = BH__START_VM__INIT;
 	Bh__Loaded loaded = BH__LOADED__INIT;
@@ -403,6 +404,7 @@ the_rest(void **state)
 	CHAN_PACKET(l, LOG, log, &log);
 	CHAN_PACKET(h, HELLO, hello, &hello);
 	CHAN_PACKET(g, GUEST_STOPPED, guest_stopped, &stop);
+	CHAN_PACKET(k, GUEST_PANICKED, guest_panicked, &panicked);
 	CHAN_PACKET(s, CONSOLE_SIZE, console_size, &size);
 	CHAN_PACKET(v, START_VM, start_vm, &start);
 	CHAN_PACKET(o, LOADED, loaded, &loaded);
@@ -422,6 +424,10 @@ the_rest(void **state)
 	BAD_WITH(h, hello.build_id, long_string, "string too long");
 	GOOD(g);
 	BAD_WITH(g, stop.text, long_string, "string too long");
+	panicked.events = 3;
+	GOOD(k);
+	BAD_WITH(k, panicked.events, 0, "events of pvpanic");
+	BAD_WITH(k, panicked.events, 4, "events of pvpanic");
 	GOOD(s);
 	BAD_WITH(s, size.columns, 65536, "terminal size");
 	BAD(v, "no boot state");
