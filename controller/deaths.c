@@ -138,14 +138,17 @@ cause_of(struct child *child, const char **detail)
 		[DEATH_LATE] = "late", [DEATH_REFUSED] = "refused",
 		[DEATH_SAID] = "failed",
 	};
-	const bool oom = child->signal == SIGKILL && out_of_memory(child->vm);
+	const bool own = report_is_oom(child);
+	const bool oom = own || (child->signal == SIGKILL &&
+	    out_of_memory(child->vm));
 
 	*detail = child->why_text;
 	if (child->why != DEATH_OF_ITSELF)
 		return words[child->why];
 	*detail = "";
 	if (oom) {
-		*detail = "the kernel was short of memory and chose it";
+		*detail = own ? "its cgroup was out of memory (memory.max)" :
+		    "the kernel was short of memory and chose it";
 		return "oom";
 	}
 	if (child->signal == SIGKILL)

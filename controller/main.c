@@ -219,6 +219,28 @@ adopt_fds(struct vm *vm)
 	return true;
 }
 
+/* What the host does not give is no failure, unless it was asked for. */
+static bool
+make_cgroup(struct vm *vm)
+{
+	const struct place_spec *place = &vm->spec.cgroup;
+	char fd[24];
+
+	(void)snprintf(fd, sizeof(fd), "fd=%u", place->fd);
+	if (cgroup_make(place, &vm->cgroup) != 0) {
+		life_fail(vm, "--cgroup %s: %s; give one that is empty and "
+		    "delegated to you", place->path != NULL ? place->path : fd,
+		    vm->cgroup.lacks);
+		return false;
+	}
+	if (vm->cgroup.lacks[0] != '\0' && place->path == NULL && place->fd == 0)
+		log_info("no limits by a cgroup: %s", vm->cgroup.lacks);
+	else if (vm->cgroup.lacks[0] != '\0')
+		log_warn("--cgroup %s: %s", place->path != NULL ? place->path :
+		    fd, vm->cgroup.lacks);
+	return true;
+}
+
 /* Everything that the loop stands on. */
 static bool
 make_ready(struct vm *vm, const sigset_t *signals)
@@ -288,8 +310,10 @@ main(int argc, char **argv)
 	output_open(&vm->spec.log);
 	if (!make_plan(vm))
 		return 1;
-	if (!make_ready(vm, &signals) || supervise_start(vm) != 0)
+	if (!make_ready(vm, &signals) || !make_cgroup(vm) ||
+	    supervise_start(vm) != 0)
 		return 1;
+	cgroup_leave(&vm->cgroup);
 	if (!uses_terminal(vm))
 		vm->terminal.tty = -1;
 	else

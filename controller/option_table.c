@@ -422,6 +422,8 @@ const struct option_row option_rows[] = {
 	PLACE("api-socket", api, "the HTTP API, on a unix socket; without a "
 	    "kernel the VMM waits there for one"),
 	PLACE("event-monitor", events, "what happens to the VM, in JSON"),
+	PLACE("cgroup", cgroup, "of version 2, in which the VM makes its own; that "
+	    "in which it is started, where it may"),
 	{ .name = "no-shutdown", .kind = OPTION_FLAG, .vmm = true,
 	  .offset = AT(vm_spec, no_shutdown),
 	  .help = "when the guest powers off, go on without it" },

@@ -27,6 +27,18 @@ enum process_kind {
 	PROC_KIND_COUNT,
 };
 
+/*
+ * Of a child's cgroup, where there is one; 0: none. Guest memory is charged to whoever
+ * touches a page first, so that memory is limited here only of those who map none of
+ * it, and for all together by the VM's memory.max.
+ */
+struct process_limits {
+	uint32_t pids;		/* tasks, those included that the kernel makes in it */
+	uint64_t memory;	/* bytes */
+	uint32_t cpu_weight;	/* of 100 that others have, to 10000 */
+	uint32_t io_weight;
+};
+
 struct process_kind_info {
 	const char *name;	/* "blk", for people */
 	const char *binary;	/* "bulkhead-blk", in the libexec directory */
@@ -37,6 +49,7 @@ struct process_kind_info {
 	bool replaced;		/* when it dies, another can go on: it keeps a record */
 	bool foreign;		/* not ours: confined as spawner/passt.h says, no
 				 * channel, may be missing */
+	struct process_limits limits;
 };
 
 extern const struct process_kind_info process_kinds[PROC_KIND_COUNT];

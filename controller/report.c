@@ -3,6 +3,7 @@
 // Words about children, see report.h.
 #include "controller/report.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,6 +78,12 @@ report_failed(struct child *child, const Bh__Failed *failed)
 	}
 	paths_option_of(vm, child, option, sizeof(option));
 	life_child_failed(child, "%s: %s", option, text);
+}
+
+bool
+report_is_oom(const struct child *child)
+{
+	return child->oom && child->signal == SIGKILL;
 }
 
 static const char *

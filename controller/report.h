@@ -15,6 +15,9 @@ void report_child_log(struct child *child, enum log_level level,
 /* Failed: the VM fails with the option that the child is about. */
 void report_failed(struct child *child, const Bh__Failed *failed);
 
+/* Has the kernel killed it for want of memory, as far as its cgroup tells? */
+bool report_is_oom(const struct child *child);
+
 /* How it ended: "exit status 1", "killed by signal 9 (SIGKILL)". */
 void report_end(const struct child *child, char *buf, size_t size);
 

@@ -76,6 +76,11 @@ resources_memory(struct vm *vm)
 		    "make size a multiple of them" : "lower it");
 		return rc;
 	}
+	rc = cgroup_limit(&vm->cgroup, m->size);
+	if (rc != 0)
+		log_warn("memory.max of the VM's cgroup cannot be set: %s",
+		    log_errtext(rc));
+	rc = 0;
 	/*
 	 * Allocating is what both prefault and reserve come to: shared memory
 	 * knows no reservation other than its pages.

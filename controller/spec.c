@@ -47,6 +47,7 @@ spec_init_vm(struct vm_spec *spec)
 	fresh.log = spec->log;
 	fresh.api = spec->api;
 	fresh.events = spec->events;
+	fresh.cgroup = spec->cgroup;
 	fresh.no_shutdown = spec->no_shutdown;
 	/* The VMM's own texts are in the list: it stays. */
 	fresh.texts = spec->texts;

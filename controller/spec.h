@@ -311,7 +311,7 @@ struct vm_spec {
 	uint32_t seccomp;	/* enum seccomp_mode */
 	struct failure_spec worker_failure;
 	struct log_spec log;
-	struct place_spec api, events;
+	struct place_spec api, events, cgroup;
 	bool pvpanic;
 	bool no_shutdown;
 

@@ -351,6 +351,7 @@ take_from_spawner(struct vm *vm, const Bh__Packet *p, struct chan_msg *msg)
 			return;
 		child->status = p->child_exited->status;
 		child->signal = p->child_exited->signal;
+		child->oom = p->child_exited->oom;
 		child_gone(child);
 		return;
 	case BH__PACKET__BODY_CHILD_STATE:
@@ -420,6 +421,7 @@ supervise_start(struct vm *vm)
 	struct spawner_config config = {
 		.share_core = vm->spec.cpus.core_scheduling == CORE_SCHED_VM,
 		.rootless = !vm->by_root,
+		.cgroup = &vm->cgroup,
 		.tty = vm->terminal.tty,
 		.saved = vm->terminal.tty >= 0 ? &vm->terminal.saved : NULL,
 	};

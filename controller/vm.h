@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "controller/cgroup.h"
 #include "controller/plan.h"
 #include "controller/procs.h"
 #include "controller/spec.h"
@@ -104,6 +105,7 @@ struct child {
 	bool failed;		/* said so itself; text is with the user already */
 	bool spare;		/* the VM can do without it: an opener while it runs */
 	int32_t status, signal;	/* when gone */
+	bool oom;		/* ... for want of memory in its cgroup */
 	enum death_why why;
 	char why_text[120];
 	bool stopped;		/* killed since it was stopped from outside */
@@ -284,6 +286,7 @@ struct vm {
 
 	/* memory.c */
 	int ram;		/* memfd of all regions */
+	struct cgroup cgroup;	/* memory_max alone, once the spawner has it */
 	int rings, rings_to_far, rings_to_guest;
 	int limits[SPEC_MAX_LIMIT_GROUPS];	/* state of each group, a memfd */
 

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "controller/spawner/child.h"
+#include "controller/spawner/group.h"
 #include "controller/spawner/janitor.h"
 #include "controller/spawner/spawner.h"
 #include "ipc/chan.h"
@@ -48,6 +49,7 @@ struct child {
 	uint32_t seq;		/* of the Spawn that is to be answered */
 	uint32_t uid_index;
 	uint32_t host_pid;
+	int group;		/* its cgroup, or -1 */
 	struct loop_source exit;	/* pidfd */
 	struct loop_source status;	/* status socket, fd -1 when done */
 };
@@ -248,6 +250,28 @@ status_ready(struct loop_source *src, uint32_t events)
 		child_failed(sp, c, -rc, child_step_text(STEP_MAPS));
 }
 
+static int
+enter_group(const struct spawner *sp, struct child *c)
+{
+	int fd = sp->start->groups < 0 ? -1 :
+	    group_make(sp->start->groups, c->kind, c->instance);
+
+	c->group = fd < 0 ? -1 : fd;
+	return sp->start->groups >= 0 && fd < 0 ? fd : 0;
+}
+
+/* Its cgroup goes with it. Was it killed for want of memory? */
+static bool
+leave_group(const struct spawner *sp, struct child *c)
+{
+	bool oom = c->group >= 0 && group_was_oom(c->group);
+
+	if (c->group >= 0)
+		group_remove(sp->start->groups, c->group, c->kind, c->instance);
+	c->group = -1;
+	return oom;
+}
+
 static void
 exit_ready(struct loop_source *src, uint32_t events)
 {
@@ -265,6 +289,7 @@ exit_ready(struct loop_source *src, uint32_t events)
 	while (c->state == CHILD_STARTING)
 		status_ready(&c->status, 0);
 	drop_source(sp, &c->exit);
+	exited.oom = leave_group(sp, c);
 	if (c->state == CHILD_RUNNING) {
 		exited.instance = c->instance;
 		if (info.si_code == CLD_EXITED)
@@ -276,13 +301,15 @@ exit_ready(struct loop_source *src, uint32_t events)
 	c->state = CHILD_FREE;
 }
 
-/* clone3: a pid namespace of its own for every kind, nothing else yet. */
+/* clone3: a pid namespace and a cgroup of its own for every kind, nothing else yet. */
 static pid_t
-clone_child(int *pidfd)
+clone_child(int group, int *pidfd)
 {
 	int fd = -1;
 	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_NEWPID,
+		.flags = CLONE_PIDFD | CLONE_NEWPID |
+		    (group >= 0 ? CLONE_INTO_CGROUP : 0ull),
+		.cgroup = group >= 0 ? (unsigned int)group : 0,
 		.pidfd = (uint64_t)(uintptr_t)&fd,
 		.exit_signal = SIGCHLD,
 	};
@@ -320,16 +347,19 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -errno;
-	pid = clone_child(&pidfd);
+	rc = enter_group(sp, c);
+	pid = rc == 0 ? clone_child(c->group, &pidfd) : -1;
 	if (pid == 0) {
 		close(pair[0]);
 		plan.status = pair[1];
 		child_run(&plan);
 	}
-	rc = pid < 0 ? -errno : 0;
+	if (rc == 0 && pid < 0)
+		rc = -errno;
 	close(pair[1]);
 	if (rc != 0) {
 		close(pair[0]);
+		(void)leave_group(sp, c);
 		return rc;
 	}
 	c->state = CHILD_STARTING;
@@ -343,6 +373,7 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 	if (rc != 0) {	/* not seen ending otherwise */
 		kill_child(c);
 		waitid((idtype_t)P_PIDFD, (id_t)pidfd, &(siginfo_t){ 0 }, WEXITED);
+		(void)leave_group(sp, c);
 		drop_source(sp, &c->exit);
 		drop_source(sp, &c->status);
 		c->state = CHILD_FREE;
@@ -354,7 +385,7 @@ static void
 handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 {
 	const Bh__Spawn *spawn = msg->packet->spawn;
-	struct child request = { .seq = msg->packet->seq };
+	struct child request = { .seq = msg->packet->seq, .group = -1 };
 	struct child *c;
 	int rc = 0;
 
@@ -390,7 +421,8 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 		rc = start_child(sp, c, spawn, msg);
 	}
 	if (rc != 0)
-		send_child_failed(sp, &request, -rc, "making a process");
+		send_child_failed(sp, &request, -rc, sp->start->groups >= 0 ?
+		    "making a process in its cgroup" : "making a process");
 }
 
 /* The letter of its state: it is behind the name, which may hold anything. */
@@ -567,6 +599,12 @@ clean_up(struct spawner *sp)
 	for (size_t i = 0; i < MAX_CHILDREN; i++)
 		if (sp->child[i].state != CHILD_FREE)
 			await_child(&sp->child[i], &deadline);
+	for (size_t i = 0; i < MAX_CHILDREN; i++)
+		if (sp->child[i].state != CHILD_FREE)
+			(void)leave_group(sp, &sp->child[i]);
+	if (sp->start->groups >= 0)
+		(void)unlinkat(sp->start->groups_parent, sp->start->groups_name,
+		    AT_REMOVEDIR);
 	janitor_clean(&sp->janitor);
 	_exit(0);
 }

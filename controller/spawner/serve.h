@@ -19,6 +19,8 @@ struct spawner_start {
 	int null;			/* /dev/null */
 	int proc;			/* the host's /proc */
 	int tty;			/* or -1 */
+	int groups, groups_parent;	/* the VM's cgroup, or -1 */
+	char groups_name[40];
 	struct termios saved;
 	bool rootless;
 	uint32_t uid_base;

@@ -148,7 +148,7 @@ load_filter(void)
 static int
 keep_fds(struct spawner_start *st, int *report)
 {
-	int *keep[8 + PROC_KIND_COUNT];
+	int *keep[10 + PROC_KIND_COUNT];
 	unsigned int n = 0, next = 3;
 
 	keep[n++] = &st->chan;
@@ -158,6 +158,10 @@ keep_fds(struct spawner_start *st, int *report)
 	keep[n++] = report;
 	if (st->tty >= 0)
 		keep[n++] = &st->tty;
+	if (st->groups >= 0) {
+		keep[n++] = &st->groups;
+		keep[n++] = &st->groups_parent;
+	}
 	for (int i = 0; i < PROC_KIND_COUNT; i++)
 		if (st->binaries[i] >= 0)
 			keep[n++] = &st->binaries[i];
@@ -361,7 +365,14 @@ spawner_start(const struct spawner_config *config, int *chan_fd, int *pidfd,
 		.tty = config->saved != NULL ? config->tty : -1,
 		.rootless = config->rootless,
 		.uid_base = config->uid_base,
+		.groups = -1, .groups_parent = -1,
 	};
+	if (config->cgroup != NULL && config->cgroup->dir >= 0) {
+		st.groups = config->cgroup->dir;
+		st.groups_parent = config->cgroup->parent;
+		memcpy(st.groups_name, config->cgroup->name,
+		    sizeof(st.groups_name));
+	}
 	if (config->saved != NULL)
 		st.saved = *config->saved;
 	for (int i = 0; i < PROC_KIND_COUNT; i++)

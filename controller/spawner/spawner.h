@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <termios.h>
 
+#include "controller/cgroup.h"
+
 /* As root: how many uids and gids from uid_base on are this VM's. */
 #define SPAWNER_UIDS 512u
 
@@ -27,6 +29,7 @@ struct spawner_config {
 	uint32_t uid_base;	/* as root: uid and gid of uid_index 0, which the
 				 * controller may keep for itself */
 	bool share_core;	/* one core-scheduling cookie for the whole VM */
+	const struct cgroup *cgroup;	/* of the VM; NULL: it has none */
 	int tty;		/* terminal to restore if the controller dies, or -1 */
 	const struct termios *saved;	/* ... to this; NULL with -1 */
 };
