@@ -211,6 +211,12 @@ say_lacks(struct cgroup *g, unsigned int bits)
 {
 	size_t at = 0;
 
+	if (bits == 0 && g->parent >= 0 && faccessat(g->parent,
+	    "cgroup.subtree_control", W_OK, AT_EACCESS) != 0) {
+		(void)snprintf(g->lacks, sizeof(g->lacks), "its cgroup is not "
+		    "delegated to you (systemd-run --user -p Delegate=yes)");
+		return;
+	}
 	for (unsigned int i = 0; i < NCONTROLLERS; i++)
 		if ((bits & 1u << i) == 0)
 			at += (size_t)snprintf(g->lacks + at,

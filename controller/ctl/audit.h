@@ -91,6 +91,16 @@ enum audit_call {
 	CALL_FREE,		/* whatever its arguments are */
 };
 
+/* Limits of a cgroup that are looked at. */
+enum audit_group_limit { GROUP_PIDS, GROUP_MEMORY, GROUP_CPU, GROUP_IO, GROUP_COUNT };
+extern const char *const audit_group_names[GROUP_COUNT];
+
+struct audit_group {
+	bool own;		/* made for this process; what follows holds */
+	uint64_t limit[GROUP_COUNT];	/* 0: no such controller; UINT64_MAX: none */
+	uint64_t vm_memory;	/* of all of the VM's workers; as limit */
+};
+
 struct audit_maps {
 	bool read;
 	uint64_t ram_read, ram_write;	/* bytes of guest memory */
@@ -124,7 +134,8 @@ struct audit_process {
 	int interfaces;		/* of its network, beside lo; -1 not read */
 	uint64_t limit[LIMIT_COUNT];	/* hard; UINT64_MAX unlimited */
 	bool limits_read;
-	char cgroup[128], label[64];
+	char cgroup[256], label[64];
+	struct audit_group group;
 	int oom_score_adj;
 	uint64_t core_cookie;
 	int core_error;		/* positive errno */
@@ -176,6 +187,7 @@ void audit_read_fds(struct audit_process *p);
 void audit_read_maps(struct audit_process *p);
 void audit_read_elf(struct audit_process *p);
 void audit_read_tasks(struct audit_process *p, const struct audit *a);
+void audit_read_group(struct audit_process *p);	/* by p->cgroup */
 /* Other ends of sockets, for all processes at once. */
 void audit_read_peers(struct audit *a);
 
@@ -203,6 +215,7 @@ void audit_judge_chain(struct audit_task *t, const struct sb_known *known,
 /* ---- judging and printing ------------------------------------------------------ */
 
 void audit_check(struct audit *a);
+void audit_check_groups(struct audit *a);	/* its part about cgroups */
 void audit_find_add(struct audit *a, enum audit_level level,
     const struct audit_process *p, const char *item, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));

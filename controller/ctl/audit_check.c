@@ -382,8 +382,7 @@ check_host(struct audit *a)
 	else if (p->core_cookie == 0)
 		note(a, NULL, "core scheduling", "no cookie: threads of others may "
 		    "share a core");
-	if (p->cgroup[0] == '\0' || strcmp(p->cgroup, "/") == 0)
-		note(a, NULL, "cgroup", "in no cgroup v2 of its own: no limits from it");
+	audit_check_groups(a);
 	if (p->label[0] == '\0')
 		note(a, NULL, "label", "no LSM labels processes here");
 }

@@ -111,6 +111,28 @@ task_json(const struct audit_task *t)
 	return o;
 }
 
+/* Without a limit "max"; null where the controller is not there. */
+static json_t *
+limit(uint64_t v)
+{
+	return v == 0 ? json_null() : v == UINT64_MAX ? json_string("max") :
+	    number(v);
+}
+
+static json_t *
+group(const struct audit_group *g)
+{
+	json_t *o;
+
+	if (!g->own)
+		return json_null();
+	o = json_object();
+	put(o, "vm.memory.max", limit(g->vm_memory));
+	for (size_t i = 0; i < GROUP_COUNT; i++)
+		put(o, audit_group_names[i], limit(g->limit[i]));
+	return o;
+}
+
 static void
 put_jail(json_t *o, const struct audit_process *p)
 {
@@ -135,6 +157,7 @@ put_jail(json_t *o, const struct audit_process *p)
 	put(o, "root_read_only", json_boolean(p->root_read_only));
 	put(o, "interfaces", json_integer(p->interfaces));
 	put(o, "cgroup", text(p->cgroup));
+	put(o, "cgroup_limits", group(&p->group));
 	put(o, "label", text(p->label));
 	put(o, "oom_score_adj", json_integer(p->oom_score_adj));
 	put(o, "core_cookie", p->core_error != 0 ? json_null() :
@@ -278,7 +301,7 @@ look(const char *name)
 static bool
 incidental(const char *key)
 {
-	static const char *const keys[] = { "pid", "parent", "tid", "inode", "time",
+	static const char *const keys[] = { "pid", "parent", "tid", "inode", "time", "cgroup",
 	    "controller", "peer", "core_cookie", "text", "uid", "gid", "target" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

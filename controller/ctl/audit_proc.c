@@ -268,4 +268,5 @@ audit_read_status(struct audit_process *p, const struct audit *a)
 	read_root(p);
 	p->interfaces = interfaces_of(p->pid);
 	read_cgroup(p);
+	audit_read_group(p);
 }

@@ -159,6 +159,19 @@ print_fd(const struct audit_process *p, const struct audit_fd *f)
 }
 
 static void
+print_group(const struct audit_group *g)
+{
+	if (!g->own)
+		return;
+	(void)printf("  limits  VM memory.max %lld", (long long)g->vm_memory);
+	for (size_t i = 0; i < GROUP_COUNT; i++)
+		if (g->limit[i] != 0 && g->limit[i] != UINT64_MAX)
+			(void)printf(", %s %llu", audit_group_names[i],
+			    (unsigned long long)g->limit[i]);
+	(void)printf("\n");
+}
+
+static void
 print_full(const struct audit_process *p)
 {
 	(void)printf("\n%s %d  %s\n", audit_name(p), (int)p->pid, p->exe);
@@ -180,6 +193,7 @@ print_full(const struct audit_process *p)
 	(void)printf("\n  cgroup  %s, label %s, oom_score_adj %d\n",
 	    p->cgroup[0] != '\0' ? p->cgroup : "-",
 	    p->label[0] != '\0' ? p->label : "-", p->oom_score_adj);
+	print_group(&p->group);
 	if (p->ntasks > 0 && p->tasks[0].read_back)
 		print_calls(&p->tasks[0]);
 	for (size_t i = 0; i < p->nfds; i++)

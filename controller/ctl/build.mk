@@ -6,12 +6,12 @@ REMOTE_SRCS = $(addprefix controller/ctl/,remote.c remote_http.c remote_crashes.
 	controller/describe.c $(OPTION_SRCS) $(addprefix controller/api/,answer.c answer_crashes.c \
 	schema.c arena.c) ipc/errname.c
 AUDIT_SRCS := $(addprefix controller/ctl/audit,.c _find.c _proc.c _fd.c _maps.c _elf.c \
-	_trace.c _filter.c _probe.c _check.c _table.c _json.c _policy.c _peers.c _calls.c) \
+	_trace.c _filter.c _probe.c _check.c _table.c _json.c _policy.c _peers.c _calls.c _group.c) \
 	sandbox/known.c sandbox/filter_model.c
 bulkheadctl_SRCS = controller/ctl/main.c controller/ctl/doctor.c \
 	controller/ctl/check_kvm.c controller/ctl/check_jail.c \
 	controller/ctl/check_host.c controller/ctl/stock_guest.c \
-	controller/ctl/probe.c controller/ctl/attack.c controller/ctl/attack_vm.c \
+	controller/ctl/probe.c controller/ctl/gc.c controller/cgroup.c controller/ctl/attack.c controller/ctl/attack_vm.c \
 	$(AUDIT_SRCS) $(REMOTE_SRCS) $(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c sandbox/seal.c \
 	sandbox/no_nss.c
 bulkheadctl_OBJS = $(KNOWN_OBJS) $(SPAWNER_OBJS)

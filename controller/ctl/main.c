@@ -9,6 +9,7 @@
 #include "build_id.h"
 #include "controller/ctl/audit.h"
 #include "controller/ctl/doctor.h"
+#include "controller/ctl/gc.h"
 #include "controller/ctl/remote.h"
 
 #define EXIT_USAGE 2
@@ -29,6 +30,8 @@ static const char usage[] =
     "  audit             what each process of a running VM can do, looked at from\n"
     "                    outside and compared with what is declared; see\n"
     "                    bulkheadctl audit --help\n"
+    "\n"
+    "  gc [CGROUP...]    remove cgroups that killed VMs left in CGROUP, or in one's own\n"
     "\n"
     "  --help, --version\n";
 
@@ -79,6 +82,8 @@ main(int argc, char **argv)
 		return doctor(argc - 2, argv + 2);
 	if (strcmp(command, "audit") == 0)
 		return audit_main(argc - 2, argv + 2);
+	if (strcmp(command, "gc") == 0)
+		return gc_main(argc - 2, argv + 2);
 	if (remote_takes(command))
 		return remote_main(argc, argv);
 	return fail_usage(command[0] == '-' ? "unknown option" :

@@ -36,6 +36,10 @@ o landlock-no-path 2 '--landlock-rules|path=' --kernel "$K" --landlock --landloc
 o landlock-path-missing 1 '--landlock-rules path=nowhere|no such file|check the path' \
 	--kernel "$K" --landlock --landlock-rules path=/tmp,access=r path=nowhere,access=r
 
+# --cgroup
+o cgroup-missing 1 '--cgroup nowhere|no such file' --kernel "$K" --cgroup nowhere
+o cgroup-none 1 '--cgroup /tmp|not of cgroup v2' --kernel "$K" --cgroup /tmp
+
 # the kernel
 o no-kernel 2 '--kernel|missing|give --kernel'
 o kernel-missing 1 '--kernel nowhere|no such file|check the path' --kernel nowhere

@@ -38,9 +38,27 @@ host() {
 	status=$?
 	expect "the audit finds all as declared" [ $status = 0 ]
 	[ $status = 0 ] || sed 's/^/# /' audit | head -60
+	groups=/sys/fs/cgroup/bulkhead-$controller
+	for name in vcpu blk net rng console; do
+		expect "$name: a cgroup of its own" [ "$(sed -n 's/^0:://p' \
+			"/proc/$(pidof bulkhead-$name)/cgroup")" = "$(echo "$groups/$name"-* | cut -c 15-)" ]
+		expect "$name: with a limit of tasks" [ "$(cat "$groups/$name"-*/pids.max)" -le 1032 ]
+	done
+	expect "memory of all is limited, above the guest's" \
+		[ "$(cat "$groups/memory.max")" -gt $((512 << 20)) ]
+	expect "the audit has nothing that cgroups lack" [ "$(grep -c 'no .*its controller' audit)" = 0 ]
+	echo 7 >"$(echo "$groups"/rng-*/pids.max)"
+	"$BULKHEAD/bulkheadctl" audit "$controller" --check >audit.drift 2>&1
+	expect "another limit than declared is drift" \
+		[ $? = 1 -a "$(grep -c 'rng .*pids.max is 7, not 4' audit.drift)" = 1 ]
+	echo 0 >"$(echo "$groups"/rng-*/memory.max)"
+	for i in 1 2 3 4 5 6 7 8 9 10; do grep -q 'out of memory' vmm.log && break; sleep 1; done
+	expect "a worker without memory is killed, and that is said" \
+		grep -q 'bulkhead-rng .*out of memory' vmm.log
 	expect "every thread's filter is the one that was built" [ -z "$(grep -E 'DIFFERS|unread|NONE' audit)" ]
 	kill -TERM "$controller"
 	vm_wait
+	expect "no cgroup is left" [ ! -e "$groups" ]
 	expect "exit status 0" [ "$vm_status" = 0 ]
 }
 
