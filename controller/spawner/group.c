@@ -38,8 +38,8 @@ limit(int group, const char *file, uint64_t value)
 	return rc;
 }
 
-int
-group_make(int vm, enum process_kind kind, uint32_t instance)
+static int
+make(int vm, enum process_kind kind, uint32_t instance)
 {
 	const struct process_limits *l = &process_kinds[kind].limits;
 	char name[NAME_SIZE];
@@ -60,12 +60,13 @@ group_make(int vm, enum process_kind kind, uint32_t instance)
 		rc = limit(fd, "io.weight", l->io_weight);
 	if (rc == 0)
 		return fd;
-	group_remove(vm, fd, kind, instance);
+	(void)unlinkat(vm, name, AT_REMOVEDIR);
+	close(fd);
 	return rc;
 }
 
-bool
-group_was_oom(int group)
+static bool
+was_oom(int group)
 {
 	char text[256];
 	const char *at;
@@ -81,12 +82,27 @@ group_was_oom(int group)
 	return at != NULL && strtoul(at + 9, NULL, 10) > 0;
 }
 
-void
-group_remove(int vm, int group, enum process_kind kind, uint32_t instance)
+int
+group_enter(int vm, int *group, enum process_kind kind, uint32_t instance)
+{
+	int fd = vm >= 0 ? make(vm, kind, instance) : -1;
+
+	*group = fd < 0 ? -1 : fd;
+	return vm >= 0 && fd < 0 ? fd : 0;
+}
+
+bool
+group_leave(int vm, int *group, enum process_kind kind, uint32_t instance)
 {
 	char name[NAME_SIZE];
+	bool oom;
 
+	if (*group < 0)
+		return false;
+	oom = was_oom(*group);
 	name_of(name, kind, instance);
 	(void)unlinkat(vm, name, AT_REMOVEDIR);
-	close(group);
+	close(*group);
+	*group = -1;
+	return oom;
 }

@@ -12,15 +12,15 @@
 #include "controller/procs.h"
 
 /*
- * Make it, with the limits of its kind, of those whose controller is there. An fd of
- * it, for clone3, or -errno.
+ * Make it, with the limits of its kind, of those whose controller is there; *group is an
+ * fd of it, for clone3, or -1 where the VM has none (@vm is -1). 0 or -errno.
  */
-int group_make(int vm, enum process_kind kind, uint32_t instance);
+int group_enter(int vm, int *group, enum process_kind kind, uint32_t instance);
 
-/* Has the kernel killed what was in it, for want of memory? */
-bool group_was_oom(int group);
-
-/* Of a child that is gone: remove it, and close @group. */
-void group_remove(int vm, int group, enum process_kind kind, uint32_t instance);
+/*
+ * Of a child that is gone: remove it, close *group, make it -1. Whether the kernel has
+ * killed what was in it for want of memory.
+ */
+bool group_leave(int vm, int *group, enum process_kind kind, uint32_t instance);
 
 #endif

@@ -250,28 +250,6 @@ status_ready(struct loop_source *src, uint32_t events)
 		child_failed(sp, c, -rc, child_step_text(STEP_MAPS));
 }
 
-static int
-enter_group(const struct spawner *sp, struct child *c)
-{
-	int fd = sp->start->groups < 0 ? -1 :
-	    group_make(sp->start->groups, c->kind, c->instance);
-
-	c->group = fd < 0 ? -1 : fd;
-	return sp->start->groups >= 0 && fd < 0 ? fd : 0;
-}
-
-/* Its cgroup goes with it. Was it killed for want of memory? */
-static bool
-leave_group(const struct spawner *sp, struct child *c)
-{
-	bool oom = c->group >= 0 && group_was_oom(c->group);
-
-	if (c->group >= 0)
-		group_remove(sp->start->groups, c->group, c->kind, c->instance);
-	c->group = -1;
-	return oom;
-}
-
 static void
 exit_ready(struct loop_source *src, uint32_t events)
 {
@@ -289,7 +267,7 @@ exit_ready(struct loop_source *src, uint32_t events)
 	while (c->state == CHILD_STARTING)
 		status_ready(&c->status, 0);
 	drop_source(sp, &c->exit);
-	exited.oom = leave_group(sp, c);
+	exited.oom = group_leave(sp->start->groups, &c->group, c->kind, c->instance);
 	if (c->state == CHILD_RUNNING) {
 		exited.instance = c->instance;
 		if (info.si_code == CLD_EXITED)
@@ -347,7 +325,7 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -errno;
-	rc = enter_group(sp, c);
+	rc = group_enter(sp->start->groups, &c->group, c->kind, c->instance);
 	pid = rc == 0 ? clone_child(c->group, &pidfd) : -1;
 	if (pid == 0) {
 		close(pair[0]);
@@ -359,7 +337,8 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 	close(pair[1]);
 	if (rc != 0) {
 		close(pair[0]);
-		(void)leave_group(sp, c);
+		(void)group_leave(sp->start->groups, &c->group, c->kind,
+		    c->instance);
 		return rc;
 	}
 	c->state = CHILD_STARTING;
@@ -373,7 +352,8 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 	if (rc != 0) {	/* not seen ending otherwise */
 		kill_child(c);
 		waitid((idtype_t)P_PIDFD, (id_t)pidfd, &(siginfo_t){ 0 }, WEXITED);
-		(void)leave_group(sp, c);
+		(void)group_leave(sp->start->groups, &c->group, c->kind,
+		    c->instance);
 		drop_source(sp, &c->exit);
 		drop_source(sp, &c->status);
 		c->state = CHILD_FREE;
@@ -527,43 +507,6 @@ controller_gone(struct loop_source *src, uint32_t events)
 	sp->loop.stop = true;
 }
 
-/*
- * Make the VM's one network namespace, with nothing in it, without entering it:
- * the opener is to stay in the host's. A child that shares our fd table makes it
- * and puts a handle where /dev/null is now. Returns the fd or -errno.
- */
-static int
-make_netns(const struct spawner_start *st)
-{
-	struct clone_args args = {
-		.flags = CLONE_NEWNET | CLONE_FILES | CLONE_VFORK,
-		.exit_signal = SIGCHLD,
-	};
-	siginfo_t info = { 0 };
-	int place, fd, error;
-	pid_t pid;
-
-	place = fcntl(st->null, F_DUPFD_CLOEXEC, 3);
-	if (place < 0)
-		return -errno;
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid == 0) {
-		fd = openat(st->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || dup3(fd, place, O_CLOEXEC) < 0)
-			_exit(errno);
-		close(fd);
-		_exit(0);
-	}
-	error = errno;
-	if (pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED) == 0)
-		error = info.si_code == CLD_EXITED ? info.si_status : ECHILD;
-	if (pid < 0 || error != 0) {
-		close(place);
-		return error > 0 ? -error : -ECHILD;
-	}
-	return place;
-}
-
 /* Wait for a child that was sent SIGKILL, until @deadline. */
 static void
 await_child(const struct child *c, const struct timespec *deadline)
@@ -601,7 +544,8 @@ clean_up(struct spawner *sp)
 			await_child(&sp->child[i], &deadline);
 	for (size_t i = 0; i < MAX_CHILDREN; i++)
 		if (sp->child[i].state != CHILD_FREE)
-			(void)leave_group(sp, &sp->child[i]);
+			(void)group_leave(sp->start->groups, &sp->child[i].group,
+			    sp->child[i].kind, sp->child[i].instance);
 	if (sp->start->groups >= 0)
 		(void)unlinkat(sp->start->groups_parent, sp->start->groups_name,
 		    AT_REMOVEDIR);
@@ -628,7 +572,7 @@ spawner_serve(const struct spawner_start *start)
 		rc = loop_add(&sp->loop, &sp->chan_source, EPOLLIN);
 	if (rc == 0)
 		rc = loop_add(&sp->loop, &sp->controller, EPOLLIN);
-	sp->netns = make_netns(start);
+	sp->netns = spawner_netns(start);
 	if (rc == 0)
 		(void)loop_run(&sp->loop);
 	clean_up(sp);

@@ -27,6 +27,9 @@ struct spawner_start {
 	int binaries[PROC_KIND_COUNT];	/* O_PATH */
 };
 
+/* The VM's one network namespace, an fd or -errno. In spawner.c. */
+int spawner_netns(const struct spawner_start *start);
+
 /* Serve, then clean up, then exit. */
 _Noreturn void spawner_serve(const struct spawner_start *start);
 

@@ -262,6 +262,43 @@ close_memory(const struct spawner_config *config)
 	return rc;
 }
 
+/*
+ * Make the VM's one network namespace, with nothing in it, without entering it:
+ * the opener is to stay in the host's. A child that shares our fd table makes it
+ * and puts a handle where /dev/null is now. Returns the fd or -errno.
+ */
+int
+spawner_netns(const struct spawner_start *st)
+{
+	struct clone_args args = {
+		.flags = CLONE_NEWNET | CLONE_FILES | CLONE_VFORK,
+		.exit_signal = SIGCHLD,
+	};
+	siginfo_t info = { 0 };
+	int place, fd, error;
+	pid_t pid;
+
+	place = fcntl(st->null, F_DUPFD_CLOEXEC, 3);
+	if (place < 0)
+		return -errno;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		fd = openat(st->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || dup3(fd, place, O_CLOEXEC) < 0)
+			_exit(errno);
+		close(fd);
+		_exit(0);
+	}
+	error = errno;
+	if (pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED) == 0)
+		error = info.si_code == CLD_EXITED ? info.si_status : ECHILD;
+	if (pid < 0 || error != 0) {
+		close(place);
+		return error > 0 ? -error : -ECHILD;
+	}
+	return place;
+}
+
 static pid_t
 clone_spawner(bool rootless, int *pidfd)
 {
