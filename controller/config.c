@@ -407,7 +407,8 @@ config_send_opener(struct child *child)
 
 	config.seccomp = seccomp(child->vm);
 	/* The first opens what the configuration names, before there is a guest. */
-	config.landlock = child->vm->spec.landlock && !child->vm->opening;
+	config.landlock = child->vm->spec.landlock && !child->vm->opening &&
+	    child->kind == PROC_OPENER;
 	if (config.landlock)
 		send_landlock(child);
 	child_send(child, &p, NULL, 0, 0, 0);
