@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "device-workers/lib/counters.h"
 #include "sandbox/policy.h"
 
 #ifndef F_ADD_SEALS
@@ -48,6 +49,8 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW(ftruncate, "size of these"),
 	SB_ALLOW(fallocate, "prefault; give all memory back at a reset"),
 	SB_ALLOW(newfstatat, "how large guest memory is"),
+	SB_ALLOW2(pread64, SB_EQ(2, COUNTERS * sizeof(uint64_t)),
+	    SB_EQ(3, COUNTERS_AT), "what a device has counted"),
 	FCNTL(F_ADD_SEALS, "seal these"),
 	FCNTL(F_OFD_SETLK, "lock a disk"),
 	FCNTL(F_OFD_GETLK, "has the I/O of a dead worker ended?"),

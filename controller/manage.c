@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "controller/change.h"
+#include "controller/count.h"
 #include "controller/deaths.h"
 #include "controller/describe.h"
 #include "controller/life.h"
@@ -49,7 +50,7 @@ static const struct verb {
 	[BH__API_VERB__API_VERB_INFO] = { "vm.info",
 	    "The VM info is not available", IN_CREATED | IN_RUNNING, false },
 	[BH__API_VERB__API_VERB_COUNTERS] = { "vm.counters",
-	    "The VM counters are not available", IN_RUNNING, true },
+	    "The VM counters are not available", IN_RUNNING, false },
 	[BH__API_VERB__API_VERB_PAUSE] = { "vm.pause",
 	    "The VM could not be paused", IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_RESUME] = { "vm.resume",
@@ -167,7 +168,7 @@ where(const struct vm *vm)
 	return IN_RUNNING;
 }
 
-/* ---- vm.info -------------------------------------------------------------------------- */
+/* ---- vm.info, vm.counters -------------------------------------------------------------------------- */
 
 struct info {
 	struct vm *vm;
@@ -185,6 +186,15 @@ info_part(void *arg, size_t n, Bh__ApiOption **options)
 	answer.n_options = n;
 	answer.options = options;
 	send_answer(info->vm, info->seq, &answer);
+}
+
+static void
+answer_counters(struct vm *vm, uint32_t seq)
+{
+	struct info info = { vm, seq };
+
+	count_devices(vm, info_part, &info);
+	done(vm, seq, 200);
 }
 
 static void
@@ -424,6 +434,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_CRASHES:
 		answer_crashes(vm, seq);
 		return;
+	case BH__API_VERB__API_VERB_COUNTERS:
+		answer_counters(vm, seq);
+		return;
 	case BH__API_VERB__API_VERB_POWER_BUTTON:
 		life_power_button(vm);
 		done(vm, seq, 204);
@@ -443,7 +456,6 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_DELETE:
 	case BH__API_VERB__API_VERB_SHUTDOWN:
 	case BH__API_VERB__API_VERB_REBOOT:
-	case BH__API_VERB__API_VERB_COUNTERS:
 	case BH__API_VERB__API_VERB_PAUSE:
 	case BH__API_VERB__API_VERB_RESUME:
 	case BH__API_VERB__API_VERB_REMOVE:

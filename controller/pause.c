@@ -19,6 +19,9 @@ tell(struct child *child, bool paused)
 
 	m.paused = paused;
 	child->paused = paused;
+	/* One that hears nothing any more, and may live. */
+	if (child->hung_up)
+		child_kill(child);
 	child_send(child, &p, NULL, 0, 0, PAUSE_SECONDS);
 }
 
@@ -46,16 +49,23 @@ all_answered(const struct vm *vm)
 	return true;
 }
 
+/* A worker that dies leaves I/O; its successor waits for that, and is told. */
+static bool
+moves(const struct child *c)
+{
+	if (c->dev == NULL || !c->dev->on_pci || c->lost)
+		return false;
+	return (child_alive(c) && c->hung_up) ||
+	    (c->died_at != 0 && !(c->ready && c->paused));
+}
+
 static void
 progress(struct vm *vm)
 {
 	if (vm->state != VM_RUNNING || !all_answered(vm))
 		return;
 	for (uint32_t i = 0; i < vm->nchildren; i++)
-		/* A worker that died has left I/O; its successor waits for it. */
-		if (vm->children[i].died_at != 0 && !vm->children[i].lost &&
-		    !(vm->children[i].ready && vm->children[i].paused) &&
-		    vm->pause == PAUSE_DEVICES)
+		if (vm->pause == PAUSE_DEVICES && moves(&vm->children[i]))
 			return;
 	if (vm->pause == PAUSE_DEVICES) {
 		vm->pause = PAUSE_FULL;
@@ -96,7 +106,7 @@ pause_answered(struct child *child)
 	if (child == vm->vcpu && vm->pause == PAUSE_CPUS) {
 		vm->pause = PAUSE_DEVICES;
 		tell_devices(vm, true);
-	} else if (child->died_at != 0 && child->ready) {
+	} else if (child->died_at != 0 && child->ready && child->bus[0] >= 0) {
 		recover_ready(child);
 	}
 	progress(vm);

@@ -89,6 +89,8 @@ recover_exited(struct child *child)
 	child->suspect = (child->signal != SIGKILL || child->failed ||
 	    child->told_quit) && !child->stopped;
 	deaths_acted(child, ACTION_RESTARTED);
+	/* The next one begins with no driver, as one that was drained. */
+	child->drained = true;
 	/* A stand-in has no reason to die. */
 	if (child->isolated) {
 		lose(child);
@@ -104,8 +106,6 @@ recover_exited(struct child *child)
 	}
 	if (child->died_at == 0)
 		child->died_at = now;
-	/* The next one begins with no driver, as one that was drained. */
-	child->drained = true;
 	child_again(child);
 	/* Both: the last one may have ended before it was given its own. */
 	for (int i = 0; i < 2; i++) {

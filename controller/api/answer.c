@@ -522,6 +522,28 @@ print_ping(struct text *t, const struct about *about)
 	put(t, ",\"features\":[\"kvm\"]}");
 }
 
+/* Each device is an option, and its counters are values. */
+static void
+print_counters(struct text *t, const struct gathered *g)
+{
+	bool first = true;
+
+	put(t, "{");
+	for (size_t i = 0; i < g->noptions; i++) {
+		const Bh__ApiOption *o = g->options[i];
+		bool inner = true;
+
+		put_name(t, &first, o->option);
+		put(t, "{");
+		for (size_t k = 0; k < o->n_values; k++) {
+			put_name(t, &inner, o->values[k]->name);
+			put_number(t, o->values[k]->number);
+		}
+		put(t, "}");
+	}
+	put(t, "}");
+}
+
 void
 answer_print(struct text *t, Bh__ApiVerb verb, const struct gathered *g,
     const Bh__ApiAnswer *last, const struct about *about)
@@ -537,6 +559,8 @@ answer_print(struct text *t, Bh__ApiVerb verb, const struct gathered *g,
 		print_info(t, g, last);
 	else if (verb == BH__API_VERB__API_VERB_CRASHES)
 		print_crashes(t, last);
+	else if (verb == BH__API_VERB__API_VERB_COUNTERS)
+		print_counters(t, g);
 	else
 		put(t, "{}");
 }

@@ -381,18 +381,20 @@ dispatch(struct client *c)
 	}
 	give_room(&c->http.large);
 	close_fds(c);
-	if (c->verb == BH__API_VERB__API_VERB_INFO)
+	if (c->verb == BH__API_VERB__API_VERB_INFO ||
+	    c->verb == BH__API_VERB__API_VERB_COUNTERS)
 		all.info = c->seq;
 	all.waiting++;
 	go(c, CLIENT_WAITING);
 }
 
-/* vm.info may be long: one at a time is all that the socket surely holds. */
+/* vm.info and vm.counters may be long: one at a time is all that the socket surely holds. */
 static bool
 must_wait(const struct client *c)
 {
 	return all.waiting >= WINDOW ||
-	    (all.info != 0 && strstr(c->http.url, "vm.info") != NULL);
+	    (all.info != 0 && (strstr(c->http.url, "vm.info") != NULL ||
+	    strstr(c->http.url, "vm.counters") != NULL));
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */

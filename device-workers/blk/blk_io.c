@@ -466,6 +466,8 @@ finish(struct blk *b, struct blk_io *io, int err)
 	bool in = io->req.type == VIRTIO_BLK_T_IN ||
 	    io->req.type == VIRTIO_BLK_T_GET_ID;
 
+	if (err == 0 && io->req.type <= VIRTIO_BLK_T_OUT)
+		blk_count(b->dev->counters, io->write, io->req.len, io->began);
 	if (err == 0)
 		answer(b, io, VIRTIO_BLK_S_OK, in ? (uint32_t)io->req.len : 0);
 	else
@@ -542,6 +544,7 @@ quick(struct blk *b, struct blk_io *io, unsigned int q)
 	*blk_status_at(chain, &status) = VIRTIO_BLK_S_OK;
 	if (b->dev->mem.dirty != NULL)
 		gmem_mark_dirty(&b->dev->mem, gpa(status), 1);
+	blk_count(b->dev->counters, type != VIRTIO_BLK_T_IN, len, io->began);
 	virtq_push(&b->dev->vq[q], chain, type == VIRTIO_BLK_T_IN ? len + 1 : 1);
 	return true;
 }
@@ -551,6 +554,8 @@ blk_io_take(struct blk *b, struct blk_io *io, unsigned int q)
 {
 	int status, err;
 
+	io->began = b->dev->counters != NULL && b->turn++ % BLK_TIMED == 0 ?
+	    blk_now_us() : 0;
 	if (b->quick && quick(b, io, q))
 		return true;
 	status = blk_parse(&io->chain, &b->limits, &io->req);

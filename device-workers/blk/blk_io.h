@@ -10,6 +10,7 @@
 #define BULKHEAD_DEVICE_WORKERS_BLK_BLK_IO_H
 
 #include "device-workers/blk/backend.h"
+#include "device-workers/blk/blk_count.h"
 #include "device-workers/blk/blk_image.h"
 #include "device-workers/blk/blk_req.h"
 #include "device-workers/blk/blk_ring.h"
@@ -44,6 +45,7 @@ struct blk_io {
 	uint64_t done;		/* bytes of data, or of the range */
 	unsigned int range;
 	struct iovec zeroes;
+	uint64_t began;		/* us, if it is timed; 0 */
 	uint8_t *status;
 	uint64_t status_addr;	/* the same, guest-physical */
 	struct blk_request req;
@@ -74,6 +76,7 @@ struct blk {
 	enum blk_reads reads;
 	unsigned int misses;	/* one after the other, of RWF_NOWAIT */
 	struct blk_ring ring;
+	unsigned int turn;	/* of BLK_TIMED: when it is 0 */
 	uint64_t starved;	/* queues that found no slot free, a bit each */
 	unsigned int nfree;
 	uint16_t free[BLK_POOL];	/* slots; the last is the next */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "bulkhead.pb-c.h"
+#include "device-workers/lib/counters.h"
 #include "device-workers/lib/virtq.h"
 #include "ipc/loop.h"
 #include "ipc/slots.h"
@@ -179,6 +180,7 @@ struct device {
 	uint8_t config_writable[DEVICE_MAX_CONFIG];
 	const volatile uint8_t *driver_config;
 
+	uint64_t *counters;		/* counters.h; NULL: nobody wants to know */
 	bool active;			/* between DRIVER_OK and reset */
 	bool draining;			/* take nothing more: queues are held */
 	struct {

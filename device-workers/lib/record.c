@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The record of a device, see record.h. Layout: a head, two slots for the
+ * The record of a device, see record.h. Layout: a head, counters, two slots for the
  * device's state, then the queues' in-flight regions.
  */
 #include "device-workers/lib/record.h"
@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "device-workers/lib/counters.h"
 #include "ipc/slots.h"
 
 #define LOAD(p) __atomic_load_n(p, __ATOMIC_RELAXED)
@@ -30,7 +31,8 @@ struct head {
 	struct record_mark mark[DEVICE_LIMIT_QUEUES];
 };
 
-_Static_assert(sizeof(struct head) <= STATE_AT, "in its page");
+_Static_assert(sizeof(struct head) <= COUNTERS_AT &&
+    COUNTERS_AT + COUNTERS * sizeof(uint64_t) <= STATE_AT, "in its page");
 _Static_assert(STATE_AT + 2 * RECORD_STATE_SIZE <= QUEUES_AT, "before the queues");
 
 static struct head *
@@ -62,6 +64,13 @@ record_open(struct record *r)
 	r->base = base;
 	r->nqueues = (unsigned int)((uint64_t)st.st_size / RECORD_QUEUE_SIZE) - 1;
 	return 0;
+}
+
+uint64_t *
+record_counters(const struct record *r)
+{
+	return r->base == NULL ? NULL :
+	    (uint64_t *)(void *)(r->base + COUNTERS_AT);
 }
 
 void *

@@ -6,7 +6,8 @@
  *
  * Per queue it has the in-flight region (virtq_track) and a mark, the request
  * that was last taken: if it is there after the worker's death, it may be what
- * killed it. Of the device as a whole it has the state that save() writes.
+ * killed it. Of the device as a whole it has the state that save() writes, and its
+ * counters.
  *
  * A worker that was taken over may have written anything there before it was
  * killed: all that is read is copied and checked, and costs this device at most.
@@ -50,6 +51,9 @@ struct record {
 
 /* Map what is at FD_RECORD, if anything is. Before the jail. -errno. */
 int record_open(struct record *r);
+
+/* The device's counters (counters.h), or NULL. They stay when the driver goes. */
+uint64_t *record_counters(const struct record *r);
 
 /* Of queue @q, below r->nqueues. */
 void *record_region(const struct record *r, unsigned int q);

@@ -185,6 +185,7 @@ worker_configure(struct worker *w, uint32_t seq,
 	rc = record_open(&w->record);
 	if (rc < 0)
 		cannot_start(w, rc, "record of requests in flight");
+	dev->counters = record_counters(&w->record);
 	if (config->isolated != NULL)
 		worker_isolate(w, config->isolated);
 	else

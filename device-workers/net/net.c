@@ -149,6 +149,7 @@ net_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		return -ENOMEM;
 	}
 	dev->priv = n;
+	n->counters = dev->counters;
 	n->backend = net_backend_of(c->backend);
 	if (n->backend == NULL) {
 		*why = "no such back end here";
@@ -254,6 +255,11 @@ transmit(struct device *dev, unsigned int i)
 		net_watch(dev, i, (p->watched & EPOLLIN) != 0);
 	if (len == -ENOBUFS)
 		return false;
+	if (len >= 0) {
+		counter_add(n->counters, NET_COUNT_TX_BYTES,
+		    n->chain.read_len - NET_HDR_SIZE);
+		counter_add(n->counters, NET_COUNT_TX_FRAMES, 1);
+	}
 	if (len < 0 && len != -EAGAIN && !net_backend_gone(dev, i, (int)-len))
 		log_guest("net: sending to the %s: %s", n->backend->name,
 		    log_errname((int)-len));

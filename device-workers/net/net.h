@@ -32,6 +32,7 @@ struct net_pair {
 
 struct net {
 	const struct net_backend *backend;
+	uint64_t *counters;	/* the device's */
 	unsigned int npairs;	/* there are */
 	unsigned int active;	/* the driver uses */
 	struct device_limit tx_rate, rx_rate;	/* of all pairs together */

@@ -141,6 +141,8 @@ deliver(struct net *n, struct virtq *vq, unsigned int count, uint64_t have,
 	if ((n->offloads >> VIRTIO_NET_F_GUEST_CSUM & 1) == 0)
 		virtq_copy_into(&n->rx[0], NET_HDR_FLAGS, &no_flags, 1);
 	virtq_push_group(vq, n->rx, n->written, count);
+	counter_add(n->counters, NET_COUNT_RX_BYTES, len - NET_HDR_SIZE);
+	counter_add(n->counters, NET_COUNT_RX_FRAMES, 1);
 }
 
 /* The frame that had too few buffers before. */

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "device-workers/lib/counters.h"
 #include "device-workers/lib/record.h"
 #include "ipc/slots.h"
 
@@ -116,6 +117,29 @@ test_state(void **state)
 	assert_int_equal(record_read_state(&record, out), 0);
 }
 
+/* They are the VM's, not the driver's. */
+static void
+test_counters(void **state)
+{
+	struct record none = { NULL, 0 };
+	uint64_t *c = record_counters(&record), raw;
+
+	(void)state;
+	assert_null(record_counters(&none));
+	counter_add(NULL, 0, 1);
+	counter_add(c, COUNTERS - 1, 3);
+	counter_add(c, COUNTERS - 1, 4);
+	record_clear(&record);
+	memcpy(&raw, record.base + COUNTERS_AT +
+	    (COUNTERS - 1) * sizeof(raw), sizeof(raw));
+	assert_int_equal(raw, 7);
+	/* The state and the marks are elsewhere. */
+	record_mark(&record, DEVICE_LIMIT_QUEUES - 1)->deaths = UINT32_MAX;
+	assert_int_equal(c[0], 0);
+	assert_int_equal(record_read_state(&record, (uint8_t[RECORD_STATE_SIZE]){ 0 }),
+	    0);
+}
+
 /* A writer that dies leaves what was before: the slot is chosen last. */
 static void
 test_half_written(void **state)
@@ -180,7 +204,7 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_open), T(test_state), T(test_half_written),
+		T(test_open), T(test_state), T(test_counters), T(test_half_written),
 		T(test_suspects),
 	};
 
