@@ -34,8 +34,9 @@ struct net_backend {
 	int (*set_attached)(struct net_pair *p, bool attached);
 
 	/*
-	 * Send one frame, or drop it whole. Its length or -errno; -ENOBUFS: it
-	 * is not dropped, send it again when ready() says so.
+	 * Send one frame, or drop it whole: iov[0] is its header; without
+	 * events() also all of a small one. Its length or -errno; -ENOBUFS (with
+	 * events()): it is not dropped, send it again when ready() says so.
 	 */
 	ssize_t (*send)(struct net_pair *p, const struct iovec *iov,
 	    unsigned int niov);

@@ -17,6 +17,12 @@
 
 /* Header, Ethernet header with a VLAN tag, and the largest IP packet. */
 #define NET_FRAME_MAX (NET_HDR_SIZE + 18u + 65535u)
+/*
+ * Frames of up to so many bytes, header too (one of 1500 with a VLAN tag is), are
+ * copied before they are sent, so many at a time.
+ */
+#define NET_COPY_MAX 2048u
+#define NET_STAGE 16u
 /* Receive buffers that one frame may be spread over. */
 #define NET_MERGE_MAX 64u
 
@@ -28,6 +34,15 @@ struct net_pair {
 	uint32_t held;		/* bytes of frame, read and not yet delivered */
 	/* What a receive buffer had no room for, at its place in the frame. */
 	uint8_t frame[NET_FRAME_MAX + 1];
+};
+
+/* A frame to send, as it goes out: a copy, with its header checked. */
+struct net_staged {
+	union {
+		struct net_hdr hdr;
+		uint8_t frame[NET_COPY_MAX];
+	};
+	uint32_t len;		/* header too */
 };
 
 struct net {
@@ -44,6 +59,8 @@ struct net {
 	bool loaded;		/* by net_load: activate keeps what it set */
 	struct net_pair pair[NET_MAX_PAIRS];
 	struct virtq_chain chain;			/* transmit, control */
+	unsigned int nstaged;	/* 0 between two calls */
+	struct net_staged staged[NET_STAGE];
 	struct virtq_chain rx[NET_MERGE_MAX];
 	uint32_t written[NET_MERGE_MAX];
 	struct iovec iov[VIRTQ_MAX_SEGS + 1];

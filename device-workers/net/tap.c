@@ -68,29 +68,16 @@ tap_set_attached(struct net_pair *p, bool attached)
 	return ioctl(p->fd, TUNSETQUEUE, &ifr) == 0 ? 0 : -errno;
 }
 
-#define SMALL_FRAME 256u	/* bytes, with the header */
-
 static ssize_t
 tap_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
 {
-	uint8_t whole[SMALL_FRAME] __attribute__((uninitialized));
 	ssize_t len;
 
-	/* A small frame is copied for less than what a second segment costs. */
-	if (niov == 2 && iov[0].iov_len == NET_HDR_SIZE &&
-	    iov[1].iov_len <= sizeof(whole) - NET_HDR_SIZE) {
-		/* Of a length that the compiler knows: no call. */
-		memcpy(whole, iov[0].iov_base, NET_HDR_SIZE);
-		memcpy(whole + NET_HDR_SIZE, iov[1].iov_base, iov[1].iov_len);
-		do {
-			len = write(p->fd, whole,
-			    NET_HDR_SIZE + iov[1].iov_len);
-		} while (len < 0 && errno == EINTR);
-	} else {
-		do {
-			len = writev(p->fd, iov, (int)niov);
-		} while (len < 0 && errno == EINTR);
-	}
+	/* One in one piece: the kernel need not fetch a list. */
+	do {
+		len = niov == 1 ? write(p->fd, iov->iov_base, iov->iov_len) :
+		    writev(p->fd, iov, (int)niov);
+	} while (len < 0 && errno == EINTR);
 	/* EINVAL: the kernel's own checks; EIO: the interface is down. */
 	if (len < 0 && (errno == EINVAL || errno == EIO))
 		return -EAGAIN;

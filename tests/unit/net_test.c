@@ -187,18 +187,50 @@ static void
 transmits_whatever_the_split(void **state)
 {
 	const struct net_hdr hdr = { .flags = 0xfe, .num_buffers = 7 };
-	uint8_t buf[2048];
+	/* One that is copied, and one that is not. */
+	static const uint32_t lens[] = { 300, NET_COPY_MAX + 1 };
+	uint8_t buf[NET_COPY_MAX + 2];
 
 	(void)state;
-	for (uint32_t split = 1; split < 40; split++) {
-		assert_int_equal(transmit(&hdr, 300, split, buf, sizeof(buf)),
-		    300);
+	for (uint32_t split = 1; split < 80; split++) {
+		const uint32_t len = lens[split & 1];
+
+		assert_int_equal(transmit(&hdr, len, split / 2 + 1, buf,
+		    sizeof(buf)), len);
 		/* Flags that are not the driver's are gone. */
 		for (unsigned int i = 0; i < 12; i++)
 			assert_int_equal(buf[i], 0);
-		for (unsigned int i = 12; i < 300; i++)
+		for (unsigned int i = 12; i < len; i++)
 			assert_int_equal(buf[i], frame_byte(i));
 	}
+}
+
+static void
+frames_of_all_sizes_keep_their_order(void **state)
+{
+	const struct net_hdr hdr = { 0 };
+	uint8_t buf[NET_COPY_MAX + 100];
+	uint32_t id, used;
+
+	(void)state;
+	put_tx(&hdr, sizeof(buf));
+	for (unsigned int i = 0; i < H_QUEUE; i++) {
+		/* Large ones behind 20, 6, 0 and 34 small ones. */
+		const bool large = i == 20 || i == 27 || i == 28 || i == 63;
+		const struct h_seg seg = { H_DATA,
+		    (large ? NET_COPY_MAX + 1 : 100) + i, false };
+
+		h_add(1, &seg, 1);
+	}
+	h_kick(1);
+	for (unsigned int i = 0; i < H_QUEUE; i++) {
+		const bool large = i == 20 || i == 27 || i == 28 || i == 63;
+
+		assert_true(h_used(1, &id, &used) && id == i && used == 0);
+		assert_int_equal(read(host[0], buf, sizeof(buf)),
+		    (large ? NET_COPY_MAX + 1 : 100) + i);
+	}
+	assert_int_equal(read(host[0], buf, sizeof(buf)), -1);
 }
 
 static void
@@ -397,6 +429,7 @@ main(void)
 		T(too_small_without_merging_is_dropped),
 		T(buffers_without_room_for_a_header_come_back),
 		T(transmits_whatever_the_split),
+		T(frames_of_all_sizes_keep_their_order),
 		T(checks_what_a_header_asks_for),
 		T(drops_what_is_no_frame),
 		T(waits_for_tokens),
