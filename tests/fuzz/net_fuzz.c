@@ -3,78 +3,8 @@
  * The network device against a hostile driver, over a socket in place of a tap:
  * no frame comes out that the checks should have stopped.
  */
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#include "device-workers/net/net.h"
 #include "tests/fuzz/device_fuzz.h"
-
-#define PAIRS 2u
-
-static int host[PAIRS];
-
-static int
-fake_start(struct net_pair *p, const char **why)
-{
-	(void)p;
-	(void)why;
-	return 0;
-}
-
-static int
-fake_set_offloads(struct net_pair *p, uint32_t set)
-{
-	(void)p;
-	(void)set;
-	return 0;
-}
-
-static int
-fake_set_attached(struct net_pair *p, bool on)
-{
-	(void)p;
-	(void)on;
-	return 0;
-}
-
-static ssize_t
-fake_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
-{
-	ssize_t n = writev(p->fd, iov, (int)niov);
-
-	return n < 0 ? -errno : n;
-}
-
-static ssize_t
-fake_receive(struct net_pair *p, const struct iovec *iov, unsigned int niov)
-{
-	ssize_t n = readv(p->fd, iov, (int)niov);
-
-	return n < 0 ? -errno : n;
-}
-
-static bool
-fake_is_gone(int err)
-{
-	return err == EBADFD;
-}
-
-const struct net_backend *
-net_backend_of(Bh__NetBackend kind)
-{
-	static const struct net_backend fake = {
-		.name = "tap",
-		.start = fake_start,
-		.set_offloads = fake_set_offloads,
-		.set_attached = fake_set_attached,
-		.send = fake_send,
-		.receive = fake_receive,
-		.is_gone = fake_is_gone,
-	};
-
-	(void)kind;
-	return &fake;
-}
+#include "tests/unit/net_fake_tap.h"
 
 static void
 check_output(void)
@@ -128,18 +58,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	net.queue_pairs = PAIRS;
 	net.queue_size = H_QUEUE;
 	net.tap_offloads = 0xf;
-	for (unsigned int i = 0; i < PAIRS; i++) {
-		int pair[2];
-
-		if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) != 0)
-			abort();
-		host[i] = dup2(pair[1], 40 + (int)i);
-		close(pair[1]);
-		if (pair[0] != FD_BACKEND + (int)i) {
-			dup2(pair[0], FD_BACKEND + (int)i);
-			close(pair[0]);
-		}
-	}
+	if (!fake_taps())
+		abort();
 	if (h_start(&net_ops, &config, &why) != 0)
 		abort();
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The network device over datagram sockets in place of taps, for its unit tests:
- * what the back end was told last is in offloads[] and attached[].
+ * The network device for its unit tests, over what net_fake_tap.h has in place of
+ * taps.
  */
 #ifndef BULKHEAD_TESTS_UNIT_NET_FIXTURE_H
 #define BULKHEAD_TESTS_UNIT_NET_FIXTURE_H
@@ -13,13 +13,9 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
-#include "device-workers/net/net.h"
-#include "tests/unit/device_harness.h"
+#include "tests/unit/net_fake_tap.h"
 
-#define PAIRS 2u
 #define CTRL (2 * PAIRS)
 #define ALL_OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | 0x60)
 #define BIT(n) (1ull << (n))
@@ -27,70 +23,8 @@
 static Bh__NetConfig net;
 static Bh__DeviceConfig config;
 static uint8_t mac[6] = { 0x52, 0x54, 0, 1, 2, 3 };
-static int host[PAIRS];		/* the other ends of the "taps" */
-static uint32_t offloads[PAIRS];
 static uint32_t mtu = 65535;
 static bool mac_fixed;
-static bool attached[PAIRS];
-
-static int
-fake_start(struct net_pair *p, const char **why)
-{
-	(void)why;
-	return fcntl(p->fd, F_GETFL) < 0 ? -EBADF : 0;
-}
-
-static int
-fake_set_offloads(struct net_pair *p, uint32_t set)
-{
-	offloads[p->fd - FD_BACKEND] = set;
-	return 0;
-}
-
-static int
-fake_set_attached(struct net_pair *p, bool on)
-{
-	attached[p->fd - FD_BACKEND] = on;
-	return 0;
-}
-
-static ssize_t
-fake_send(struct net_pair *p, const struct iovec *iov, unsigned int niov)
-{
-	ssize_t n = writev(p->fd, iov, (int)niov);
-
-	return n < 0 ? -errno : n;
-}
-
-static ssize_t
-fake_receive(struct net_pair *p, const struct iovec *iov, unsigned int niov)
-{
-	ssize_t n = readv(p->fd, iov, (int)niov);
-
-	return n < 0 ? -errno : n;
-}
-
-static bool
-fake_is_gone(int err)
-{
-	return err == EBADFD;
-}
-
-const struct net_backend *
-net_backend_of(Bh__NetBackend kind)
-{
-	static const struct net_backend fake = {
-		.name = "tap",
-		.start = fake_start,
-		.set_offloads = fake_set_offloads,
-		.set_attached = fake_set_attached,
-		.send = fake_send,
-		.receive = fake_receive,
-		.is_gone = fake_is_gone,
-	};
-
-	return kind == BH__NET_BACKEND__NET_BACKEND_TAP ? &fake : NULL;
-}
 
 static void
 start(uint64_t features)
@@ -119,19 +53,9 @@ setup(void **state)
 	int size = 1 << 20;
 
 	(void)state;
+	assert_true(fake_taps());
 	for (unsigned int i = 0; i < PAIRS; i++) {
-		int pair[2];
-
-		assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK,
-		    0, pair), 0);
-		/* Out of the way of the slots. */
-		host[i] = fcntl(pair[1], F_DUPFD, 40);
-		close(pair[1]);
 		setsockopt(host[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		if (pair[0] != FD_BACKEND + (int)i) {
-			dup2(pair[0], FD_BACKEND + (int)i);
-			close(pair[0]);
-		}
 		offloads[i] = 99;
 		attached[i] = true;
 	}
