@@ -16,7 +16,7 @@ static const char usage[] =
     "usage: bulkheadctl audit VM [--full | --json] [--check] [--no-probe]\n"
     "       bulkheadctl audit --diff A B\n"
     "       bulkheadctl audit --policy KIND\n"
-    "       bulkheadctl audit --trace SECONDS VM\n"
+    "       bulkheadctl audit --trace SECONDS VM [--json]\n"
     "       bulkheadctl audit --attack [KIND,...]\n"
     "\n"
     "  What each process of a running VM can do, by what the kernel says of it, and\n"
@@ -31,7 +31,8 @@ static const char usage[] =
     "                    exit status 0: the same, 1: not\n"
     "  --policy KIND     a kind of process: its policy with reasons, or \"all\"\n"
     "  --trace SECONDS   count the system calls that each process makes (by BPF),\n"
-    "                    and list those that are allowed and were not made\n"
+    "                    and list those that were denied, with their arguments, and\n"
+    "                    those that are allowed and were not made\n"
     "  --attack          start a throw-away VM of hostile twins, one of each kind, in\n"
     "                    that kind's jail, which try to break out; exit status 0: all\n"
     "                    was refused, 1: something got through\n"
@@ -135,7 +136,7 @@ audit_vm(const struct options *o)
 		    "no such process" : strerror(-rc));
 	}
 	if (o->seconds > 0) {
-		rc = audit_calls(&a, o->seconds);
+		rc = audit_calls(&a, o->seconds, o->json);
 		audit_free(&a);
 		return rc;
 	}

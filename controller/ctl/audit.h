@@ -236,10 +236,11 @@ char *audit_json(const struct audit *a);
 int audit_diff(const char *a, const char *b);
 
 /*
- * Count system calls for @seconds, and print them with those that were allowed and not
- * made. 0, or 3 with the reason on standard error: no program can be attached here.
+ * Count system calls for @seconds, and print them with those that were denied, and those
+ * that were allowed and not made. 0, or 3 with the reason on standard error: no program
+ * can be attached here.
  */
-int audit_calls(const struct audit *a, unsigned int seconds);
+int audit_calls(const struct audit *a, unsigned int seconds, bool as_json);
 
 /* Print a policy with its reasons. 0, or 2: there is no such kind. */
 int audit_policy(const char *kind);
