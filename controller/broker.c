@@ -49,6 +49,7 @@ worker_of(struct vm *vm, uint32_t index)
 {
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (vm->children[i].kind == PROC_BLK &&
+		    vm->children[i].dev != NULL &&
 		    vm->children[i].dev->index == index &&
 		    child_alive(&vm->children[i]))
 			return &vm->children[i];

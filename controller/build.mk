@@ -3,7 +3,7 @@ OPTION_SRCS := $(addprefix controller/,options.c options_sub.c option_table.c \
 	values.c usage.c spec.c spec_net.c publish.c)
 PROGRAMS += bulkhead
 bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c output.c \
-	terminal.c resources.c supervise.c requests.c recover.c deaths.c pulse.c report.c host.c \
+	terminal.c resources.c supervise.c requests.c recover.c upgrade.c deaths.c pulse.c report.c host.c \
 	paths.c taken.c broker.c start.c \
 	config.c guard.c resize.c life.c manage.c manage_events.c change.c describe.c service.c front.c \
 	confine.c cgroup.c passt.c pause.c count.c opener/tap_adopt.c) $(OPTION_SRCS) \

@@ -23,6 +23,7 @@
 #include "controller/resize.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
+#include "controller/upgrade.h"
 #include "ipc/log.h"
 
 #define STOP_SECONDS 4u		/* for all; then they are killed: 5 in all */
@@ -173,6 +174,7 @@ life_stop(struct vm *vm, enum stop_cause cause)
 	if (!life_enter(vm, VM_STOPPING))
 		return;
 	vm->after = after;
+	upgrade_cancel(vm, "the VM was stopped meanwhile");
 	if (cause == STOP_FAILED && after == AFTER_EXIT)
 		vm->exit_status = 1;
 	vm->devices_first = cause == STOP_GUEST;
@@ -223,6 +225,7 @@ life_child_failed(struct child *child, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	upgrade_note(child, line);
 	if (child->kind == PROC_API && child->vm->api_ready)
 		log_error("%s", line);
 	else if (child->spare || recover_takes(child) ||
@@ -256,6 +259,7 @@ life_reset(struct vm *vm)
 {
 	if (!life_enter(vm, VM_RESETTING))
 		return;
+	upgrade_cancel(vm, "the VM was reset meanwhile");
 	manage_event(vm, "vm", "rebooting");
 	manage_progress(vm);
 	pause_reset(vm);
@@ -361,6 +365,9 @@ acknowledged(struct child *child, const struct request *req)
 	case BH__PACKET__BODY_SET_PAUSED:
 		pause_answered(child);
 		return;
+	case BH__PACKET__BODY_HAND_OVER:
+		upgrade_answered(child, NULL);
+		return;
 	case BH__PACKET__BODY_START_VM:
 		child->chan.states = PROTO_RUNNING;
 		running(vm);
@@ -398,6 +405,8 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			broker_failed(vm, req->subject, packet->failed);
 		else if (req->type == BH__PACKET__BODY_OPEN)
 			paths_failed(vm, req->subject, packet->failed);
+		else if (req->type == BH__PACKET__BODY_HAND_OVER)
+			upgrade_answered(child, packet->failed->text);
 		else if (req->type == BH__PACKET__BODY_RESIZE_DISK)
 			resize_answered(vm, req->subject, packet->failed);
 		else
@@ -425,7 +434,9 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		return 0;
 	case BH__PACKET__BODY_DEVICE_READY:
 		child->chan.states = PROTO_RUNNING;
+		/* An upgraded one is under a filter, or not at all. */
 		if (child->dev == NULL ||
+		    (child->must_listen && child->denied.fd < 0) ||
 		    start_device_ready(child, packet->device_ready) != 0)
 			return -EPROTO;
 		broker_settle(vm);
@@ -512,7 +523,8 @@ life_exited(struct child *child)
 		manage_down(vm);
 	if (child->spare)
 		front_settle(vm);
-	recover_exited(child);
+	if (!upgrade_exited(child))
+		recover_exited(child);
 	pause_gone(vm);
 	/* The place of one that is gone may be another child's next. */
 	if (child == vm->broker) {
@@ -540,6 +552,8 @@ life_tick(struct vm *vm)
 		waiting = true;
 	if ((vm->state == VM_RUNNING || vm->state == VM_RESETTING) &&
 	    recover_tick(vm))
+		waiting = true;
+	if (upgrade_tick(vm))
 		waiting = true;
 	if (vm->api_again != 0 && now_ns() >= vm->api_again)
 		manage_start(vm);

@@ -248,6 +248,8 @@ make_ready(struct vm *vm, const sigset_t *signals)
 	int rc;
 
 	vm->by_root = host_is_root();
+	vm->user = getuid();
+	vm->upgrade.own = -1;
 	vm->started_ns = now_ns();
 	vm->api_listen = vm->api_lock = vm->api_events = -1;
 	vm->spawner_pidfd = vm->kvm = vm->kernel = vm->initramfs = -1;

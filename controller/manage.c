@@ -20,6 +20,7 @@
 #include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
+#include "controller/upgrade.h"
 #include "ipc/log.h"
 
 #define AGAIN_NS (SECOND / 10)	/* between two api-workers */
@@ -89,6 +90,8 @@ static const struct verb {
 	    "Error starting migration sender", 7 | CHANGES, true },
 	[BH__API_VERB__API_VERB_RECEIVE_MIGRATION] = { "vm.receive-migration",
 	    "Error starting migration receiver", 7 | CHANGES, true },
+	[BH__API_VERB__API_VERB_UPGRADE_WORKER] = { "bulkhead.upgrade-worker",
+	    "The worker could not be upgraded", IN_RUNNING | CHANGES, false },
 };
 
 /* ---- answers ------------------------------------------------------------------------ */
@@ -221,6 +224,8 @@ answer_info(struct vm *vm, uint32_t seq)
 		bh__api_device__init(&devices[i]);
 		devices[i].id = constless(dev->id);
 		devices[i].bdf = dev->bdf;
+		devices[i].worker = constless(
+		    process_kinds[dev->kind].binary);
 		list[answer.n_devices++] = &devices[i];
 	}
 	if (vm->plan.pvpanic_bdf != 0) {
@@ -368,6 +373,32 @@ resize(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 		settle(vm, 500, why);
 }
 
+static void
+upgraded(struct vm *vm, const char *why)
+{
+	if (vm->pending.verb == BH__API_VERB__API_VERB_UPGRADE_WORKER)
+		settle(vm, why == NULL ? 204 : 500, why);
+}
+
+static void
+upgrade(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg)
+{
+	const Bh__ApiValue *id = value_of(req, "id",
+	    BH__API_VALUE__VALUE_TEXT);
+	const char *why = "one program, or none";
+	uint32_t status = 400;
+
+	vm->pending.any = true;
+	vm->pending.seq = seq;
+	vm->pending.verb = req->verb;
+	if (id != NULL && msg->nfds <= 1)
+		status = upgrade_begin(vm, id->text, msg->nfds == 0 ? -1 :
+		    chan_take_fd(msg, 0), upgraded, &why);
+	if (status != 0)
+		settle(vm, status, why);
+}
+
 /* Whether it cannot be now; then it is answered. */
 static bool
 out_of_place(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
@@ -451,6 +482,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 		return;
 	case BH__API_VERB__API_VERB_RESIZE_DISK:
 		resize(vm, seq, req);
+		return;
+	case BH__API_VERB__API_VERB_UPGRADE_WORKER:
+		upgrade(vm, seq, req, msg);
 		return;
 	case BH__API_VERB__API_VERB_BOOT:
 	case BH__API_VERB__API_VERB_DELETE:

@@ -179,6 +179,11 @@ void
 paths_option_of(const struct vm *vm, const struct child *child, char *buf,
     size_t size)
 {
+	/* One whose device another has. */
+	if (child->dev == NULL && process_kinds[child->kind].replaced) {
+		(void)snprintf(buf, size, "%s", child->name);
+		return;
+	}
 	switch (child->kind) {
 	case PROC_LOADER:
 		option_of(vm, PATH_KERNEL, 0, buf, size);

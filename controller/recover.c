@@ -18,6 +18,7 @@
 #include "controller/resources.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
+#include "controller/upgrade.h"
 #include "ipc/log.h"
 
 #define REPLACE_SECONDS 60u	/* the lab is a hundred times slower than a host */
@@ -29,7 +30,8 @@ recover_takes(const struct child *child)
 
 	return child->dev != NULL && child->dev->on_pci && child->known_once &&
 	    process_kinds[child->kind].replaced &&
-	    vm->spec.worker_failure.action != FAILURE_STOP &&
+	    (vm->spec.worker_failure.action != FAILURE_STOP ||
+	    upgrade_is_trial(child)) &&
 	    (vm->state == VM_RUNNING || vm->state == VM_RESETTING);
 }
 
@@ -77,6 +79,30 @@ lose(struct child *child)
 }
 
 void
+recover_replace(struct child *child)
+{
+	const struct vm *vm = child->vm;
+
+	if (child->died_at == 0)
+		child->died_at = now_ns();
+	child_again(child);
+	/* Both: the last one may have ended before it was given its own. */
+	for (int i = 0; i < 2; i++) {
+		if (child->bus[i] >= 0)
+			close(child->bus[i]);
+		child->bus[i] = -1;
+	}
+	if (resources_bus(child) != 0)
+		return;
+	if (child->kind == PROC_BLK && !child->isolated &&
+	    vm->disks[child->dev->index].sentinel != 0)
+		child->awaits_io = true;
+	else
+		start_spawn(child);
+	(void)recover_tick(child->vm);
+}
+
+void
 recover_exited(struct child *child)
 {
 	const struct vm *vm = child->vm;
@@ -104,23 +130,7 @@ recover_exited(struct child *child)
 		manage_event_id(child->vm, "worker", "isolated", child->name);
 		deaths_acted(child, ACTION_ISOLATED);
 	}
-	if (child->died_at == 0)
-		child->died_at = now;
-	child_again(child);
-	/* Both: the last one may have ended before it was given its own. */
-	for (int i = 0; i < 2; i++) {
-		if (child->bus[i] >= 0)
-			close(child->bus[i]);
-		child->bus[i] = -1;
-	}
-	if (resources_bus(child) != 0)
-		return;
-	if (child->kind == PROC_BLK && !child->isolated &&
-	    vm->disks[child->dev->index].sentinel != 0)
-		child->awaits_io = true;
-	else
-		start_spawn(child);
-	(void)recover_tick(child->vm);
+	recover_replace(child);
 }
 
 bool
@@ -152,6 +162,8 @@ recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why)
 	struct child *child = NULL;
 	int rc;
 
+	if (upgrade_reopened(vm, index, fd, why))
+		return 0;
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (vm->children[i].awaits_io &&
 		    vm->children[i].dev->index == index)
@@ -236,11 +248,16 @@ recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 		log_error("%s: its new worker cannot take over: %s", child->name,
 		    text);
 		/* Its exit is the next death: isolated, or lost. */
-		child->isolated = child->isolated || too_many(child, now_ns());
+		if (!upgrade_is_trial(child))
+			child->isolated = child->isolated ||
+			    too_many(child, now_ns());
+		upgrade_note(child, text);
 		deaths_blame(child, DEATH_REFUSED, text);
 		child_kill(child);
 		return;
 	}
+	if (upgrade_taken_over(child))
+		return;
 	log_warn("%s: a new worker (pid %u) has taken over after %llu ms",
 	    child->name, child->host_pid,
 	    (unsigned long long)((now_ns() - child->died_at) / (SECOND / 1000)));

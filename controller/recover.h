@@ -17,6 +17,9 @@ bool recover_takes(const struct child *child);
 /* Its process has gone: make the next one, or give the device up. */
 void recover_exited(struct child *child);
 
+/* Make the next one, of one whose process has gone. */
+void recover_replace(struct child *child);
+
 /* A successor is in its jail: tell the vcpu-worker. */
 void recover_ready(struct child *child);
 

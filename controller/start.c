@@ -17,6 +17,7 @@
 #include "controller/paths.h"
 #include "controller/resources.h"
 #include "controller/supervise.h"
+#include "controller/upgrade.h"
 #include "device-workers/console/slots.h"
 #include "device-workers/vhost-user-front/slots.h"
 #include "ipc/log.h"
@@ -215,7 +216,9 @@ start_spawn(struct child *child)
 	if (child->kind == PROC_BLK && vm->disks[child->dev->index].own > 0 &&
 	    !child->isolated)
 		let_go(&vm->disks[child->dev->index].own);
-	config_send(child);
+	/* The next one of an upgrade waits until the one at work has finished. */
+	if (!upgrade_is_next(child))
+		config_send(child);
 }
 
 static uint32_t
@@ -297,6 +300,8 @@ release_child(struct child *child)
 	let_go(&child->bus[1]);
 	let_go(&child->config_page);
 	let_go(&child->record);
+	let_go(&child->binary);
+	let_go(&child->previous);
 	/* Its place is free for any kind. */
 	child->phase = CHILD_GONE;
 	child->kind = PROC_OPENER;

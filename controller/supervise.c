@@ -24,6 +24,7 @@
 #include "controller/report.h"
 #include "controller/requests.h"
 #include "controller/spawner/spawner.h"
+#include "controller/upgrade.h"
 
 #define BATCH 64u		/* packets of one child before the others' turn */
 #define SPAWN_SECONDS 30u
@@ -123,8 +124,15 @@ broken(struct child *child, const char *what)
 static void
 take_hello(struct child *child, const Bh__Hello *hello)
 {
-	if (hello->protocol != PROTO_VERSION ||
-	    strcmp(hello->build_id, BULKHEAD_BUILD_ID) != 0) {
+	if (child->binary >= 0 && hello->protocol != PROTO_VERSION) {
+		life_child_failed(child, "it speaks version %u of the protocol, and "
+		    "this VMM %u", hello->protocol, PROTO_VERSION);
+		child_kill(child);
+		return;
+	}
+	/* An upgrade is what another build is there for. */
+	if (hello->protocol != PROTO_VERSION || (child->binary < 0 &&
+	    strcmp(hello->build_id, BULKHEAD_BUILD_ID) != 0)) {
 		life_child_failed(child, "%s is of another build (%s; this is %s); "
 		    "install them together", process_kinds[child->kind].binary,
 		    hello->build_id, BULKHEAD_BUILD_ID);
@@ -132,8 +140,11 @@ take_hello(struct child *child, const Bh__Hello *hello)
 		return;
 	}
 	child->hello = true;
+	child->state = hello->state;
+	child->state_oldest = hello->state_oldest;
 	child->chan.states = PROTO_CONFIGURING |
 	    (child->told_quit ? PROTO_CLOSING : 0u);
+	upgrade_up(child);
 }
 
 static void
@@ -322,6 +333,7 @@ take_spawned(const Bh__Packet *p, struct chan_msg *msg,
 	child->host_pid = p->spawned->host_pid;
 	child->phase = CHILD_UP;
 	log_debug("%s is pid %u", child->name, child->host_pid);
+	upgrade_up(child);
 	/* It may be the last thing that the start waits for. */
 	life_spawned(child);
 }
@@ -467,6 +479,7 @@ child_init(struct child *child, struct vm *vm, enum process_kind kind,
 		.instance = ++vm->next_instance,
 		.control = { .fd = -1 }, .denied = { .fd = -1 },
 		.bus = { -1, -1 }, .config_page = -1, .record = -1,
+		.binary = -1, .previous = -1,
 	};
 	for (uint32_t i = 0; i < sizeof(child->events) / sizeof(child->events[0]);
 	    i++)
@@ -553,9 +566,11 @@ ask_spawn(struct child *child, const int *fds, uint32_t *slots, uint32_t n,
 	spawn.n_slots = n;
 	spawn.slots = slots;
 	spawn.user_net = user_net;
+	/* The binary is the last, without a slot. */
+	spawn.binary = child->binary >= 0;
 	p.seq = r != NULL ? r->seq : 0;
 	child->phase = CHILD_SPAWNING;
-	spawner_send(vm, &p, fds, n);
+	spawner_send(vm, &p, fds, n + (spawn.binary ? 1u : 0u));
 }
 
 void
@@ -576,7 +591,7 @@ child_spawn(struct child *child, const int *fds, const uint32_t *slots,
 	int all_fds[CHAN_MAX_FDS] = { -1 };
 	int rc;
 
-	if (n + 1 > CHAN_MAX_FDS)
+	if (n + 2 > CHAN_MAX_FDS)
 		return -E2BIG;
 	rc = make_channel(child, &all_fds[0]);
 	if (rc != 0) {
@@ -588,6 +603,7 @@ child_spawn(struct child *child, const int *fds, const uint32_t *slots,
 		memcpy(all_fds + 1, fds, n * sizeof(fds[0]));
 		memcpy(all_slots + 1, slots, n * sizeof(slots[0]));
 	}
+	all_fds[n + 1] = child->binary;
 	ask_spawn(child, all_fds, all_slots, n + 1, NULL);
 	close(all_fds[0]);
 	return 0;

@@ -139,6 +139,12 @@ struct child {
 	uint32_t replacing;	/* ReplaceDevice that are not answered */
 	uint32_t ndeaths, late_deaths;	/* in all; since deaths_from */
 	uint64_t deaths_from;	/* ns */
+	int binary;		/* what was executed; -1: the kind's own */
+	uint32_t state, state_oldest;	/* versions, as its Hello said */
+	int previous;		/* binary of before, until trial_until */
+	uint32_t previous_state;
+	uint64_t trial_until;	/* ns; 0: no upgrade is as young */
+	bool must_listen;	/* the one before had a filter with a listener */
 	bool told_vcpu;		/* PciDevice sent */
 	bool known_to_vcpu;	/* ... and acknowledged */
 };
@@ -203,6 +209,28 @@ struct passt {
 	unsigned int lines;
 	uint32_t len;
 	char line[200], last[200];
+};
+
+/* Of a worker by another program, upgrade.c's. @why NULL: it is done. */
+typedef void upgrade_done_fn(struct vm *vm, const char *why);
+
+enum upgrade_step {
+	UPGRADE_NONE,
+	UPGRADE_REOPEN,		/* a disk is opened once more, for the next one */
+	UPGRADE_START,		/* the next one is started */
+	UPGRADE_DRAIN,		/* the old one finishes what it took */
+	UPGRADE_EXIT,		/* ... and has to be gone */
+	UPGRADE_CONFIGURE,	/* the next one is the device's */
+};
+
+struct upgrade {
+	enum upgrade_step step;
+	struct child *old, *next;
+	upgrade_done_fn *done;
+	uint64_t deadline, since;	/* ns; since: HandOver */
+	int binary;		/* until it is the next one's */
+	int own;		/* the disk's, for the locks; -1: none */
+	char why[300];
 };
 
 /* A path of the configuration, by what it is for. */
@@ -289,6 +317,9 @@ struct vm {
 	struct cgroup cgroup;	/* memory_max alone, once the spawner has it */
 	int rings, rings_to_far, rings_to_guest;
 	int limits[SPEC_MAX_LIMIT_GROUPS];	/* state of each group, a memfd */
+
+	struct upgrade upgrade;	/* upgrade.c */
+	uint32_t user;		/* who started the VMM */
 
 	/* manage.c */
 	int api_listen, api_lock, api_events;	/* -1: there is none */

@@ -93,6 +93,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(ATTACH_BUS,       attach_bus,       C, DEV, RUN,                1, 1),
 	MSG(ATTACH_BACKEND,   attach_backend,   C, DEV, RUN,                1, 1),
 	MSG(DRAIN,            drain,            C, DEV, RUN,                0, 0),
+	MSG(HAND_OVER,        hand_over,        C, DEV, RUN,                0, 0),
+	MSG(TAKE_BACK,        take_back,        C, DEV, RUN,                0, 0),
 	MSG(SAVE_STATE,       save_state,       C, DEV, RUN,                0, 0),
 	MSG(DEVICE_STATE,     device_state,     DEV, C, RUN | CLOSE,        0, 0),
 	MSG(DEVICE_STATE,     device_state,     C, DEV, RUN,                0, 0),

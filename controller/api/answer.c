@@ -491,6 +491,8 @@ print_info(struct text *t, const struct gathered *g, const Bh__ApiAnswer *last)
 		    (d->bdf >> 8) & 0xff, (d->bdf >> 3) & 0x1f, d->bdf & 7);
 		put(t, ",\"resources\":[],\"children\":[],\"pci_bdf\":");
 		put_text(t, bdf);
+		put(t, ",\"worker\":");
+		put_text(t, d->worker);
 		put(t, "}");
 	}
 	put(t, "}}");

@@ -323,6 +323,7 @@ send_request(struct client *c, const struct request_built *r)
 	size_t at = 0, bytes, all_bytes = 0;
 	bool takes = r->verb == BH__API_VERB__API_VERB_CREATE ||
 	    r->verb == BH__API_VERB__API_VERB_ADD ||
+	    r->verb == BH__API_VERB__API_VERB_UPGRADE_WORKER ||
 	    r->verb == BH__API_VERB__API_VERB_RESTORE;
 	int rc;
 

@@ -19,7 +19,7 @@ struct endpoint {
 	const char *name;
 	Bh__ApiVerb verb;
 	bool put;
-	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_DISK_SIZE, BODY_ANY,
+	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_DISK_SIZE, BODY_ID, BODY_ANY,
 	    BODY_IGNORED } body;
 	const char *option;	/* BODY_ELEMENT */
 };
@@ -74,6 +74,8 @@ static const struct endpoint endpoints[] = {
 	  BODY_ANY, NULL },
 	{ "vm.receive-migration", BH__API_VERB__API_VERB_RECEIVE_MIGRATION,
 	  true, BODY_ANY, NULL },
+	{ "bulkhead.upgrade-worker", BH__API_VERB__API_VERB_UPGRADE_WORKER,
+	  true, BODY_ID, "upgrade-worker" },
 };
 
 /* The request that is being built, and where in its JSON we are. */
@@ -714,6 +716,20 @@ take_disk_size(struct build *b, const json_t *root)
 }
 
 static int
+take_id(struct build *b, const json_t *root, const char *option)
+{
+	const json_t *id = json_object_get(root, "id");
+
+	if (!json_is_string(id))
+		return bad(b, "id", id == NULL ? "missing field" :
+		    "not a string");
+	if (begin_option(b, option, 1) != 0)
+		return -1;
+	return add_text(b, "id", json_string_value(id),
+	    json_string_length(id));
+}
+
+static int
 take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
     size_t len)
 {
@@ -741,6 +757,8 @@ take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
 		return bad(b, "", "not an object");
 	if (e->body == BODY_DISK_SIZE)
 		return take_disk_size(b, root);
+	if (e->body == BODY_ID)
+		return take_id(b, root, e->option);
 	if (e->body != BODY_ELEMENT)
 		return 0;
 	b->member = schema_member_of(e->option);

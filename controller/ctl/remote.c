@@ -14,6 +14,7 @@
 #include "controller/api/answer.h"
 #include "controller/ctl/remote_crashes.h"
 #include "controller/ctl/remote_http.h"
+#include "controller/ctl/remote_upgrade.h"
 #include "controller/describe.h"
 #include "controller/options.h"
 #include "ipc/log.h"
@@ -29,6 +30,7 @@ enum takes {
 	TAKES_URL,
 	TAKES_VALUES,		/* "name=value,.." into JSON by `fields` */
 	TAKES_FLAGS,		/* "--name value" likewise */
+	TAKES_OWN,		/* remote_upgrade.c */
 };
 
 struct flag {
@@ -136,6 +138,8 @@ static const struct command {
 	  "--disk <id> --size <size>", "" },
 	{ "resize-zone", "PUT", "vm.resize-zone", TAKES_FLAGS, NULL, zone_flags,
 	  "--id <id> --size <size>", "" },
+	{ "upgrade-worker", NULL, NULL, TAKES_OWN, NULL, NULL, UPGRADE_USAGE,
+	  "another program for a device, under the guest" },
 	{ "snapshot", "PUT", "vm.snapshot", TAKES_URL, NULL, NULL,
 	  "file://<folder>", "" },
 	{ "restore", "PUT", "vm.restore", TAKES_VALUES, NULL, restore_values,
@@ -413,6 +417,8 @@ make_body(struct call *call)
 		return values_body(call);
 	case TAKES_FLAGS:
 		return flags_body(call);
+	case TAKES_OWN:
+		break;
 	}
 	return EXIT_USAGE;
 }
@@ -528,6 +534,8 @@ remote_main(int argc, char **argv)
 		return wrong(&call, "which VMM? give --api-socket <path>");
 	call.argc = argc - i - 1;
 	call.argv = argv + i + 1;
+	if (call.command->takes == TAKES_OWN)
+		return remote_upgrade(call.socket, call.argc, call.argv);
 	rc = make_body(&call);
 	if (rc == 0) {
 		rc = remote_ask(call.socket, call.command->method,

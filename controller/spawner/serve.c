@@ -308,13 +308,15 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 		.binary = sp->start->binaries[c->kind],
 		.netns = sp->netns,
 		.null = sp->start->null,
-		.nfds = msg->nfds,
+		.nfds = (unsigned int)spawn->n_slots,
 	};
 	static struct passt_start passt;	/* the child has a copy of its own */
 	int pair[2], pidfd = -1, rc;
 	pid_t pid;
 
-	for (unsigned int i = 0; i < msg->nfds; i++) {
+	if (spawn->binary)
+		plan.binary = msg->fds[plan.nfds];
+	for (unsigned int i = 0; i < plan.nfds; i++) {
 		plan.fds[i] = msg->fds[i];
 		plan.slots[i] = spawn->slots[i];
 	}
@@ -369,7 +371,8 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 	struct child *c;
 	int rc = 0;
 
-	if (spawn->kind >= PROC_KIND_COUNT || spawn->n_slots != msg->nfds ||
+	if (spawn->kind >= PROC_KIND_COUNT ||
+	    spawn->n_slots + (spawn->binary ? 1u : 0u) != msg->nfds ||
 	    spawn->uid_index >= SPAWNER_UIDS ||
 	    find_child(sp, spawn->instance) != NULL) {
 		send_failed(sp, request.seq, EINVAL, "no such process to start");
@@ -378,7 +381,9 @@ handle_spawn(struct spawner *sp, const struct chan_msg *msg)
 	request.kind = (enum process_kind)spawn->kind;
 	request.instance = spawn->instance;
 	request.uid_index = spawn->uid_index;
-	if (process_kinds[request.kind].foreign != (spawn->user_net != NULL)) {
+	/* Another binary is confined as the kind is; of what is not, none is taken. */
+	if (process_kinds[request.kind].foreign != (spawn->user_net != NULL) ||
+	    (spawn->binary && !process_kinds[request.kind].replaced)) {
 		send_failed(sp, request.seq, EINVAL, "no such process to start");
 		return;
 	}

@@ -270,6 +270,8 @@ blk_activate(struct device *dev)
 	b->sets_cache = has(dev, VIRTIO_BLK_F_CONFIG_WCE);
 	b->limits.discard = has(dev, VIRTIO_BLK_F_DISCARD);
 	b->limits.write_zeroes = has(dev, VIRTIO_BLK_F_WRITE_ZEROES);
+	/* A worker before this one may have written. */
+	b->dirty = !b->be.readonly;
 }
 
 /* What a chain costs of the rate limit: its data, of whatever kind. */
@@ -410,6 +412,20 @@ blk_flush(struct device *dev)
 		log_error("blk: the last flush failed: %s", log_errname(err));
 }
 
+/*
+ * Nobody else may write to an image once its next worker has read it. And the
+ * kernel takes its time to close the files of a ring whose process has gone.
+ */
+static void
+blk_hand_over(struct device *dev)
+{
+	struct blk *b = dev->priv;
+
+	blk_ring_let_go(&b->ring);
+	if (blk_image_of(&b->image) != NULL)
+		blk_flush(dev);
+}
+
 static int64_t
 blk_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
 {
@@ -435,6 +451,7 @@ const struct device_ops blk_ops = {
 	.resize = blk_resize,
 	.reset = blk_reset,
 	.flush = blk_flush,
+	.hand_over = blk_hand_over,
 	.refuse = blk_refuse,
 	.redo = true,
 };

@@ -23,7 +23,14 @@
 #define DEVICE_MAX_QUEUES 64u
 #define DEVICE_MAX_CONFIG 256u
 #define DEVICE_MAX_STATE 28672u	/* bytes that save() may write */
-#define DEVICE_STATE_VERSION 1u	/* of DeviceState, the device's part too */
+/*
+ * Of DeviceState, of the record and of the device's part in both. A build goes on
+ * from states of the versions OLDEST to VERSION and writes the last; an upgrade
+ * to one that does not know what is there is refused. 2: the record says its own
+ * version, and has the last requests (record.h); all else is as in 1.
+ */
+#define DEVICE_STATE_VERSION 2u
+#define DEVICE_STATE_OLDEST 1u
 
 struct device;
 
@@ -118,6 +125,13 @@ struct device_ops {
 
 	/* Make what was written durable: before exit. NULL: nothing. */
 	void (*flush)(struct device *dev);
+
+	/*
+	 * Another process takes over the back end, and this one exits without
+	 * flush(): leave nothing in memory alone, write nothing afterwards.
+	 * Nothing is in flight. NULL: nothing is kept.
+	 */
+	void (*hand_over)(struct device *dev);
 
 	/* The driver wrote to the configuration space (dev->config is updated
 	 * by the device). NULL: read only. */

@@ -27,7 +27,7 @@ struct head {
 	/* Which slot holds the state: 1 or 2; 0: none does. */
 	uint32_t state;
 	uint32_t state_len[2];
-	uint32_t reserved;
+	uint32_t version;	/* of all this; 0: 1, which had no such word */
 	struct record_mark mark[DEVICE_LIMIT_QUEUES];
 };
 
@@ -63,6 +63,9 @@ record_open(struct record *r)
 	close(FD_RECORD);
 	r->base = base;
 	r->nqueues = (unsigned int)((uint64_t)st.st_size / RECORD_QUEUE_SIZE) - 1;
+	r->version = LOAD(&head_of(r)->version);
+	if (r->version == 0)
+		r->version = 1;
 	return 0;
 }
 
@@ -71,6 +74,15 @@ record_counters(const struct record *r)
 {
 	return r->base == NULL ? NULL :
 	    (uint64_t *)(void *)(r->base + COUNTERS_AT);
+}
+
+void
+record_sign(struct record *r, uint32_t version)
+{
+	if (r->base == NULL)
+		return;
+	r->version = version;
+	STORE(&head_of(r)->version, version > 1 ? version : 0);
 }
 
 void *

@@ -47,6 +47,7 @@ struct record_taken {
 struct record {
 	uint8_t *base;		/* NULL: there is none */
 	unsigned int nqueues;	/* that it has room for */
+	uint32_t version;	/* of the state in it */
 };
 
 /* Map what is at FD_RECORD, if anything is. Before the jail. -errno. */
@@ -54,6 +55,12 @@ int record_open(struct record *r);
 
 /* The device's counters (counters.h), or NULL. They stay when the driver goes. */
 uint64_t *record_counters(const struct record *r);
+
+/*
+ * From now on what is in it is of version @version. Version 1 said nothing: a
+ * record without a word is of that one, or nobody has written to it.
+ */
+void record_sign(struct record *r, uint32_t version);
 
 /* Of queue @q, below r->nqueues. */
 void *record_region(const struct record *r, unsigned int q);

@@ -334,7 +334,7 @@ send_state(struct worker *w, uint32_t seq)
 	Bh__DeviceState s = BH__DEVICE_STATE__INIT;
 	CHAN_PACKET(p, DEVICE_STATE, device_state, &s);
 
-	s.version = DEVICE_STATE_VERSION;
+	s.version = worker_version.state;
 	s.features = dev->driver_features;
 	s.active = dev->active;
 	for (unsigned int q = 0; q < dev->nqueues; q++) {
@@ -375,6 +375,35 @@ remove_memory(struct worker *w, const struct quiet_request *r)
 	worker_look_after_queues(w);
 }
 
+/* Who comes next finds all in the record, and this process no more. */
+static _Noreturn void
+hand_over(struct worker *w, uint32_t seq)
+{
+	if (w->dev.ops->hand_over != NULL)
+		w->dev.ops->hand_over(&w->dev);
+	device_state_changed(&w->dev);
+	worker_answer_ctl(w, seq, 0, NULL);
+	_exit(0);
+}
+
+void
+worker_take_back(struct worker *w, enum quiet_task task)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->nquiet; i++)
+		if (w->quiet[i].task == task)
+			worker_answer_ctl(w, w->quiet[i].seq, -ECANCELED,
+			    "it was taken back");
+		else
+			w->quiet[n++] = w->quiet[i];
+	if (n == w->nquiet)
+		return;
+	w->nquiet = n;
+	w->dev.draining = n > 0;
+	worker_run_queues(w);
+}
+
 static void
 do_quiet_task(struct worker *w, const struct quiet_request *r)
 {
@@ -413,6 +442,8 @@ do_quiet_task(struct worker *w, const struct quiet_request *r)
 		w->paused = r->task == QUIET_PAUSE;
 		worker_answer_ctl(w, r->seq, 0, NULL);
 		return;
+	case QUIET_HAND_OVER:
+		hand_over(w, r->seq);
 	}
 }
 

@@ -26,6 +26,7 @@ enum quiet_task {
 	QUIET_RESIZE,		/* ResizeDisk */
 	QUIET_PAUSE,		/* SetPaused */
 	QUIET_RESUME,		/* SetPaused, the end of it */
+	QUIET_HAND_OVER,	/* HandOver */
 };
 
 struct quiet_request {
@@ -34,6 +35,16 @@ struct quiet_request {
 	uint32_t slot;		/* QUIET_REMOVE_MEMORY; QUIET_RESIZE: an image */
 	uint64_t size;		/* QUIET_RESIZE */
 };
+
+/* What this build says of itself; in a file of its own (version.c), of which tests
+ * have others. */
+struct worker_version {
+	uint32_t protocol;	/* PROTO_VERSION */
+	uint32_t state, oldest;	/* DEVICE_STATE_VERSION, DEVICE_STATE_OLDEST */
+	const char *build;	/* BULKHEAD_BUILD_ID */
+};
+
+extern const struct worker_version worker_version;
 
 #define QUIET_MAX 16u
 
@@ -96,6 +107,9 @@ void worker_lose_bus(struct worker *w);
 /* Hold the queues, and do the task when nothing is in flight any more. */
 void worker_ask_quiet(struct worker *w, enum quiet_task task, uint32_t seq,
     uint32_t slot);
+
+/* It is off, and the worker goes on. Asked for no more: nothing. */
+void worker_take_back(struct worker *w, enum quiet_task task);
 
 /* The same for QUIET_RESIZE. */
 void worker_ask_resize(struct worker *w, uint32_t seq, uint64_t size, bool image);

@@ -97,7 +97,7 @@ load_record(struct worker *w, const char **why)
 	if (len == 0 || ops->load == NULL)
 		return 0;
 	*why = "the device's own state in the record";
-	return ops->load(&w->dev, DEVICE_STATE_VERSION, w->state, len);
+	return ops->load(&w->dev, w->record.version, w->state, len);
 }
 
 static void
@@ -175,6 +175,16 @@ signal_queues(struct worker *w)
 		virtq_signal(&w->dev.vq[q]);
 }
 
+/* The controller saw to it, unless a predecessor lied. */
+static int
+check_record(const struct worker *w, const char **why)
+{
+	*why = "what this build does not know: its record is of another version";
+	return w->record.base == NULL ||
+	    (w->record.version <= worker_version.state &&
+	    w->record.version >= worker_version.oldest) ? 0 : -EPROTONOSUPPORT;
+}
+
 static void
 on_activate(struct worker *w, struct chan_msg *msg)
 {
@@ -197,6 +207,8 @@ on_activate(struct worker *w, struct chan_msg *msg)
 	}
 	if (!a->resume)
 		record_clear(&w->record);
+	else if (rc == 0)
+		rc = check_record(w, &why);
 	if (rc == 0)
 		rc = enable_queues(w, a, suspects, &why);
 	if (rc == 0 && a->resume)
@@ -207,6 +219,7 @@ on_activate(struct worker *w, struct chan_msg *msg)
 		worker_answer_bus(w, seq, rc, why);
 		return;
 	}
+	record_sign(&w->record, worker_version.state);
 	go_on_with(w, a->features);
 	worker_answer_bus(w, seq, 0, NULL);
 	for (size_t i = 0; a->resume && i < a->n_queues; i++)
@@ -389,6 +402,19 @@ on_set_paused(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_hand_over(struct worker *w, struct chan_msg *msg)
+{
+	worker_ask_quiet(w, QUIET_HAND_OVER, msg->packet->seq, 0);
+}
+
+static void
+on_take_back(struct worker *w, struct chan_msg *msg)
+{
+	(void)msg;
+	worker_take_back(w, QUIET_HAND_OVER);
+}
+
+static void
 on_save_state(struct worker *w, struct chan_msg *msg)
 {
 	if (w->dev.ops->remote != NULL) {
@@ -449,7 +475,8 @@ load_state(struct worker *w, const Bh__DeviceState *s, const char **why)
 	struct device *dev = &w->dev;
 	int rc;
 
-	if (s->version != DEVICE_STATE_VERSION) {
+	if (s->version < worker_version.oldest ||
+	    s->version > worker_version.state) {
 		*why = "state of another version";
 		return -EINVAL;
 	}
@@ -547,6 +574,8 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_ATTACH_BACKEND, on_attach_backend },
 	{ BH__PACKET__BODY_DRAIN, on_drain },
 	{ BH__PACKET__BODY_SET_PAUSED, on_set_paused },
+	{ BH__PACKET__BODY_HAND_OVER, on_hand_over },
+	{ BH__PACKET__BODY_TAKE_BACK, on_take_back },
 	{ BH__PACKET__BODY_SAVE_STATE, on_save_state },
 	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },
 	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },

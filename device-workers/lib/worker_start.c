@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "build_id.h"
 #include "device-workers/lib/worker.h"
 #include "ipc/log.h"
 #include "proto/limits.h"
@@ -107,11 +106,13 @@ static void
 say_hello(struct worker *w)
 {
 	Bh__Hello hello = BH__HELLO__INIT;
-	char build[] = BULKHEAD_BUILD_ID;
+	union { const char *in; char *out; } build = { .in = worker_version.build };
 	CHAN_PACKET(p, HELLO, hello, &hello);
 
-	hello.protocol = PROTO_VERSION;
-	hello.build_id = build;
+	hello.protocol = worker_version.protocol;
+	hello.build_id = build.out;
+	hello.state = worker_version.state;
+	hello.state_oldest = worker_version.oldest;
 	worker_send_ctl(w, &p, NULL, 0);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The device's own part of DeviceState, version 1: what the driver set by control
+ * The device's own part of DeviceState, versions 1 and 2: what the driver set by control
  * commands. Called by the worker library. A frame between tap and ring may be
  * lost. What is loaded is checked as if the guest had written it.
  */
@@ -53,7 +53,7 @@ net_load(struct device *dev, uint32_t version, const uint8_t *buf, size_t len)
 	struct net_filter *f = &n->filter;
 	struct state s;
 
-	if (version != 1 || len != sizeof(s))
+	if (version < 1 || version > 2 || len != sizeof(s))
 		return -EINVAL;
 	memcpy(&s, buf, sizeof(s));
 	if (s.active < 1 || s.active > n->npairs ||

@@ -62,7 +62,8 @@ load(struct vhu *v)
 	    head.len != v->state.len - sizeof(head))
 		return -EINVAL;
 	if (dev->ops->load == NULL)
-		return head.len == 0 && head.version == DEVICE_STATE_VERSION ? 0 :
+		return head.len == 0 && head.version >= DEVICE_STATE_OLDEST &&
+		    head.version <= DEVICE_STATE_VERSION ? 0 :
 		    -EINVAL;
 	return dev->ops->load(dev, head.version, v->state.buf + sizeof(head),
 	    head.len);

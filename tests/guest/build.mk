@@ -40,6 +40,12 @@ $(BUILD)/guest/%: $(GUEST_DIR)/host/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -o $@ $<
 
+# Static, as the jail has no libraries: programs that are no workers.
+$(BUILD)/guest/idle $(BUILD)/guest/exits: $(GUEST_DIR)/host/idle.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -static \
+		$(if $(filter %exits,$@),-DEXITS) -o $@ $<
+
 guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten) $(BUILD)/guest/watch $(BUILD)/guest/sockio \
-	$(BUILD)/guest/tapfd $(BUILD)/guest/udp
+	$(BUILD)/guest/tapfd $(BUILD)/guest/udp $(BUILD)/guest/idle $(BUILD)/guest/exits
 .PHONY: guests

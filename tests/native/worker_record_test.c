@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "device-workers/lib/virtq.h"
+#include "device-workers/lib/device.h"
 #include "ipc/slots.h"
 #include "proto/limits.h"
 #include "tests/native/fakevm.h"
@@ -161,6 +161,96 @@ test_kills(void **state)
 	}
 }
 
+/* Asked to hand over, it finishes what it took; the next one has the rest. */
+static void
+test_hand_over(void **state)
+{
+	Bh__HandOver over = BH__HAND_OVER__INIT;
+	CHAN_PACKET(p, HAND_OVER, hand_over, &over);
+
+	(void)state;
+	for (unsigned int f = 0; f < 4; f++) {
+		assert_int_equal(fakevm_activate(&vm, forms[f], QUEUES, 0), 0);
+		for (unsigned int k = 0; k < 5; k++) {
+			for (uint64_t i = 0; i < SLOTS; i++)
+				add(1, i, (int)(f + i + k + 1));
+			fakevm_publish(&vm, 1);
+			usleep(k * 3000);
+			p.seq = chan_next_seq(&vm.ctl);
+			assert_int_equal(chan_send(&vm.ctl, &p, NULL, 0), 0);
+			/* Its bus may be seen to end before it is heard. */
+			for (unsigned int n = 0; vm.answered != p.seq; n++) {
+				assert_true(n < 1000);
+				(void)fakevm_pump(&vm, 5000);
+			}
+			assert_int_equal(vm.answer, 0);
+			assert_int_equal(fakevm_wait_exit(&vm), 0);
+			assert_int_equal(succeed(forms[f], false), 0);
+			await_all(1, (1u << SLOTS) - 1);
+		}
+		assert_int_equal(fakevm_reset(&vm), 0);
+	}
+}
+
+/* It was not meant so: it goes on, and has let go of nothing. */
+static void
+test_take_back(void **state)
+{
+	Bh__HandOver over = BH__HAND_OVER__INIT;
+	Bh__TakeBack back = BH__TAKE_BACK__INIT;
+	CHAN_PACKET(p, HAND_OVER, hand_over, &over);
+	CHAN_PACKET(q, TAKE_BACK, take_back, &back);
+
+	(void)state;
+	assert_int_equal(fakevm_activate(&vm, forms[3], QUEUES, 0), 0);
+	for (unsigned int k = 0; k < 10; k++) {
+		for (uint64_t i = 0; i < SLOTS; i++)
+			add(1, i, (int)(i + k + 1));
+		fakevm_publish(&vm, 1);
+		usleep(2000);
+		p.seq = chan_next_seq(&vm.ctl);
+		assert_int_equal(chan_send(&vm.ctl, &p, NULL, 0), 0);
+		assert_int_equal(chan_send(&vm.ctl, &q, NULL, 0), 0);
+		while (vm.answered != p.seq)
+			assert_true(fakevm_pump(&vm, 5000) >= 0);
+		assert_int_equal(vm.answer, -ECANCELED);
+		await_all(1, (1u << SLOTS) - 1);
+		/* Nothing to take back. */
+		assert_int_equal(chan_send(&vm.ctl, &q, NULL, 0), 0);
+	}
+	assert_int_equal(fakevm_reset(&vm), 0);
+}
+
+/* A record of a version to come, or of one that was never made. */
+static void
+test_version(void **state)
+{
+	uint32_t *head = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    record, 0);
+
+	(void)state;
+	assert_true(head != MAP_FAILED);
+	assert_int_equal(fakevm_activate(&vm, V1, QUEUES, 0), 0);
+	assert_int_equal(head[3], DEVICE_STATE_VERSION);
+	add(0, 1, 9);
+	fakevm_publish(&vm, 0);
+	fakevm_kill(&vm);
+	head[3] = DEVICE_STATE_VERSION + 1;
+	assert_int_equal(start(false), 0);
+	vm.resume = true;
+	assert_true(fakevm_activate_rings(&vm, V1, QUEUES) < 0);
+	/* Of the one before, which did not say. */
+	head[3] = 0;
+	fakevm_kill(&vm);
+	assert_int_equal(start(false), 0);
+	assert_int_equal(fakevm_activate_rings(&vm, V1, QUEUES), 0);
+	vm.resume = false;
+	await_all(0, 2);
+	assert_int_equal(head[3], DEVICE_STATE_VERSION);
+	assert_int_equal(fakevm_reset(&vm), 0);
+	munmap(head, 4096);
+}
+
 /* Two die of one request; the third refuses it, and does all others. */
 static void
 test_poison(void **state)
@@ -233,6 +323,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_kills), T(test_poison), T(test_hostile_record),
+		T(test_hand_over), T(test_take_back), T(test_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -434,7 +434,7 @@ test_bad_load(void **state)
 		s = bh__device_state__unpack(NULL, len, good);
 		assert_non_null(s);
 		switch (i) {
-		case 0: s->version = 2; break;
+		case 0: s->version = 9; break;
 		case 1: s->features |= 1; break;
 		case 2: s->queues[0]->index = 1; break;
 		case 3: s->queues[0]->next_used++; break;

@@ -57,6 +57,10 @@ test_open(void **state)
 
 	(void)state;
 	assert_int_equal(record.nqueues, NQUEUES);
+	/* Nobody has said so: of the first version. */
+	assert_int_equal(record.version, 1);
+	record_sign(&record, 7);
+	assert_int_equal(record.version, 7);
 	/* Closed once mapped; none there is no error. */
 	assert_int_equal(fcntl(FD_RECORD, F_GETFD), -1);
 	assert_int_equal(record_open(&r), 0);
@@ -121,7 +125,7 @@ test_state(void **state)
 static void
 test_counters(void **state)
 {
-	struct record none = { NULL, 0 };
+	struct record none = { .base = NULL };
 	uint64_t *c = record_counters(&record), raw;
 
 	(void)state;
