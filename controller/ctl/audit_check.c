@@ -355,12 +355,10 @@ check_probe(struct audit *a, const struct audit_process *p, const struct audit_t
 		note(a, p, "MDWE", "not there (Linux 6.3)");
 	else if (t->mdwe == ANSWER_NO)
 		wrong(a, p, "MDWE", "thread %d: not set", (int)t->tid);
-	if (jail_of(p) == SB_JAIL_SPAWNER)
-		return;
 	if (t->dumpable != ANSWER_NO)
 		wrong(a, p, "dumpable", "thread %d: can be traced and dumped",
 		    (int)t->tid);
-	if (jail_of(p) == SB_JAIL_CONTROLLER)
+	if (jail_of(p) == SB_JAIL_CONTROLLER || jail_of(p) == SB_JAIL_SPAWNER)
 		return;
 	/* The process dies as a whole: its leader's setting is for all. */
 	if (leader && t->parent_death != ANSWER_YES)

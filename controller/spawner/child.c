@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -254,6 +255,9 @@ child_run(struct child_plan *plan)
 
 	reset_signals();
 	umask(077);
+	/* As before the spawner was not: else a user's own could not be given its
+	 * maps. exec would set it, too. */
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (setsid() < 0)
 		fail(plan->status, STEP_SESSION, errno);
 	if (!plan->as_user && plan->passt == NULL)

@@ -218,6 +218,12 @@ become_spawner(struct spawner_start *st, int report, uid_t uid, gid_t gid)
 
 	if (st->rootless)
 		rc = map_user(st->proc, uid, gid);
+	/* It has the fds of all: nobody traces or dumps it. Its own /proc is root's
+	 * from here on. */
+	if (rc == 0) {
+		what = "memory";
+		rc = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ? -errno : 0;
+	}
 	if (rc == 0) {
 		what = "session";
 		rc = setsid() < 0 ? -errno : 0;
