@@ -18,8 +18,8 @@ help:
 	'make install PREFIX= DESTDIR=   default PREFIX=/usr/local' \
 	'make deps                   install the Debian packages that all this needs' \
 	'make clean                  remove build/' \
-	'tests/run SUITE...          one suite: unit native guest jail errors api acpi lab' \
-	'                            analyze sanitized fuzz' \
+	'tests/run SUITE...          one suite: unit native guest jail errors api acpi' \
+	'                            formal lab analyze sanitized fuzz' \
 	'tests/lab/run NAME...       one lab test: a stock guest, its log in build/lab/' \
 	'V=1 shows commands, SAN=1 builds with ASan and UBSan into build/san'
 
