@@ -57,8 +57,10 @@ jail_load_verdict(uint32_t verdict)
 		if (copy[i].code == (BPF_RET | BPF_K) &&
 		    copy[i].k == SECCOMP_RET_USER_NOTIF)
 			copy[i].k = verdict;
+	/* The kernel's log has what a verdict of errno refuses. */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	    SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog) != 0)
+	    SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
+	    SECCOMP_FILTER_FLAG_LOG, &prog) != 0)
 		return -errno;
 	return 0;
 }

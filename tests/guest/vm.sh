@@ -28,6 +28,7 @@ start() {
 	case " $* " in *' --serial '*) io=(--console off) ;; esac
 	case " $* " in *' --console '*) io=(${io[@]/--console/}); io=(${io[@]/off/}) ;; esac
 	[ -z "$cmdline" ] || io+=(--cmdline "$cmdline")
+	[ -z "${SECCOMP:-}" ] || io+=(--seccomp "$SECCOMP")
 	: >serial
 	"$G/watch" $((limit * SLOWNESS)) pid "${BULKHEAD:-$ROOT/$BUILD/bulkhead}" \
 		--kernel "${KERNEL:-$G/$guest.elf}" "${io[@]}" "$@" 2>stderr >stdout </dev/null &
