@@ -5,6 +5,7 @@
 // process, and sends to nobody but the controller and the kernel.
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/netlink.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -32,6 +33,7 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW2(socket, SB_EQ32(0, AF_NETLINK),
 	    SB_EQ32(1, SOCK_RAW | SOCK_CLOEXEC), "a tc filter onto the tap"),
 	SB_ALLOW1(setsockopt, SB_EQ32(1, SOL_NETLINK), "errors in words"),
+	SB_ALLOW1(bind, SB_EQ32(2, sizeof(struct sockaddr_nl)), "it has a port"),
 	SB_ALLOW(getsockname, "which port the socket got"),
 	SB_ALLOW1(sendto, SB_EQ32(5, 0), "the filter"),
 	SB_ALLOW1(fcntl, SB_EQ32(1, F_DUPFD_CLOEXEC), "the fd of the counts"),
