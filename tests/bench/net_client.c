@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A driver for the shipped bulkhead-net in its jail, on a tap that is there: it
- * keeps the ring full and polls. For net.sh.
+ * keeps the ring full and polls; to receive, it floods the tap between. For net.sh.
  *	bulkhead-test-net-client send|receive TAP LEN SECONDS
  * prints the frames a second of the worker's CPU time, and its private (dirty) memory in
  * KiB before and after. The worker runs on the first CPU, the driver on the second.
@@ -105,10 +105,13 @@ pin(pid_t pid, unsigned int cpu)
 int
 main(int argc, char **argv)
 {
+	static uint8_t frame[NET_FRAME_HEADER + 65536];
 	bool send = argc > 1 && argv[1][0] == 's';
 	unsigned int q = send ? 1 : 0, idle;
 	unsigned long n = 0;
 	clockid_t worker;
+	size_t size;
+	int flood;
 	double cpu, end;
 	uint64_t cookie;
 	uint32_t len;
@@ -118,13 +121,16 @@ main(int argc, char **argv)
 		fprintf(stderr, "net_client: %s\n", vm.failed);
 		return 1;
 	}
+	size = (size_t)atol(argv[3]);
+	flood = send ? -1 : net_flood_open(argv[2]);
 	pin(vm.pid, 0);
 	pin(0, 1);
 	idle = private_kib();
-	net_frame(vm.ram + BUF, (size_t)atol(argv[3]));
+	net_frame(frame, size);
+	memcpy(vm.ram + BUF, frame, NET_FRAME_HEADER + size);
 	for (uint64_t i = 0; i < SIZE; i++) {
 		struct drvq_buf buf = { BUF + (send ? 0 : i * 2048),
-		    send ? NET_FRAME_HEADER + (uint32_t)atol(argv[3]) : 2048, !send };
+		    send ? NET_FRAME_HEADER + (uint32_t)size : 2048, !send };
 
 		(void)drvq_add(&vm.q[q], &buf, 1, 0, i);
 	}
@@ -136,7 +142,7 @@ main(int argc, char **argv)
 
 		for (; done < 64 && drvq_get(&vm.q[q], &cookie, &len); done++) {
 			struct drvq_buf buf = { BUF + (send ? 0 : cookie * 2048),
-			    send ? NET_FRAME_HEADER + (uint32_t)atol(argv[3]) :
+			    send ? NET_FRAME_HEADER + (uint32_t)size :
 			    2048, !send };
 
 			(void)drvq_add(&vm.q[q], &buf, 1, 0, cookie);
@@ -144,6 +150,9 @@ main(int argc, char **argv)
 		n += done;
 		if (done > 0)
 			fakevm_publish(&vm, q);
+		/* By turns, or the ring would be empty all through a slice. */
+		if (!send)
+			net_flood(flood, frame, size);
 	}
 	cpu = seconds_of(worker) - cpu;
 	printf("%.0f %u %u\n", (double)n / cpu, idle, private_kib());

@@ -3,9 +3,12 @@
 #ifndef BULKHEAD_TESTS_BENCH_NET_FRAME_H
 #define BULKHEAD_TESTS_BENCH_NET_FRAME_H
 
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define NET_FRAME_HEADER 12u
 
@@ -55,6 +58,25 @@ net_frame(uint8_t *at, size_t len)
 	ip[8] = 64;
 	ip[9] = 6;
 	ip[32] = 5 << 4;
+}
+
+/* A packet socket from which what is sent comes out of @tap, or -1. */
+static inline int
+net_flood_open(const char *tap)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+	    .sll_ifindex = (int)if_nametoindex(tap) };
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+	return bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 ? fd : -1;
+}
+
+/* 64 times the frame of @len bytes behind the header at @at. */
+static inline void
+net_flood(int fd, const uint8_t *at, size_t len)
+{
+	for (int i = 0; i < 64; i++)
+		(void)!send(fd, at + NET_FRAME_HEADER, len, 0);
 }
 
 #endif

@@ -6,14 +6,12 @@
  *	tap_floor flood TAP LEN SECONDS		the flood
  */
 #include <fcntl.h>
-#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,19 +42,6 @@ open_tap(const char *name)
 	return fd;
 }
 
-static void
-flood(const char *tap, size_t len, double end)
-{
-	struct sockaddr_ll at = { .sll_family = AF_PACKET,
-	    .sll_ifindex = (int)if_nametoindex(tap) };
-	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-
-	while (now(CLOCK_MONOTONIC) < end)
-		for (int i = 0; i < 64; i++)
-			(void)!sendto(fd, frame + NET_FRAME_HEADER, len, 0,
-			    (struct sockaddr *)&at, sizeof(at));
-}
-
 int
 main(int argc, char **argv)
 {
@@ -71,8 +56,9 @@ main(int argc, char **argv)
 	end = now(CLOCK_MONOTONIC) + atof(argv[4]);
 	net_frame(frame, len);
 	if (argv[1][0] == 'f') {
-		memset(frame + NET_FRAME_HEADER, 0xff, 6);
-		flood(argv[2], len, end);
+		p.fd = net_flood_open(argv[2]);
+		while (p.fd >= 0 && now(CLOCK_MONOTONIC) < end)
+			net_flood(p.fd, frame, len);
 		return 0;
 	}
 	p.fd = open_tap(argv[2]);
