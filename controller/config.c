@@ -282,6 +282,7 @@ send_device_config(struct child *child)
 		config.rng = &rng;
 	} else if (dev->kind == PROC_FRONT) {
 		config.packed = front_fill(&vm->spec, dev, &front);
+		front.front.successor = child->known_once;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_FRONT;
 		config.front = &front.front;
 		/* Who listens waits for as long as it takes. */

@@ -32,6 +32,7 @@
 #define NET_TSO (1ull << 7 | 1ull << 8 | 1ull << 9 | 1ull << 11 | 1ull << 12 | \
 	1ull << 13)
 #define NET_UFO (1ull << 10 | 1ull << 14 | 1ull << 54 | 1ull << 55 | 1ull << 56)
+#define NET_CONTROL (1ull << 17 | 1ull << 22)	/* CTRL_VQ, MQ */
 #define FS_TAG_LEN 36u
 
 enum { VIRTIO_NET = 1, VIRTIO_BLK = 2, VIRTIO_FS = 26 };
@@ -74,7 +75,7 @@ put32(uint8_t *to, uint32_t value)
 		to[i] = (uint8_t)(value >> 8 * i);
 }
 
-/* The MAC is ours to give; there is one pair of queues. */
+/* The MAC is ours to give, and the control queue, where there are several pairs. */
 static void
 fill_net(const struct net_spec *net, const struct plan_device *dev,
     struct front_message *m)
@@ -82,7 +83,9 @@ fill_net(const struct net_spec *net, const struct plan_device *dev,
 	m->front.virtio_id = VIRTIO_NET;
 	m->front.features = 1ull << NET_F_MAC;
 	memcpy(m->config, dev->mac, sizeof(dev->mac));
-	m->config[8] = 1;
+	if (net->num_queues > 2)
+		m->front.features |= NET_CONTROL;
+	m->config[8] = (uint8_t)(net->num_queues / 2);
 	if (net->mtu != 0) {
 		m->front.features |= 1ull << NET_F_MTU;
 		m->config[10] = (uint8_t)net->mtu;
@@ -285,7 +288,7 @@ front_refused(struct vm *vm, uint32_t index, const Bh__Failed *failed)
 
 	if (child == NULL || !child->wants.asked)
 		return;
-	if (!child->ready)
+	if (!child->ready && !child->known_once)
 		refused_at_start(child, failed);
 	answer(child, failed->error, NULL, 0);
 	let_go(vm);

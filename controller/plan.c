@@ -277,7 +277,8 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 			add_device(plan, PROC_BLK, i, spec->disks[i].num_queues);
 	for (uint32_t i = 0; i < spec->nnets; i++)
 		plan_mac(spec->nets[i].vhost.on ?
-		    add_front(plan, FRONT_NET, i, spec->nets[i].num_queues) :
+		    add_front(plan, FRONT_NET, i, spec->nets[i].num_queues +
+		    (spec->nets[i].num_queues > 2 ? NET_CONTROL_QUEUE : 0)) :
 		    add_device(plan, PROC_NET, i,
 		    spec->nets[i].num_queues + NET_CONTROL_QUEUE),
 		    &spec->nets[i], host->random);

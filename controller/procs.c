@@ -41,7 +41,7 @@ const struct process_kind_info process_kinds[] = {
 	    .peer = PEER_OPENER, .as_user = true,
 	    .limits = { .pids = 2, .memory = 128 * MIB, .cpu_weight = 50 } },
 	[PROC_FRONT] = { .name = "vhost-user", .binary = "bulkhead-vhost-user-front",
-	    .peer = PEER_DEVICE,
+	    .peer = PEER_DEVICE, .replaced = true,
 	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 10 } },
 };
 

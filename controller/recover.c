@@ -107,6 +107,7 @@ recover_exited(struct child *child)
 {
 	const struct vm *vm = child->vm;
 	const uint64_t now = now_ns();
+	bool isolate;
 
 	if (!recover_takes(child) || child->lost)
 		return;
@@ -122,8 +123,14 @@ recover_exited(struct child *child)
 		lose(child);
 		return;
 	}
-	if (too_many(child, now) ||
-	    vm->spec.worker_failure.action == FAILURE_ISOLATE) {
+	isolate = too_many(child, now) ||
+	    vm->spec.worker_failure.action == FAILURE_ISOLATE;
+	/* Who could answer what only the back end knows to be in flight? */
+	if (isolate && child->kind == PROC_FRONT) {
+		lose(child);
+		return;
+	}
+	if (isolate) {
 		child->isolated = true;
 		log_error("%s: worker number %u of it has died: it is isolated, "
 		    "and every request fails", child->name, child->ndeaths);

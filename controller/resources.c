@@ -172,6 +172,13 @@ resources_device(struct child *worker)
 			return no_fds(worker->vm, "the record of a device",
 			    worker->record);
 	}
+	if (worker->kind == PROC_FRONT) {
+		worker->inflight = sealed_memfd("bulkhead-inflight",
+		    FRONT_LIMIT_INFLIGHT, 0);
+		if (worker->inflight < 0)
+			return no_fds(worker->vm, "the record of a back end",
+			    worker->inflight);
+	}
 	if (process_kinds[worker->kind].config_page) {
 		worker->config_page = sealed_memfd("bulkhead-config", 4096, 0);
 		if (worker->config_page < 0)

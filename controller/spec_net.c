@@ -22,10 +22,6 @@ check_vhost_net(const struct net_spec *n, struct spec_error *err)
 	if (what != NULL)
 		return usage(err, "--net vhost_user=true,socket=%S: %s is for the "
 		    "back end to know; leave it out here", &socket, what);
-	if (n->num_queues != 2)
-		return usage(err, "--net socket=%S,num_queues=%u: more than one "
-		    "pair of queues is not supported yet with vhost_user; leave "
-		    "it out", &socket, n->num_queues);
 	return 0;
 }
 

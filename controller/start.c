@@ -155,6 +155,7 @@ pack_device(struct child *child, struct baggage *b)
 		pack(b, child->events[i], plan_event_slot(i));
 	pack(b, child->config_page, FD_CONFIG_PAGE);
 	pack(b, child->record, FD_RECORD);
+	pack(b, child->inflight, FD_FRONT_INFLIGHT);
 }
 
 static void
@@ -302,6 +303,7 @@ release_child(struct child *child)
 	let_go(&child->record);
 	let_go(&child->binary);
 	let_go(&child->previous);
+	let_go(&child->inflight);
 	/* Its place is free for any kind. */
 	child->phase = CHILD_GONE;
 	child->kind = PROC_OPENER;

@@ -129,6 +129,7 @@ struct child {
 		uint64_t since, answered_at;	/* ns */
 	} wants;		/* front.c: a connection */
 	int record;		/* of what is in flight, for a successor; -1: none */
+	int inflight;		/* the same of a vhost-user back end; -1: none */
 	bool known_once;	/* the guest has run with it: recover.c */
 	bool isolated;		/* a stand-in, which refuses every request */
 	bool lost;		/* nobody will serve it again */

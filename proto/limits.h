@@ -24,4 +24,8 @@
 #define RECORD_QUEUE_SIZE 65536u
 #define RECORD_SIZE(nqueues) (RECORD_QUEUE_SIZE * (1ull + (nqueues)))
 
+/* Bytes of the record that a vhost-user back end keeps of what it has in flight: 64
+ * queues of 1024 entries take half of them. */
+#define FRONT_LIMIT_INFLIGHT (4u << 20)
+
 #endif

@@ -47,8 +47,11 @@ struct device_remote {
 	void (*remove_memory)(struct device *dev, uint32_t slot);
 	/* As gmem_set_dirty_log(), but @fd is the device's. */
 	void (*dirty_log)(struct device *dev, int fd, uint64_t size);
-	/* In the place of activate(): a layout a queue, size 0 where it is off. */
-	void (*activate)(struct device *dev, const struct virtq_layout *layout);
+	/* In the place of activate(): a layout a queue, size 0 where it is off.
+	 * @resume: a predecessor died while it served them; load() came before,
+	 * if it had written down a state. */
+	void (*activate)(struct device *dev, const struct virtq_layout *layout,
+	    bool resume);
 	/* Whoever serves the rings shall let go of them: reset() will follow. */
 	void (*stop)(struct device *dev);
 	/* 0 or -errno of the last change of memory or log. */
@@ -219,6 +222,19 @@ void device_unwatch(struct device *dev, int fd);
  * again once the other ready sources have had their turn.
  */
 void device_again(struct device *dev, unsigned int q);
+
+/*
+ * For remote devices, in activate(): queue @q is served here after all, by
+ * queue_ready(), as it lies in @layout; @resume: from where a predecessor was in it.
+ * -errno: it cannot be.
+ */
+int device_serve_queue(struct device *dev, unsigned int q,
+    const struct virtq_layout *layout, bool resume);
+/*
+ * RECORD_QUEUE_SIZE bytes for what a remote device writes down of queue @q, for its
+ * successor. NULL: there will be none.
+ */
+void *device_record_region(struct device *dev, unsigned int q);
 
 /* For the library's own sources. */
 struct loop *device_loop(struct device *dev);

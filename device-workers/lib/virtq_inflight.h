@@ -2,7 +2,8 @@
 /*
  * The in-flight region of a queue (virtq_track): its layout, which is that of the
  * vhost-user specification ("Inflight I/O tracking"), and what virtq.c calls at
- * each step of a request. Not for devices.
+ * each step of a request. Not for devices, but for one: the relay of vhost-user-front
+ * keeps the same books.
  *
  * A process can end between any two stores here. What it has stored by then,
  * in the order of the program, is what its successor finds: it takes barriers for

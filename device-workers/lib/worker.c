@@ -18,13 +18,6 @@
 #include "device-workers/lib/virtq_chain.h"
 #include "ipc/log.h"
 
-static struct worker *
-worker_of(struct device *dev)
-{
-	return (struct worker *)(void *)((char *)dev -
-	    offsetof(struct worker, dev));
-}
-
 /* ---- sending ------------------------------------------------------------------ */
 
 void
@@ -549,6 +542,14 @@ device_state_changed(struct device *dev)
 		return;
 	record_write_state(&w->record, w->state,
 	    dev->ops->save(dev, w->state, sizeof(w->state)));
+}
+
+void *
+device_record_region(struct device *dev, unsigned int q)
+{
+	struct worker *w = worker_of(dev);
+
+	return w->record.base == NULL ? NULL : record_region(&w->record, q);
 }
 
 void

@@ -89,6 +89,13 @@ struct worker {
 	uint8_t state[DEVICE_MAX_STATE];	/* save() */
 };
 
+static inline struct worker *
+worker_of(struct device *dev)
+{
+	return (struct worker *)(void *)((char *)dev -
+	    offsetof(struct worker, dev));
+}
+
 /* Send to the controller; a worker that cannot be heard there exits. */
 void worker_send_ctl(struct worker *w, const Bh__Packet *packet,
     const int *fds, unsigned int nfds);
@@ -129,6 +136,32 @@ void worker_isolate(struct worker *w, const Bh__DeviceReady *known);
 
 /* After a call of the device's: show what was pushed, notice what is broken. */
 void worker_look_after_queues(struct worker *w);
+
+/* ---- worker_activate.c: 0 or -errno with *why, static text ---- */
+
+int worker_check_features(const struct worker *w, uint64_t features,
+    const char **why);
+/* Queue @q as the driver laid it out. */
+int worker_enable_queue(struct worker *w, uint32_t q,
+    const struct virtq_layout *layout, uint64_t features, const char **why);
+/*
+ * Write down from now on what is in flight of queue @q; if a predecessor died,
+ * begin where it was. *suspect: the request that has killed too many, or -1.
+ */
+int worker_track_queue(struct worker *w, uint32_t q, bool resume, int *suspect,
+    const char **why);
+/* Does this build know it? The controller saw to it, unless a predecessor lied. */
+int worker_check_record(const struct worker *w, const char **why);
+/* The device's own state, as the worker that died last wrote it down. */
+int worker_load_record(struct worker *w, const char **why);
+/* All of that is done: the device is active. */
+void worker_go_on_with(struct worker *w, uint64_t features);
+/*
+ * A remote device's driver: the layouts as they are, once they fit what was
+ * offered. Whether rings lie in memory is for the device to see.
+ */
+int worker_activate_remote(struct worker *w, const Bh__Activate *a,
+    const char **why);
 
 /* Handlers of the two channels' sources. */
 void worker_ctl_ready(struct loop_source *src, uint32_t events);

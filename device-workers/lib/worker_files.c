@@ -12,13 +12,6 @@
 #include "device-workers/lib/worker.h"
 #include "proto/check.h"
 
-static struct worker *
-worker_of(struct device *dev)
-{
-	return (struct worker *)(void *)
-	    ((uint8_t *)dev - offsetof(struct worker, dev));
-}
-
 void
 worker_give_file(struct worker *w, struct chan_msg *msg)
 {

@@ -15,134 +15,6 @@
 
 #include "ipc/log.h"
 
-/* ---- activation --------------------------------------------------------------- */
-
-static int
-check_features(const struct worker *w, uint64_t features, const char **why)
-{
-	if (w->dev.virtio_id == 0 || w->dev.active) {
-		*why = "there is nothing to activate";
-		return -EBUSY;
-	}
-	if ((features & ~w->dev.features) != 0) {
-		*why = "features that were not offered";
-		return -EINVAL;
-	}
-	/* 6.1: a transitional driver has no business with a modern device. */
-	if ((features & 1ull << VIRTIO_F_VERSION_1) == 0) {
-		*why = "VIRTIO_F_VERSION_1 was not accepted";
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int
-enable_queue(struct worker *w, uint32_t q, const struct virtq_layout *layout,
-    uint64_t features, const char **why)
-{
-	struct device *dev = &w->dev;
-	int rc;
-
-	if (q >= dev->nqueues || layout->size > dev->queue_max[q]) {
-		*why = "a queue that is not there, or larger than offered";
-		return -EINVAL;
-	}
-	rc = virtq_enable(&dev->vq[q], &dev->mem, layout, features,
-	    FD_CALL + (int)q);
-	if (rc < 0)
-		*why = rc == -EFAULT ? "a ring outside guest memory" :
-		    "a ring of impossible size or alignment";
-	return rc;
-}
-
-/*
- * Write down from now on what is in flight of queue @q; if a predecessor died,
- * begin where it was. *suspect: the request that has killed too many, or -1.
- */
-static int
-track_queue(struct worker *w, uint32_t q, bool resume, int *suspect,
-    const char **why)
-{
-	struct record *r = &w->record;
-	struct virtq *vq = &w->dev.vq[q];
-	int rc;
-
-	*suspect = -1;
-	if (r->base == NULL)
-		return 0;
-	if (resume) {
-		*suspect = record_suspect(r, q, w->suspect);
-		w->doubtful |= 1ull << q;
-	} else {
-		virtq_region_clear(record_region(r, q));
-	}
-	vq->keep_taken = *suspect >= 0 || !w->dev.ops->redo;
-	rc = virtq_track(vq, record_region(r, q));
-	if (rc < 0)
-		*why = "the record of what was in flight";
-	else
-		vq->mark = &record_mark(r, q)->now;
-	vq->trail = record_trail(r, q);
-	vq->ntaken = 0;
-	return rc;
-}
-
-/* The device's own state, as the worker that died last wrote it down. */
-static int
-load_record(struct worker *w, const char **why)
-{
-	const struct device_ops *ops = w->dev.ops;
-	size_t len = record_read_state(&w->record, w->state);
-
-	if (len == 0 || ops->load == NULL)
-		return 0;
-	*why = "the device's own state in the record";
-	return ops->load(&w->dev, w->record.version, w->state, len);
-}
-
-static void
-go_on_with(struct worker *w, uint64_t features)
-{
-	struct device *dev = &w->dev;
-
-	dev->driver_features = features;
-	dev->active = true;
-	worker_hold_queues(w, dev->draining);
-	if (dev->ops->activate != NULL)
-		dev->ops->activate(dev);
-	worker_look_after_queues(w);
-}
-
-/*
- * A remote device's driver: the layouts as they are, once they fit what was
- * offered. Whether rings lie in memory is for the device to see.
- */
-static int
-activate_remote(struct worker *w, const Bh__Activate *a, const char **why)
-{
-	static struct virtq_layout layout[DEVICE_MAX_QUEUES];
-	struct device *dev = &w->dev;
-
-	memset(layout, 0, sizeof(layout));
-	for (size_t i = 0; i < a->n_queues; i++) {
-		const Bh__Queue *q = a->queues[i];
-
-		if (q->index >= dev->nqueues ||
-		    q->size > dev->queue_max[q->index]) {
-			*why = "a queue that is not there, or larger than offered";
-			return -EINVAL;
-		}
-		layout[q->index] = (struct virtq_layout){
-			.size = q->size, .desc = q->desc, .avail = q->avail,
-			.used = q->used,
-		};
-	}
-	dev->driver_features = a->features;
-	dev->active = true;
-	dev->ops->remote->activate(dev, layout);
-	return 0;
-}
-
 /* ---- messages of the bus ------------------------------------------------------ */
 
 /* The rings as the driver laid them out, and where a predecessor was in them. */
@@ -159,9 +31,9 @@ enable_queues(struct worker *w, const Bh__Activate *a, int *suspects,
 			.used = q->used,
 		};
 
-		rc = enable_queue(w, q->index, &layout, a->features, why);
+		rc = worker_enable_queue(w, q->index, &layout, a->features, why);
 		if (rc == 0)
-			rc = track_queue(w, q->index, a->resume,
+			rc = worker_track_queue(w, q->index, a->resume,
 			    &suspects[q->index], why);
 	}
 	return rc;
@@ -175,16 +47,6 @@ signal_queues(struct worker *w)
 		virtq_signal(&w->dev.vq[q]);
 }
 
-/* The controller saw to it, unless a predecessor lied. */
-static int
-check_record(const struct worker *w, const char **why)
-{
-	*why = "what this build does not know: its record is of another version";
-	return w->record.base == NULL ||
-	    (w->record.version <= worker_version.state &&
-	    w->record.version >= worker_version.oldest) ? 0 : -EPROTONOSUPPORT;
-}
-
 static void
 on_activate(struct worker *w, struct chan_msg *msg)
 {
@@ -192,14 +54,14 @@ on_activate(struct worker *w, struct chan_msg *msg)
 	uint32_t seq = msg->packet->seq;
 	int suspects[DEVICE_MAX_QUEUES];
 	const char *why = NULL;
-	int rc = check_features(w, a->features, &why);
+	int rc = worker_check_features(w, a->features, &why);
 
 	if (rc == -EBUSY) {
 		worker_answer_bus(w, seq, rc, why);
 		return;
 	}
 	if (rc == 0 && w->dev.ops->remote != NULL) {
-		rc = activate_remote(w, a, &why);
+		rc = worker_activate_remote(w, a, &why);
 		if (rc == 0) {
 			worker_answer_bus(w, seq, 0, NULL);
 			return;
@@ -208,11 +70,11 @@ on_activate(struct worker *w, struct chan_msg *msg)
 	if (!a->resume)
 		record_clear(&w->record);
 	else if (rc == 0)
-		rc = check_record(w, &why);
+		rc = worker_check_record(w, &why);
 	if (rc == 0)
 		rc = enable_queues(w, a, suspects, &why);
 	if (rc == 0 && a->resume)
-		rc = load_record(w, &why);
+		rc = worker_load_record(w, &why);
 	if (rc < 0) {
 		worker_disable_queues(w);
 		log_guest("%s: the driver asked for %s", w->dev.ops->name, why);
@@ -220,7 +82,7 @@ on_activate(struct worker *w, struct chan_msg *msg)
 		return;
 	}
 	record_sign(&w->record, worker_version.state);
-	go_on_with(w, a->features);
+	worker_go_on_with(w, a->features);
 	worker_answer_bus(w, seq, 0, NULL);
 	for (size_t i = 0; a->resume && i < a->n_queues; i++)
 		if (suspects[a->queues[i]->index] >= 0)
@@ -457,14 +319,14 @@ load_queues(struct worker *w, const Bh__DeviceState *s, const char **why)
 			.used = q->used,
 		};
 
-		rc = enable_queue(w, q->index, &layout, s->features, why);
+		rc = worker_enable_queue(w, q->index, &layout, s->features, why);
 		if (rc == 0) {
 			*why = "impossible ring positions";
 			rc = virtq_load(&w->dev.vq[q->index], q->next_avail,
 			    q->next_used);
 		}
 		if (rc == 0)
-			rc = track_queue(w, q->index, false, &suspect, why);
+			rc = worker_track_queue(w, q->index, false, &suspect, why);
 	}
 	return rc;
 }
@@ -480,7 +342,7 @@ load_state(struct worker *w, const Bh__DeviceState *s, const char **why)
 		*why = "state of another version";
 		return -EINVAL;
 	}
-	rc = s->active ? check_features(w, s->features, why) : 0;
+	rc = s->active ? worker_check_features(w, s->features, why) : 0;
 	if (rc < 0)
 		return rc;
 	if (!s->active && (s->n_queues > 0 || dev->active)) {
@@ -508,7 +370,7 @@ on_device_state(struct worker *w, struct chan_msg *msg)
 	if (w->dev.ops->remote == NULL)
 		rc = load_state(w, s, &why);
 	if (rc == 0 && s->active)
-		go_on_with(w, s->features);
+		worker_go_on_with(w, s->features);
 	worker_answer_ctl(w, msg->packet->seq, rc, why);
 	if (rc < 0 || !s->active)
 		return;

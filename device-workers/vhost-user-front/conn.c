@@ -118,7 +118,7 @@ front_conn_lose(struct front *f, const char *why)
 	if (!f->known)
 		f->why = why;
 	/* One line for the loss, however often it is tried again. */
-	if (f->known && !f->told_lost)
+	if ((f->known || f->successor) && !f->told_lost)
 		log_guest_at(LOG_WARN, "lost the back end (%s); the guest waits "
 		    "until it is back", why);
 	f->lost = f->told_lost = true;

@@ -3,7 +3,11 @@
  * A device whose rings are served by an external vhost-user back end. The worker
  * speaks with it; kicks and interrupts go between the back end and KVM directly.
  * It holds the fds of guest memory to pass them on, and maps them only to relay
- * the rings of a back end that keeps no record of what it has in flight (relay.c).
+ * the rings of a back end that keeps no record of what it has in flight (relay.c),
+ * and for net's control queue (control.c).
+ *
+ * Should it die, its successor finds in the library's record what was agreed on
+ * (struct saved) and what was relayed, and in FD_FRONT_INFLIGHT the back end's record.
  *
  * The back end is trusted with this device and, as every vhost-user back end, with
  * the guest's memory; its bytes are parsed here and nowhere else.
@@ -15,10 +19,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "device-workers/vhost-user-front/front.h"
 #include "ipc/log.h"
+#include "proto/limits.h"
 
 #define BIT(n) (1ull << (n))
 
@@ -44,6 +50,14 @@ enum { NET = 1, BLK = 2, RNG = 4, FS = 26 };
 
 #define BLK_F_MQ BIT(12)
 #define BLK_NUM_QUEUES 34u		/* in its configuration space */
+
+/* For a successor; what the back end is asked anew is not in it. */
+struct saved {
+	struct front_inflight inflight;
+	uint8_t inflight_open, relay;
+	uint16_t pairs;
+	uint8_t padding[4];
+};
 
 static struct front the_front;
 
@@ -77,6 +91,29 @@ loop_ready(struct device *dev, int fd, uint32_t events)
 	(void)loop_once(&front_of(dev)->loop, 0);
 }
 
+/*
+ * Memory for the record of requests in flight: what the controller keeps for all
+ * workers of this device, or our own, where nobody follows.
+ */
+static int
+map_record(struct front *f)
+{
+	void *at;
+	int rc = 0;
+
+	if (fcntl(FD_FRONT_INFLIGHT, F_GET_SEALS) < 0)
+		rc = front_memfd("inflight", FRONT_LIMIT_INFLIGHT,
+		    FD_FRONT_INFLIGHT);
+	if (rc < 0)
+		return rc;
+	at = mmap(NULL, FRONT_LIMIT_INFLIGHT, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    FD_FRONT_INFLIGHT, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	f->record = at;
+	return 0;
+}
+
 static int
 front_start(struct device *dev, const Bh__DeviceConfig *config,
     const char **why)
@@ -101,10 +138,15 @@ front_start(struct device *dev, const Bh__DeviceConfig *config,
 	}
 	f->listens = c->listens;
 	f->packed = config->packed;
+	f->successor = c->successor;
+	f->control = c->virtio_id == NET && dev->nqueues > 2;
+	f->pairs = 1;
 	f->patience = c->reply_ms * FRONT_NS_MS;
 	f->job = JOB_NONE;
 	*why = "cannot make rings to relay";
 	rc = relay_init(f);
+	if (rc == 0)
+		rc = map_record(f);
 	if (rc < 0)
 		return rc;
 	*why = "cannot wait for the back end";
@@ -119,7 +161,8 @@ front_jailed(struct device *dev, const char **why)
 
 	if (f->known)
 		return 0;
-	if (f->why != NULL) {
+	/* The guest of a successor waits, as for any back end that is lost. */
+	if (f->why != NULL && !f->successor) {
 		(void)snprintf(f->text, sizeof(f->text), "the back end cannot be "
 		    "used: %s", f->why);
 		*why = f->text;
@@ -164,6 +207,25 @@ features_for_guest(const struct front *f)
 	return features | f->own_features;
 }
 
+/* From now on guest memory is not passed on alone. */
+static int
+map_memory(struct front *f)
+{
+	int rc = 0;
+
+	if (f->mapped)
+		return 0;
+	f->mapped = true;
+	for (unsigned int i = 0; i < GMEM_MAX_REGIONS && rc == 0; i++) {
+		const struct front_region *r = &f->region[i];
+
+		if (r->at.size != 0)
+			rc = gmem_add(&f->dev->mem, i, r->at.gpa, r->at.size,
+			    r->fd, r->offset, r->at.readonly);
+	}
+	return rc;
+}
+
 static unsigned int
 count_regions(const struct front *f)
 {
@@ -187,8 +249,8 @@ first_look(struct front *f)
 	if (dev->virtio_id == BLK && dev->nqueues > 1 &&
 	    (dev->features & BLK_F_MQ) == 0)
 		return "it lacks VIRTIO_BLK_F_MQ; write num_queues=1";
-	if (f->relay && relay_begin(f) < 0)
-		return "guest memory cannot be mapped to relay its rings";
+	if ((f->relay || f->control) && map_memory(f) < 0)
+		return "guest memory cannot be mapped to serve a ring";
 	return NULL;
 }
 
@@ -286,27 +348,89 @@ ring_possible(const struct front *f, const struct virtq_layout *l, bool packed)
 }
 
 static void
-front_activate(struct device *dev, const struct virtq_layout *layout)
+front_activate(struct device *dev, const struct virtq_layout *layout, bool resume)
 {
 	struct front *f = front_of(dev);
 	bool packed = (dev->driver_features & BIT(VIRTIO_F_RING_PACKED)) != 0;
+	unsigned int far = control_far_queues(f), control = control_queue(f);
 	bool good = true;
 
-	for (unsigned int q = 0; q < dev->nqueues; q++)
+	/* One that died before it had begun leaves nothing to go on with. */
+	resume = resume && f->loaded;
+	for (unsigned int q = 0; q < far; q++)
 		if (layout[q].size != 0)
 			good &= ring_possible(f, &layout[q], packed);
 	if (good) {
-		memcpy(f->queue, layout, sizeof(f->queue));
-		good = !f->relay || relay_attach(f) == 0;
+		memcpy(f->queue, layout, far * sizeof(f->queue[0]));
+		good = !f->relay || relay_attach(f, resume) == 0;
 	}
+	if (good && control < dev->nqueues && layout[control].size != 0)
+		good = device_serve_queue(dev, control, &layout[control],
+		    resume) == 0;
 	if (!good) {
 		memset(f->queue, 0, sizeof(f->queue));
 		device_needs_reset(dev, "the driver gave impossible rings");
 		return;
 	}
 	f->started = true;
-	f->served = false;
+	f->served = resume;
+	device_state_changed(dev);
 	front_ask(f, JOB_START);
+}
+
+static void
+front_queue_ready(struct device *dev, unsigned int q)
+{
+	struct front *f = front_of(dev);
+
+	if (f->started && q == control_queue(f))
+		control_ready(f, q);
+}
+
+static size_t
+front_save(struct device *dev, uint8_t *buf, size_t size)
+{
+	const struct front *f = front_of(dev);
+	const struct saved s = {
+		.inflight = f->inflight, .inflight_open = f->inflight_open,
+		.relay = f->relay, .pairs = (uint16_t)f->pairs,
+	};
+
+	if (size < sizeof(s))
+		return 0;
+	memcpy(buf, &s, sizeof(s));
+	return sizeof(s);
+}
+
+/* What a predecessor wrote down, before activate(). The device may map memory now
+ * that did not have to before. */
+static int
+front_load(struct device *dev, uint32_t version, const uint8_t *buf, size_t len)
+{
+	struct front *f = front_of(dev);
+	struct saved s;
+
+	(void)version;
+	if (len != sizeof(s))
+		return -EINVAL;
+	memcpy(&s, buf, sizeof(s));
+	if (s.pairs < 1 || s.pairs > DEVICE_MAX_QUEUES / 2 || s.inflight.offset != 0 ||
+	    s.inflight.size > FRONT_LIMIT_INFLIGHT)
+		return -EINVAL;
+	/* What it has in flight nobody can tell, if it keeps no record now. */
+	if (s.relay == 0 && f->relay)
+		return -EPROTO;
+	if (s.relay != 0 && !f->relay) {
+		f->relay = true;
+		f->protocol_features &= ~BIT(VHU_PF_INFLIGHT_SHMFD);
+		if (count_regions(f) > f->mem_slots || map_memory(f) < 0)
+			return -ENOSPC;
+	}
+	f->pairs = s.pairs;
+	f->inflight = s.inflight;
+	f->inflight_open = s.inflight_open != 0;
+	f->loaded = true;
+	return 0;
 }
 
 static void
@@ -317,7 +441,7 @@ front_stop(struct device *dev)
 	if (!f->started)
 		return;
 	f->started = false;
-	f->jobs &= ~(1u << JOB_START | 1u << JOB_WRITE);
+	f->jobs &= ~(1u << JOB_START | 1u << JOB_WRITE | 1u << JOB_ENABLE);
 	if (f->memory_told)
 		front_ask(f, JOB_STOP);
 }
@@ -333,11 +457,10 @@ front_reset(struct device *dev)
 {
 	struct front *f = front_of(dev);
 
-	f->started = f->served = f->broken = false;
+	f->started = f->served = f->broken = f->loaded = false;
 	f->write_len = 0;
-	if (f->inflight_open)
-		close(FD_FRONT_INFLIGHT);
-	f->inflight_open = false;
+	f->inflight_open = f->command_waits = false;
+	f->pairs = 1;
 	if (f->relay)
 		relay_forget(f);
 	memset(f->queue, 0, sizeof(f->queue));
@@ -369,7 +492,7 @@ front_add_memory(struct device *dev, uint32_t slot,
 	f->result = r->at.size != 0 ? -EEXIST : 0;
 	if (f->result == 0 && f->known && count_regions(f) >= f->mem_slots)
 		f->result = -ENOSPC;
-	if (f->result == 0 && f->relay)
+	if (f->result == 0 && f->mapped)
 		f->result = gmem_add(&dev->mem, slot, region->gpa, region->size,
 		    fd, offset, region->readonly);
 	if (f->result != 0) {
@@ -390,8 +513,11 @@ front_remove_memory(struct device *dev, uint32_t slot)
 	f->result = r->at.size == 0 ? -ENOENT : 0;
 	if (f->result != 0)
 		return;
-	if (f->relay)
+	if (f->mapped) {
 		(void)gmem_remove(&dev->mem, slot);
+		for (unsigned int q = 0; q < dev->nqueues; q++)
+			virtq_memory_changed(&dev->vq[q]);
+	}
 	if (r->told)
 		f->removed[slot] = *r;
 	close(r->fd);
@@ -405,7 +531,7 @@ front_dirty_log(struct device *dev, int fd, uint64_t size)
 {
 	struct front *f = front_of(dev);
 
-	f->result = f->relay ? gmem_set_dirty_log(&dev->mem, fd, size) : 0;
+	f->result = f->mapped ? gmem_set_dirty_log(&dev->mem, fd, size) : 0;
 	if (f->log_open)
 		close(FD_FRONT_LOG);
 	f->log_open = false;
@@ -450,7 +576,11 @@ const struct device_ops front_ops = {
 	.jailed = front_jailed,
 	.remote = &remote,
 	.backend_ready = loop_ready,
+	.queue_ready = front_queue_ready,
 	.reset = front_reset,
 	.drain = front_drain,
 	.config_write = front_config_write,
+	.redo = true,
+	.save = front_save,
+	.load = front_load,
 };

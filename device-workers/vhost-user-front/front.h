@@ -3,12 +3,14 @@
  * Inside a front-end worker: its state, and what its sources need of each other.
  * front.c is the device (device.h), conn.c the connection to the back end, steps.c
  * the conversation (its tables: greet.c and start.c), relay.c the rings of back ends
- * that forget what they have in flight. None of them maps guest memory but the last.
+ * that forget what they have in flight, control.c net's control queue. Guest memory
+ * is mapped for these two alone.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_VHOST_USER_FRONT_FRONT_H
 #define BULKHEAD_DEVICE_WORKERS_VHOST_USER_FRONT_FRONT_H
 
 #include "device-workers/lib/device.h"
+#include "device-workers/lib/virtq_inflight.h"
 #include "device-workers/vhost-user-front/reply.h"
 #include "device-workers/vhost-user-front/slots.h"
 #include "ipc/loop.h"
@@ -37,8 +39,10 @@ enum front_job {
 	JOB_MEMORY,	/* tell of regions added and removed */
 	JOB_LOG,	/* dirty logging on or off */
 	JOB_START,	/* the rings */
+	JOB_ENABLE,	/* the queues that the driver uses, and no others */
 	JOB_WRITE,	/* of the driver, to the configuration space */
 	JOB_CONFIG,	/* look at it again */
+	JOB_HEALTH,	/* is the device of the opinion that it needs a reset? */
 	JOB_COUNT,
 	JOB_NONE = JOB_COUNT,
 };
@@ -60,7 +64,8 @@ struct front_ring {
 	uint16_t far_avail_idx, far_used_seen;
 	uint16_t inflight;
 	uint64_t next_order;
-	uint64_t order[VIRTQ_MAX_SIZE];	/* by head; 0: not in flight */
+	/* Who is in flight, and since when: in the record, if there is one. */
+	struct inflight_split *book;
 	struct loop_source kick, call;
 };
 
@@ -73,6 +78,8 @@ struct front {
 	uint64_t own_features;	/* beside the back end's */
 	uint64_t not_offered;	/* by the user's wish */
 	bool own_config, listens, packed;
+	bool successor;		/* a predecessor died: the guest has the device */
+	bool control;		/* there is a control queue */
 	uint64_t patience;	/* ns */
 
 	/* The connection */
@@ -117,6 +124,12 @@ struct front {
 	bool started;		/* the back end has the rings, or shall have */
 	bool served;		/* it had them before: continue where it stood */
 	struct front_inflight inflight;
+	uint8_t *record;	/* FD_FRONT_INFLIGHT, of FRONT_LIMIT_INFLIGHT bytes */
+	bool mapped;		/* guest memory is */
+	bool loaded;		/* there is a predecessor's state */
+	unsigned int pairs;	/* of net's queues, that the driver uses */
+	bool command_waits;	/* until the back end has been told */
+	struct virtq_chain command;
 	uint32_t write_offset, write_len;	/* JOB_WRITE */
 	uint8_t written[8];
 	bool rings_told;	/* of the relay, as a region */
@@ -148,6 +161,8 @@ void front_conn_lose(struct front *f, const char *why);
 /* Set the timer to the first of f's times. */
 void front_conn_arm(struct front *f);
 uint64_t front_now(void);
+/* A sealed memfd of @size zeros at @slot; before the jail. -errno. */
+int front_memfd(const char *name, uint64_t size, int slot);
 /* Put @fd at @slot; it may have come to lie there by itself. */
 bool front_place(int fd, int slot);
 
@@ -179,18 +194,28 @@ int front_used_index(struct front *f, unsigned int q, uint16_t *index);
 const struct front_region *front_region_of(const struct front *f, uint64_t addr,
     uint64_t len);
 
+/* ---- control.c ---- */
+
+/* Which queue that is, with the driver's features; DEVICE_MAX_QUEUES: none. */
+unsigned int control_queue(const struct front *f);
+/* How many queues are the back end's. */
+unsigned int control_far_queues(const struct front *f);
+/* There may be commands in it. */
+void control_ready(struct front *f, unsigned int q);
+/* The back end knows what the last one said, or is gone. */
+void control_told(struct front *f);
+
 /* ---- relay.c ---- */
 
 /* Room for relayed rings and eventfds; before the jail. -errno. */
 int relay_init(struct front *f);
-/* From now on: map guest memory. -errno. */
-int relay_begin(struct front *f);
 /* Bytes of a ring's area, and its offset. */
 uint64_t relay_size(const struct front *f);
 uint64_t relay_avail_at(unsigned int q);
 uint64_t relay_used_at(unsigned int q);
-/* The driver's rings are there. -errno: not in guest memory. */
-int relay_attach(struct front *f);
+/* The driver's rings are there. @resume: a predecessor relayed them. -errno: not in
+ * guest memory, or not as the record has them. */
+int relay_attach(struct front *f, bool resume);
 /* A back end is about to get them: all in flight are to be done, from 0 on. */
 void relay_refill(struct front *f);
 /* It has them: listen. */

@@ -3,8 +3,8 @@
  * What a front-end worker may do: talk with its back end, and pass on what it was
  * given. It makes no socket: connections are given to it, or accepted on the one
  * listening socket. That it may map guest memory (WORKER_RULES) is for back ends
- * without a record of requests in flight alone, see relay.c; a back end has all of
- * that memory anyway.
+ * without a record of requests in flight, see relay.c, and for net's control queue
+ * alone; a back end has all of that memory anyway.
  */
 #include <sys/socket.h>
 
@@ -28,8 +28,10 @@ static const struct sb_rule rules[] = {
 	    "its second channel to its slot"),
 	SB_ALLOW2(dup3, SB_FD(1, FD_FRONT_EVENTS_PEER), SB_EQ32(2, O_CLOEXEC),
 	    "the end of it that the back end gets"),
-	SB_ALLOW2(dup3, SB_FD(1, FD_FRONT_INFLIGHT), SB_EQ32(2, O_CLOEXEC),
-	    "the record of requests in flight, never mapped"),
+	SB_ALLOW2(dup3, SB_FD(1, FD_FRONT_THEIRS), SB_EQ32(2, O_CLOEXEC),
+	    "the back end's record of requests in flight, never mapped"),
+	SB_ALLOW1(pread64, SB_FD(0, FD_FRONT_THEIRS),
+	    "how it begins: to be copied into ours"),
 	SB_ALLOW2(dup3, SB_FD(1, FD_FRONT_LOG), SB_EQ32(2, O_CLOEXEC),
 	    "the dirty bitmap"),
 	SB_ALLOW2(pread64, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),
@@ -49,8 +51,10 @@ static const struct sb_fd fds[] = {
 	SB_SLOT(FD_FRONT_EVENTS, SB_IS_STREAM, "messages of its own"),
 	SB_SLOT(FD_FRONT_EVENTS_PEER, SB_IS_STREAM,
 	    "the other end of that, until it has it"),
-	SB_SLOT(FD_FRONT_INFLIGHT, SB_IS_MEMFD | SB_IS_FILE,
-	    "its record of requests in flight"),
+	SB_SLOT(FD_FRONT_INFLIGHT, SB_IS_MEMFD,
+	    "record of requests in flight, for this back end and the next"),
+	SB_SLOT(FD_FRONT_THEIRS, SB_IS_MEMFD | SB_IS_FILE,
+	    "the same as the back end made it, until it is copied"),
 	SB_SLOT(FD_FRONT_LOG, SB_IS_MEMFD, "dirty bitmap"),
 	SB_SLOT(FD_FRONT_RINGS, SB_IS_MEMFD, "relayed rings"),
 	SB_SLOT(FD_FRONT_LOOP, SB_IS_EPOLL, "what of these to wake up for"),

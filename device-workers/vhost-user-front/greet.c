@@ -13,7 +13,8 @@
 
 #define WANTED_PF (1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD |	\
 	1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_INFLIGHT_SHMFD |	\
-	1ull << VHU_PF_RESET_DEVICE | 1ull << VHU_PF_CONFIGURE_MEM_SLOTS)
+	1ull << VHU_PF_RESET_DEVICE | 1ull << VHU_PF_CONFIGURE_MEM_SLOTS |	\
+	1ull << VHU_PF_STATUS)
 #define CONFIG_PF (1ull << VHU_PF_CONFIG | 1ull << VHU_PF_BACKEND_REQ)
 
 static bool
@@ -59,6 +60,9 @@ has_mq(struct front *f, struct out *out)
 {
 	(void)out;
 	f->mem_slots = VHU_MAX_FDS;
+	if (f->control && !PF(f, VHU_PF_MQ))
+		return step_refuse(f, "it lacks the protocol feature MQ; leave "
+		    "num_queues out");
 	return PF(f, VHU_PF_MQ);
 }
 

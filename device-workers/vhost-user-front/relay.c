@@ -7,6 +7,10 @@
  * back, knows what is out, and gives that to the back end that comes next, in the
  * order of the first time. A request is completed once, and may be done twice.
  *
+ * What is out is written into the record (struct inflight_split, as for rings that
+ * are served here), so that a successor of this process can go on. It may end between
+ * any two stores.
+ *
  * Split rings without event index. The only code here that touches guest memory:
  * two rings a queue, through the door of ipc/gmem.h. What the driver and the back
  * end write is hostile: a head is taken once and below the ring's size, a
@@ -33,6 +37,11 @@
 
 /* 2.7.6, 2.7.8: both rings begin with flags and index. */
 enum { FLAGS, INDEX, RING };
+
+/* Of a queue's book. */
+#define BOOK_SIZE (sizeof(struct inflight_split) +			\
+	VIRTQ_MAX_SIZE * sizeof(struct inflight_split_entry))
+#define STORED(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
 uint64_t
 relay_size(const struct front *f)
@@ -67,25 +76,33 @@ make_eventfd(int slot)
 	return rc;
 }
 
-static int
-make_memory(struct front *f)
+int
+front_memfd(const char *name, uint64_t size, int slot)
 {
 	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	int fd = memfd_create("rings", flags | MFD_NOEXEC_SEAL);
-	uint64_t size = relay_size(f);
+	int fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
 	int rc = 0;
-	void *at;
 
 	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("rings", flags);
+		fd = memfd_create(name, flags);
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
-	    dup3(fd, FD_FRONT_RINGS, O_CLOEXEC) < 0)
+	    (fd != slot && dup3(fd, slot, O_CLOEXEC) < 0))
 		rc = -errno;
-	if (fd != FD_FRONT_RINGS)
+	if (fd != slot)
 		close(fd);
+	return rc;
+}
+
+static int
+make_memory(struct front *f)
+{
+	uint64_t size = relay_size(f);
+	int rc = front_memfd("rings", size, FD_FRONT_RINGS);
+	void *at;
+
 	if (rc < 0)
 		return rc;
 	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, FD_FRONT_RINGS, 0);
@@ -101,11 +118,17 @@ static void call_ready(struct loop_source *src, uint32_t events);
 int
 relay_init(struct front *f)
 {
+	static struct {
+		_Alignas(64) uint8_t bytes[BOOK_SIZE];
+	} books[DEVICE_MAX_QUEUES];
 	int rc = make_memory(f);
 
 	for (unsigned int q = 0; q < f->dev->nqueues && rc == 0; q++) {
 		struct front_ring *r = &f->ring[q];
 
+		r->book = device_record_region(f->dev, q);
+		if (r->book == NULL)
+			r->book = (void *)books[q].bytes;
 		rc = make_eventfd(FD_FRONT_KICK + (int)q);
 		if (rc == 0)
 			rc = make_eventfd(FD_FRONT_CALL + (int)q);
@@ -122,24 +145,97 @@ relay_init(struct front *f)
 	return rc;
 }
 
-int
-relay_begin(struct front *f)
+static void
+signal_fd(int fd)
 {
-	int rc = 0;
+	const uint64_t one = 1;
 
-	for (unsigned int i = 0; i < GMEM_MAX_REGIONS && rc == 0; i++) {
-		const struct front_region *r = &f->region[i];
+	(void)!write(fd, &one, sizeof(one));
+}
 
-		if (r->at.size != 0)
-			rc = gmem_add(&f->dev->mem, i, r->at.gpa, r->at.size,
-			    r->fd, r->offset, r->at.readonly);
+/* ---- what is out ---------------------------------------------------------------- */
+
+static bool
+is_out(const struct front_ring *r, uint32_t head)
+{
+	return STORED(r->book->desc[head].inflight) == 1;
+}
+
+static void
+note_taken(struct front_ring *r, uint16_t head)
+{
+	STORE(&r->book->desc[head].counter, ++r->next_order);
+	IN_ORDER();
+	STORE(&r->book->desc[head].inflight, 1);
+	IN_ORDER();
+	r->inflight++;
+}
+
+/* Once the driver sees it: of two that differ by one, the used index is right. */
+static void
+note_done(struct front_ring *r, uint16_t head)
+{
+	IN_ORDER();
+	STORE(&r->book->desc[head].inflight, 0);
+	IN_ORDER();
+	STORE(&r->book->used_idx, r->used_idx);
+	r->inflight--;
+}
+
+static void
+open_book(struct front_ring *r, uint16_t size)
+{
+	STORE(&r->book->version, 0);
+	IN_ORDER();
+	memset(r->book->desc, 0, size * sizeof(r->book->desc[0]));
+	r->book->last_batch_head = r->book->used_idx = 0;
+	r->book->desc_num = size;
+	IN_ORDER();
+	STORE(&r->book->version, INFLIGHT_VERSION);
+}
+
+/* What a predecessor had out. All taken are either that or used. -errno. */
+static int
+read_book(struct front_ring *r, uint16_t size)
+{
+	struct inflight_split *book = r->book;
+	uint16_t last = STORED(book->last_batch_head);
+	uint16_t used = __atomic_load_n(&r->used[INDEX], __ATOMIC_RELAXED);
+	uint16_t done = STORED(book->used_idx);
+
+	/* It had not come to this queue. */
+	if (STORED(book->version) == 0) {
+		open_book(r, size);
+		return 0;
 	}
-	return rc;
+	if (STORED(book->version) != INFLIGHT_VERSION ||
+	    STORED(book->desc_num) != size || last >= size ||
+	    (uint16_t)(used - done) > 1)
+		return -EINVAL;
+	if (used != done) {
+		STORE(&book->desc[last].inflight, 0);
+		IN_ORDER();
+		STORE(&book->used_idx, used);
+	}
+	r->used_idx = used;
+	for (uint32_t h = 0; h < size; h++) {
+		uint64_t order = STORED(book->desc[h].counter);
+
+		if (!is_out(r, h))
+			continue;
+		r->inflight++;
+		if (order > r->next_order && order < UINT64_MAX / 2)
+			r->next_order = order;
+	}
+	r->avail_seen = (uint16_t)(r->used_idx + r->inflight);
+	return 0;
 }
 
 int
-relay_attach(struct front *f)
+relay_attach(struct front *f, bool resume)
 {
+	int rc = 0;
+
 	for (unsigned int q = 0; q < f->dev->nqueues; q++) {
 		const struct virtq_layout *l = &f->queue[q];
 		struct front_ring *r = &f->ring[q];
@@ -154,20 +250,20 @@ relay_attach(struct front *f)
 			return -EFAULT;
 		r->avail_seen = r->used_idx = r->inflight = 0;
 		r->next_order = 0;
-		memset(r->order, 0, sizeof(r->order));
+		if (!resume)
+			open_book(r, (uint16_t)l->size);
+		else
+			rc = read_book(r, (uint16_t)l->size);
+		if (rc < 0)
+			return rc;
+		/* An interrupt may have been lost with the predecessor. */
+		if (resume)
+			signal_fd(FD_CALL + (int)q);
 	}
 	return 0;
 }
 
 /* ---- at work -------------------------------------------------------------------- */
-
-static void
-signal_fd(int fd)
-{
-	const uint64_t one = 1;
-
-	(void)!write(fd, &one, sizeof(one));
-}
 
 static void
 hand_on(struct front *f, unsigned int q, uint16_t head)
@@ -198,12 +294,11 @@ take_avail(struct front *f, unsigned int q)
 		uint16_t head = *(const volatile uint16_t *)&r->avail[RING + at];
 
 		/* Out already, or too many: none of its requests is to be trusted. */
-		if (head >= size || r->order[head] != 0) {
+		if (head >= size || is_out(r, head)) {
 			n = UINT16_MAX;
 			break;
 		}
-		r->order[head] = ++r->next_order;
-		r->inflight++;
+		note_taken(r, head);
 		hand_on(f, q, head);
 	}
 	if (n > size) {
@@ -216,20 +311,25 @@ take_avail(struct front *f, unsigned int q)
 	signal_fd(FD_FRONT_KICK + (int)q);
 }
 
-/* One completion into the driver's ring. False: of nothing that is out. */
+/*
+ * One completion into the driver's ring, which sees it at once: the record tells of
+ * one that was under way, not of several. False: of nothing that is out.
+ */
 static bool
 complete(struct front *f, unsigned int q, const uint32_t elem[2])
 {
 	struct front_ring *r = &f->ring[q];
 	uint32_t size = f->queue[q].size, at = r->used_idx & (size - 1);
 
-	if (elem[0] >= size || r->order[elem[0]] == 0)
+	if (elem[0] >= size || !is_out(r, elem[0]))
 		return false;
+	STORE(&r->book->last_batch_head, (uint16_t)elem[0]);
+	IN_ORDER();
 	memcpy((uint8_t *)r->used + 4 + 8ull * at, elem, 8);
 	gmem_mark_dirty(&f->dev->mem, gpa(f->queue[q].used + 4 + 8ull * at), 8);
-	r->order[elem[0]] = 0;
-	r->inflight--;
-	r->used_idx++;
+	/* Release: the entry before the index. */
+	__atomic_store_n(&r->used[INDEX], ++r->used_idx, __ATOMIC_RELEASE);
+	note_done(r, (uint16_t)elem[0]);
 	return true;
 }
 
@@ -260,8 +360,6 @@ take_used(struct front *f, unsigned int q)
 	}
 	if (r->used_idx == before)
 		return good;
-	/* Release: entries before the index. */
-	__atomic_store_n(&r->used[INDEX], r->used_idx, __ATOMIC_RELEASE);
 	gmem_mark_dirty(&f->dev->mem, gpa(f->queue[q].used + 2), 2);
 	/* 2.7.7.1: the index is seen before the driver's flags are looked at. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -303,9 +401,10 @@ outstanding(const struct front_ring *r, uint32_t size, uint16_t *heads)
 	for (uint32_t h = 0; h < size; h++) {
 		unsigned int at = n;
 
-		if (r->order[h] == 0)
+		if (!is_out(r, h))
 			continue;
-		for (; at > 0 && r->order[heads[at - 1]] > r->order[h]; at--)
+		for (; at > 0 && r->book->desc[heads[at - 1]].counter >
+		    r->book->desc[h].counter; at--)
 			heads[at] = heads[at - 1];
 		heads[at] = (uint16_t)h;
 		n++;
@@ -325,11 +424,8 @@ relay_refill(struct front *f)
 		    outstanding(r, f->queue[q].size, heads);
 
 		r->far_avail_idx = r->far_used_seen = 0;
-		r->next_order = 0;
-		for (unsigned int i = 0; i < n; i++) {
-			r->order[heads[i]] = ++r->next_order;
+		for (unsigned int i = 0; i < n; i++)
 			hand_on(f, q, heads[i]);
-		}
 		__atomic_store_n(&r->far_avail[INDEX], r->far_avail_idx,
 		    __ATOMIC_RELEASE);
 	}
@@ -381,6 +477,6 @@ relay_forget(struct front *f)
 		r->avail = NULL;
 		r->used = NULL;
 		r->inflight = 0;
-		memset(r->order, 0, sizeof(r->order));
+		STORE(&r->book->version, 0);
 	}
 }

@@ -21,7 +21,7 @@ struct front_inflight {
 
 /* Its padding goes over the wire, too: everybody's code does so, not the text. */
 #define FRONT_INFLIGHT_WIRE 24u
-#define FRONT_MAX_INFLIGHT (64ull << 20)	/* bytes: far more than 64 queues take */
+#define FRONT_MAX_INFLIGHT (64ull << 20)	/* bytes: offsets beyond are no sense */
 
 /* Room for any answer or message of the back end. */
 union front_payload {

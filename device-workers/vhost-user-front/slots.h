@@ -13,10 +13,12 @@ enum front_slot {
 	FD_FRONT_LISTEN,		/* socket that it connects to, or none */
 	FD_FRONT_EVENTS,		/* what it sends of its own: our end ... */
 	FD_FRONT_EVENTS_PEER,		/* ... and its, until it has it */
-	FD_FRONT_INFLIGHT,		/* its record of requests in flight */
+	FD_FRONT_INFLIGHT,		/* its record of requests in flight, ours */
 	FD_FRONT_LOG,			/* dirty bitmap */
 	FD_FRONT_RINGS,			/* memfd of relayed rings */
 	FD_FRONT_LOOP,			/* epoll of all these */
+
+	FD_FRONT_THEIRS = 44,		/* the same as the back end made it */
 
 	/* Relayed queues: eventfds between the back end and this process */
 	FD_FRONT_KICK = 512,		/* 512..575 */

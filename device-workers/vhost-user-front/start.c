@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "device-workers/vhost-user-front/steps.h"
+#include "proto/limits.h"
 
 #define TRANSPORT_FEATURES (1ull << VHU_F_PROTOCOL_FEATURES)
 
@@ -210,7 +211,7 @@ static bool
 send_inflight(struct front *f, struct out *out)
 {
 	struct front_inflight want = {
-		.num_queues = (uint16_t)f->dev->nqueues,
+		.num_queues = (uint16_t)control_far_queues(f),
 		.queue_size = (uint16_t)entries(f),
 	};
 
@@ -222,19 +223,44 @@ send_inflight(struct front *f, struct out *out)
 	return true;
 }
 
+/*
+ * The back end's record as it begins, into memory of ours, which it gets in its
+ * stead: a fd of the back end's would end with this process.
+ */
+static bool
+copy_record(struct front *f)
+{
+	const struct front_inflight *in = &f->in.inflight;
+	ssize_t n;
+
+	do {
+		n = pread(FD_FRONT_THEIRS, f->record, in->size, (off_t)in->offset);
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)in->size;
+}
+
 static bool
 take_inflight(struct front *f, int fd)
 {
+	bool good;
+
 	if (fd < 0)
 		return step_refuse(f, "it sent no record of requests in flight");
-	if (!front_inflight_ok(&f->in.inflight, f->dev->nqueues, entries(f))) {
+	if (!front_inflight_ok(&f->in.inflight, control_far_queues(f), entries(f)) ||
+	    f->in.inflight.size > FRONT_LIMIT_INFLIGHT) {
 		close(fd);
 		return step_refuse(f, "its record of requests in flight is impossible");
 	}
-	if (!front_place(fd, FD_FRONT_INFLIGHT))
+	if (!front_place(fd, FD_FRONT_THEIRS))
 		return step_refuse(f, "its record of requests in flight is lost");
+	good = copy_record(f);
+	close(FD_FRONT_THEIRS);
+	if (!good)
+		return step_refuse(f, "its record of requests in flight is cut off");
 	f->inflight = f->in.inflight;
+	f->inflight.offset = 0;
 	f->inflight_open = true;
+	device_state_changed(f->dev);
 	return true;
 }
 
@@ -326,7 +352,7 @@ static bool
 send_enable(struct front *f, struct out *out)
 {
 	out->payload.vring.index = f->sub;
-	out->payload.vring.num = 1;
+	out->payload.vring.num = !f->control || f->sub < 2 * f->pairs;
 	out->size = 8;
 	return on(f) && (f->far_features >> VHU_F_PROTOCOL_FEATURES & 1) != 0;
 }
@@ -343,8 +369,90 @@ ring_taken(struct front *f, int fd)
 	return true;
 }
 
+/* ---- status -------------------------------------------------------------------- */
+
+/* virtio 1.2, 2.1 */
+enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8,
+	NEEDS_RESET = 64 };
+
+static bool
+send_status(struct front *f, struct out *out, uint64_t status)
+{
+	out->payload.u64 = status;
+	out->size = 8;
+	return PF(f, VHU_PF_STATUS);
+}
+
+static bool
+send_features_ok(struct front *f, struct out *out)
+{
+	return send_status(f, out, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+}
+
+static bool
+send_driver_ok(struct front *f, struct out *out)
+{
+	return send_status(f, out, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+}
+
+static bool
+send_no_status(struct front *f, struct out *out)
+{
+	return send_status(f, out, 0);
+}
+
+static bool
+ask_status(struct front *f, struct out *out)
+{
+	(void)out;
+	return PF(f, VHU_PF_STATUS);
+}
+
+static bool
+take_features_ok(struct front *f, int fd)
+{
+	(void)fd;
+	if (f->in.u64 > UINT8_MAX)
+		return step_refuse(f, "its status is impossible");
+	if ((f->in.u64 & FEATURES_OK) != 0)
+		return true;
+	f->broken = true;
+	device_needs_reset(f->dev, "the back end refuses the driver's features");
+	return true;
+}
+
+static bool
+ask_health(struct front *f, struct out *out)
+{
+	(void)out;
+	return f->started && PF(f, VHU_PF_STATUS);
+}
+
+static bool
+take_health(struct front *f, int fd)
+{
+	(void)fd;
+	if (f->in.u64 > UINT8_MAX)
+		return step_refuse(f, "its status is impossible");
+	if ((f->in.u64 & NEEDS_RESET) != 0)
+		device_needs_reset(f->dev, "the back end needs a reset");
+	return true;
+}
+
+const struct step health_steps[] = {
+	{ VHU_GET_STATUS, 8, false, NULL, ask_health, take_health },
+	{ 0, 0, false, NULL, NULL, NULL },
+};
+
+const struct step enable_steps[] = {
+	{ VHU_SET_VRING_ENABLE, 0, false, queues, send_enable, ring_taken },
+	{ 0, 0, false, NULL, NULL, NULL },
+};
+
 const struct step start_steps[] = {
 	{ VHU_SET_FEATURES, 0, false, NULL, send_features, NULL },
+	{ VHU_SET_STATUS, 0, false, NULL, send_features_ok, NULL },
+	{ VHU_GET_STATUS, 8, false, NULL, ask_status, take_features_ok },
 	MEMORY_STEPS,
 	{ VHU_SET_LOG_BASE, 8, false, NULL, send_log, take_log },
 	{ VHU_GET_INFLIGHT_FD, FRONT_INFLIGHT_WIRE, false, NULL, send_inflight,
@@ -356,6 +464,7 @@ const struct step start_steps[] = {
 	{ VHU_SET_VRING_CALL, 0, false, queues, send_call, ring_taken },
 	{ VHU_SET_VRING_KICK, 0, false, queues, send_kick, ring_taken },
 	{ VHU_SET_VRING_ENABLE, 0, false, queues, send_enable, ring_taken },
+	{ VHU_SET_STATUS, 0, false, NULL, send_driver_ok, NULL },
 	{ 0, 0, false, NULL, NULL, NULL },
 };
 
@@ -395,5 +504,6 @@ reset_taken(struct front *f, int fd)
 const struct step stop_steps[] = {
 	{ VHU_GET_VRING_BASE, 8, false, queues, send_get_base, take_base },
 	{ VHU_RESET_DEVICE, 0, false, NULL, send_reset, reset_taken },
+	{ VHU_SET_STATUS, 0, false, NULL, send_no_status, NULL },
 	{ 0, 0, false, NULL, NULL, NULL },
 };

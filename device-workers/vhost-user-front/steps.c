@@ -16,7 +16,8 @@ static const struct step *const jobs[JOB_COUNT] = {
 	[JOB_GREET] = greet_steps, [JOB_STOP] = stop_steps,
 	[JOB_MEMORY] = memory_steps, [JOB_LOG] = log_steps,
 	[JOB_START] = start_steps, [JOB_WRITE] = write_steps,
-	[JOB_CONFIG] = config_steps,
+	[JOB_CONFIG] = config_steps, [JOB_ENABLE] = enable_steps,
+	[JOB_HEALTH] = health_steps,
 };
 
 bool
@@ -49,6 +50,8 @@ front_steps_forget(struct front *f)
 		f->removed[i].at.size = 0;
 	}
 	f->memory_told = false;
+	/* Who comes next hears of it at its start. */
+	control_told(f);
 }
 
 void
@@ -69,7 +72,7 @@ front_busy(const struct front *f)
 	if (f->job != JOB_NONE)
 		slow |= 1u << f->job;
 	return (slow & (1u << JOB_STOP | 1u << JOB_MEMORY | 1u << JOB_LOG |
-	    1u << JOB_START)) != 0;
+	    1u << JOB_START | 1u << JOB_ENABLE)) != 0;
 }
 
 /* Send what the step says. Whether to stop here: for an answer, or for good. */
@@ -152,6 +155,11 @@ finish(struct front *f)
 		relay_settle(f);
 	} else if (job == JOB_WRITE) {
 		f->jobs |= 1u << JOB_CONFIG;
+	} else if (job == JOB_ENABLE) {
+		control_told(f);
+	} else if (job == JOB_CONFIG) {
+		/* 2.1.2: a device that needs a reset says so by a change. */
+		f->jobs |= 1u << JOB_HEALTH;
 	}
 }
 

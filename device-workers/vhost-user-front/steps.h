@@ -49,6 +49,8 @@ extern const struct step config_steps[];	/* JOB_CONFIG */
 extern const struct step memory_steps[];	/* JOB_MEMORY */
 extern const struct step log_steps[];		/* JOB_LOG */
 extern const struct step start_steps[];		/* JOB_START */
+extern const struct step enable_steps[];	/* JOB_ENABLE */
+extern const struct step health_steps[];	/* JOB_HEALTH */
 extern const struct step stop_steps[];		/* JOB_STOP */
 
 #endif

@@ -141,7 +141,7 @@ o vhost-off 2 '--disk socket=s|vhost_user=true' --kernel "$K" --disk socket=s
 o vhost-with-path 2 '--disk|socket=s|path|leave it out' --kernel "$K" --disk vhost_user=true,socket=s,path=disk
 o vhost-with-limit 2 '--disk|ops_size|leave it out' --kernel "$K" --disk vhost_user=true,socket=s,ops_size=9,ops_refill_time=9
 o vhost-net-with-tap 2 '--net|socket=s|tap|leave it out' --kernel "$K" --net vhost_user=true,socket=s,tap=x
-o vhost-net-queues 2 '--net|num_queues=4|not supported yet' --kernel "$K" --net vhost_user=true,socket=s,num_queues=4
+o vhost-net-queues 2 '--net|num_queues=3|odd' --kernel "$K" --net vhost_user=true,socket=s,num_queues=3
 o fs-no-tag 2 '--fs|tag=<name>' --kernel "$K" --fs socket=s
 o fs-no-socket 2 '--fs|socket=<path>' --kernel "$K" --fs tag=t
 o fs-queue-size 2 '--fs|queue_size=100|power of two' --kernel "$K" --fs tag=t,socket=s,queue_size=100

@@ -5,6 +5,7 @@
  * the controller do meanwhile. What must hold: no crash; nothing is taken from
  * memory that the device has not got.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,29 @@ void device_want_connection(struct device *d)
 {
 	(void)d;
 	wanted = true;
+}
+
+void device_again(struct device *d, unsigned int q)
+{
+	(void)d; (void)q;
+}
+
+void device_state_changed(struct device *d)
+{
+	(void)d;
+}
+
+void *device_record_region(struct device *d, unsigned int q)
+{
+	(void)d; (void)q;
+	return NULL;
+}
+
+int device_serve_queue(struct device *d, unsigned int q, const struct virtq_layout *l,
+    bool resume)
+{
+	(void)d; (void)q; (void)l; (void)resume;
+	return -EINVAL;
 }
 
 void device_config_changed(struct device *d)
@@ -208,7 +232,9 @@ static void driver(struct input *in)
 	}
 	dev.active = true;
 	dev.driver_features = dev.features;
-	front_ops.remote->activate(&dev, layout);
+	/* As a successor: what a driver had once is in the books still. */
+	f->loaded = next(in) & 1;
+	front_ops.remote->activate(&dev, layout, f->loaded);
 	work();
 }
 
@@ -319,7 +345,7 @@ static void fresh(void)
 	dev.active = false;
 	for (uint32_t slot = 0; slot < GMEM_MAX_REGIONS; slot++)
 		front_ops.remote->remove_memory(&dev, slot);
-	f->known = f->relay = f->started = false;
+	f->known = f->relay = f->started = f->mapped = false;
 	f->why = NULL;
 	f->retry_at = f->config_at = 0;
 	f->conn = CONN_AWAY;

@@ -18,7 +18,13 @@ back_end_ends() {
 	expect "the back end ends well" [ $? = 0 ]
 }
 
+# Of check-all: those that take longer.
+long() {
+	[ -n "${FULL:-}" ] || { ok "# SKIP check-all has it"; return 1; }
+}
+
 t_vhost_blk() {
+	long || return
 	disk a 4M
 	back_end blk --blk-file=a
 	NOISY=1 guest blk "sectors=8192 no-cache-mode" --disk vhost_user=true,socket=s
@@ -28,6 +34,7 @@ t_vhost_blk() {
 }
 
 t_vhost_blk_late() {
+	long || return
 	disk a 4M
 	{ sleep 1; exec "$ROOT/$BUILD/bulkhead-vhost-user-blk" --socket-path="$PWD/s" \
 		--blk-file=a 2>far.log; } &
@@ -45,6 +52,7 @@ t_vhost_rng() {
 
 # A pair of ours: what one guest's net sends, the host's tap answers.
 t_vhost_net() {
+	long || return
 	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
 	ip tuntap add dev bhvu0 mode tap vnet_hdr && ip addr add 10.0.5.1/24 dev bhvu0 &&
 		ip link set bhvu0 up
@@ -57,6 +65,7 @@ t_vhost_net() {
 
 # The back end connects to us, comes late, and is the one of another program.
 t_vhost_net_server() {
+	long || return
 	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
 	command -v python3 >/dev/null || { ok "# SKIP no python3"; return; }
 	ip tuntap add dev bhvu0 mode tap vnet_hdr && ip addr add 10.0.5.1/24 dev bhvu0 &&
@@ -85,6 +94,7 @@ t_vhost_net_server() {
 # goes on, and the log has a line for each.
 t_vhost_kill() {
 	local n before
+	long || return
 	disk a
 	back_end blk --blk-file=a
 	start 60 traffic "" --disk vhost_user=true,socket=s --console null
@@ -103,6 +113,68 @@ t_vhost_kill() {
 	expect "three returns" [ "$(grep -c 'the back end is back' stderr)" = 3 ]
 	expect "nothing else to say" [ "$(wc -l <stderr)" = 6 ]
 	expect "no opener is left" [ -z "$(tree "$pid" | grep open)" ]
+	kill -TERM "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	back_end_ends
+}
+
+# The worker between guest and back end is killed as fast as its successors come;
+# each request is answered once and has done what it should.
+vhost_storm() {	# vhost_storm LEAST OPTION...
+	local w kills=0 last= least=$1
+	start 60 storm "ms=$((2500 * SLOWNESS)) ${*:2}" \
+		--disk vhost_user=true,socket=s,packed=on --worker-failure-limit deaths=100000
+	wait_for serial '^running' 20 || not_ok "the guest runs"
+	while kill -0 "$watch" 2>/dev/null; do
+		w=$(worker vhost-user-front)
+		[ -z "$w" -o "$w" = "$last" ] || { kill -9 "$w" 2>/dev/null && kills=$((kills + 1)); }
+		last=$w
+		sleep 0.0$((RANDOM % 9 + 1))
+	done
+	finish
+	verdicts
+	grep -a '^storm: ' serial | sed 's/^/# /'
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "killed $kills times" [ $kills -ge "$least" ]
+}
+t_vhost_worker() {
+	disk a 16M
+	back_end blk --blk-file=a
+	vhost_storm 10
+	back_end_ends
+}
+t_vhost_worker_packed() {
+	long || return
+	disk a 16M
+	back_end blk --blk-file=a
+	vhost_storm 10 packed indirect event
+	back_end_ends
+}
+t_vhost_worker_qemu() {
+	command -v qemu-storage-daemon >/dev/null || { ok "# SKIP no qemu-storage-daemon"; return; }
+	disk a 16M
+	qemu-storage-daemon --blockdev driver=file,node-name=d,filename=a \
+		--export "type=vhost-user-blk,id=e,node-name=d,writable=on,addr.type=unix,addr.path=$PWD/s" &
+	far=$!
+	vhost_storm 10 indirect
+	kill $far
+	wait $far
+}
+
+# One that dies too often is not replaced: its driver is told to reset, the VM runs on.
+t_vhost_worker_lost() {
+	disk a
+	back_end blk --blk-file=a
+	start 60 traffic "" --disk vhost_user=true,socket=s --console null \
+		--on-worker-failure isolate
+	wait_for serial '^blk [1-9]' 20 || not_ok "the guest runs"
+	kill -9 "$(worker vhost-user-front)"
+	wait_for stderr 'is lost until the VM is started again' 10 || not_ok "it is said"
+	local before
+	before=$(counts | cut -d' ' -f4)
+	sleep $((SLOWNESS * 2))
+	expect "the entropy device goes on" [ "$(counts | cut -d' ' -f4)" -gt "$before" ]
 	kill -TERM "$pid"
 	finish
 	expect "exit status 0" [ "$status" = 0 ]

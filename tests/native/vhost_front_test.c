@@ -2,8 +2,8 @@
 /*
  * The shipped bulkhead-vhost-user-front in its jail, in front of real back ends:
  * bulkhead-vhost-user-blk, and qemu-storage-daemon where it is. Contents both ways;
- * a back end that is killed in mid-traffic and comes back; what is mapped. Liars
- * are in vhost_liar_test.c.
+ * a back end that is killed in mid-traffic and comes back, and the same of the worker
+ * itself; what is mapped. Liars are in vhost_liar_test.c.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 
 #include "device-workers/blk/blk_req.h"
+#include "device-workers/vhost-user-front/slots.h"
+#include "proto/limits.h"
 #include "tests/native/device_test.h"
 
 #define DISK (1u << 20)
@@ -23,6 +25,7 @@
 
 static struct fakevm vm;
 static char dir[64], socket_path[96], disk_path[96];
+static int record = -1, inflight = -1;	/* what the controller keeps */
 static pid_t back_end;
 static unsigned int attempts;
 
@@ -30,7 +33,9 @@ struct kind {
 	const char *name;
 	bool qemu;
 	bool record;		/* keeps one of requests in flight */
+	size_t ring;		/* of device_test.h */
 };
+static const struct kind *kind;
 
 /* ---- the back end --------------------------------------------------------------- */
 
@@ -45,7 +50,7 @@ built(const char *name)
 }
 
 static void
-run_back_end(const struct kind *kind)
+run_back_end(void)
 {
 	char listen[256], node[256], file[160];
 	int null;
@@ -105,9 +110,23 @@ connect_it(struct fakevm *v)
 	(void)fakevm_give(v, 0, fds, 3);
 }
 
-static bool
-start(void)
+static int
+sealed(uint64_t size)
 {
+	int fd = memfd_create("kept", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+		exit(1);
+	return fd;
+}
+
+static bool
+start(bool successor)
+{
+	const struct fakevm_fd fds[] = {
+		{ FD_RECORD, record }, { FD_FRONT_INFLIGHT, inflight },
+	};
 	static char id[] = "disk0";
 	uint32_t sizes[] = { QUEUE };
 	Bh__DeviceConfig config;
@@ -119,14 +138,14 @@ start(void)
 	front.n_queue_sizes = 1;
 	front.queue_sizes = sizes;
 	front.reply_ms = 5000;
+	front.successor = successor;
 	config.id = id;
 	config.device_case = BH__DEVICE_CONFIG__DEVICE_FRONT;
 	config.front = &front;
+	config.packed = kind->ring >= 2;
 	vm.want = connect_it;
-	return fakevm_start(&vm, "build/bulkhead-vhost-user-front", &config, NULL,
-	    0) == 0;
-	return fakevm_start(&vm, "build/bulkhead-vhost-user-front", &config, NULL,
-	    0) == 0;
+	return fakevm_start(&vm, "build/bulkhead-vhost-user-front", &config, fds,
+	    2) == 0;
 }
 
 /* ---- requests ------------------------------------------------------------------- */
@@ -167,7 +186,7 @@ request(uint32_t type, uint64_t sector, uint32_t len)
 static bool
 activate_ring(void)
 {
-	return activate(&vm, 0, 1) == 0;
+	return activate(&vm, kind->ring, 1) == 0;
 }
 
 static bool
@@ -183,7 +202,7 @@ is_at(uint64_t offset, uint8_t byte, uint32_t len)
 	return good;
 }
 
-/* Bytes of shared memory that the worker maps: guest memory is "ram". */
+/* Guest memory is "ram". */
 static bool
 maps_ram(void)
 {
@@ -194,7 +213,7 @@ maps_ram(void)
 	snprintf(path, sizeof(path), "/proc/%d/maps", vm.pid);
 	f = fopen(path, "re");
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (strstr(line, "/memfd:") != NULL && strstr(line, "rings") == NULL)
+		if (strstr(line, "/memfd:ram") != NULL)
 			found = true;
 	if (f != NULL)
 		(void)fclose(f);
@@ -236,11 +255,48 @@ test_resets(void)
 	return true;
 }
 
-/* Kept full of writes, each to a sector of its own, while the back end dies. */
+/* The next one, in place of a worker that was killed as it stood. */
 static bool
-test_killed(const struct kind *kind)
+succeed(void)
 {
-	unsigned int sent = 0, done = 0, rounds = 0, lines = vm.log_lines;
+	fakevm_kill(&vm);
+	MUST(start(true));
+	vm.resume = true;
+	MUST(fakevm_activate_rings(&vm, (vm.features & ~RING_FEATURES) |
+	    rings[kind->ring].features, 1) == 0);
+	vm.resume = false;
+	return true;
+}
+
+/* The back end dies, and after a while another comes: the guest waits. */
+static bool
+other_back_end(void)
+{
+	kill_back_end();
+	/* The worker does not die of it. */
+	for (unsigned int i = 0; i < 6; i++)
+		MUST(fakevm_pump(&vm, 50) >= 0);
+	run_back_end();
+	return true;
+}
+
+/* Both at once: what is in flight is known to neither process. */
+static bool
+both_die(void)
+{
+	kill_back_end();
+	run_back_end();
+	return succeed();
+}
+
+/*
+ * Kept full of writes, each to a sector of its own, while @die happens, every
+ * @every of them.
+ */
+static bool
+under_writes(bool (*die)(void), unsigned int times, unsigned int every)
+{
+	unsigned int sent = 0, done = 0, rounds = 0;
 	bool busy[16] = { false };
 	uint64_t slot;
 	uint32_t used;
@@ -256,13 +312,9 @@ test_killed(const struct kind *kind)
 			sent++;
 		}
 		fakevm_publish(&vm, 0);
-		if (rounds < 4 && sent > 400 * (rounds + 1)) {
+		if (rounds < times && sent > every * (rounds + 1)) {
 			rounds++;
-			kill_back_end();
-			/* The guest waits, and the worker does not die of it. */
-			for (unsigned int i = 0; i < 6; i++)
-				MUST(fakevm_pump(&vm, 50) >= 0);
-			run_back_end(kind);
+			MUST(die());
 		}
 		MUST(fakevm_used(&vm, 0, &slot, &used) == 0);
 		do {
@@ -272,14 +324,77 @@ test_killed(const struct kind *kind)
 			done++;
 		} while (drvq_get(&vm.q[0], &slot, &used));
 	}
-	MUST(rounds == 4 && drvq_errors == 0);
+	MUST(rounds == times && drvq_errors == 0);
 	MUST(request(VIRTIO_BLK_T_FLUSH, 0, 0) == 0);
 	for (unsigned int i = 0; i < 2000; i++)
 		MUST(is_at(i * 512ull, (uint8_t)(i % 251), 512));
-	/* A line for each loss and each return. */
-	MUST(vm.log_lines >= lines + 8 && vm.log_lines <= lines + 10);
 	MUST(vm.needs_reset == 0);
 	return true;
+}
+
+static bool
+test_killed(void)
+{
+	unsigned int lines = vm.log_lines;
+
+	MUST(under_writes(other_back_end, 4, 400));
+	/* A line for each loss and each return. */
+	MUST(vm.log_lines >= lines + 8 && vm.log_lines <= lines + 10);
+	return true;
+}
+
+static bool
+test_worker_killed(void)
+{
+	MUST(under_writes(succeed, 40, 48));
+	/* The next driver begins anew, and so does who dies between two of them. */
+	MUST(fakevm_reset(&vm) == 0);
+	fakevm_kill(&vm);
+	MUST(start(true) && activate_ring());
+	MUST(request(VIRTIO_BLK_T_IN, 0, 512) == 0);
+	return true;
+}
+
+/* What a predecessor left may be anything: the next driver has a device. */
+static bool
+test_hostile_record(void)
+{
+	uint8_t *map = mmap(NULL, RECORD_SIZE(1), PROT_READ | PROT_WRITE, MAP_SHARED,
+	    record, 0);
+
+	MUST(map != MAP_FAILED);
+	srand(3);
+	for (unsigned int round = 0; round < 12; round++) {
+		MUST(fakevm_reset(&vm) == 0 && activate_ring());
+		for (unsigned int slot = 0; slot < 16; slot++)
+			MUST(put(slot, VIRTIO_BLK_T_IN, slot, 512));
+		fakevm_publish(&vm, 0);
+		for (unsigned int n = 0; n < 200; n++) {
+			size_t part = n % 4 == 0 ? (size_t)rand() % 4096 : n % 4 == 1 ?
+			    4096 + (size_t)rand() % 64 :
+			    RECORD_QUEUE_SIZE + (size_t)rand() % (n % 4 == 2 ? 16 : 1040);
+
+			map[part] = (uint8_t)rand();
+		}
+		fakevm_kill(&vm);
+		MUST(start(true));
+		vm.resume = true;
+		(void)fakevm_activate_rings(&vm, (vm.features & ~RING_FEATURES) |
+		    rings[kind->ring].features, 1);
+		vm.resume = false;
+		MUST(fakevm_pump(&vm, 30) >= 0);
+		MUST(fakevm_reset(&vm) == 0);
+		vm.needs_reset = 0;
+		MUST(activate_ring() && request(VIRTIO_BLK_T_IN, 0, 512) == 0);
+	}
+	munmap(map, RECORD_SIZE(1));
+	return true;
+}
+
+static bool
+test_both_killed(void)
+{
+	return under_writes(both_die, 4, 400);
 }
 
 /* Memory that comes while rings run can be read into. */
@@ -319,7 +434,7 @@ test_end(void)
 }
 
 static void
-test_kind(const struct kind *kind)
+test_kind(void)
 {
 	char name[120];
 	bool good;
@@ -333,8 +448,10 @@ test_kind(const struct kind *kind)
 	if (fakevm_init(&vm) < 0)
 		exit(1);
 	attempts = 0;
-	run_back_end(kind);
-	NAMED("it is waited for, and starts", start() && attempts >= 1);
+	record = sealed(RECORD_SIZE(1));
+	inflight = sealed(FRONT_LIMIT_INFLIGHT);
+	run_back_end();
+	NAMED("it is waited for, and starts", start(false) && attempts >= 1);
 	if (good) {
 		NAMED("contents both ways", test_contents());
 		NAMED(kind->record ? "guest memory is not mapped" :
@@ -343,19 +460,26 @@ test_kind(const struct kind *kind)
 		NAMED("a hundred resets", test_resets());
 		NAMED("memory that comes and goes", test_memory());
 		NAMED("killed four times in mid-traffic, nothing is lost",
-		    test_killed(kind));
+		    test_killed());
+		NAMED("the worker killed forty times, nothing is lost",
+		    test_worker_killed());
+		NAMED("both killed at once, nothing is lost", test_both_killed());
+		NAMED("a record of nonsense", test_hostile_record());
 		NAMED("drain and quit", test_end());
 	}
 	kill_back_end();
 	fakevm_fini(&vm);
+	close(record);
+	close(inflight);
 }
 
 int
 main(void)
 {
 	static const struct kind kinds[] = {
-		{ "bulkhead-vhost-user-blk", false, true },
-		{ "qemu-storage-daemon", true, false },
+		{ "bulkhead-vhost-user-blk", false, true, 0 },
+		{ "bulkhead-vhost-user-blk, packed", false, true, 3 },
+		{ "qemu-storage-daemon", true, false, 0 },
 	};
 	const char *tmp = getenv("TMPDIR");
 	int fd;
@@ -374,7 +498,8 @@ main(void)
 		if (fd < 0 || ftruncate(fd, DISK) < 0)
 			return 1;
 		close(fd);
-		test_kind(&kinds[i]);
+		kind = &kinds[i];
+		test_kind();
 		(void)unlink(disk_path);
 	}
 	(void)unlink(socket_path);

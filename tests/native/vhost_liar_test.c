@@ -100,6 +100,7 @@ truth(const struct message *q, struct message *a, int *fd)
 		value = 65536;
 		memcpy(a->payload, &value, 8);
 		*fd = memfd_create("record", MFD_CLOEXEC);
+		(void)!ftruncate(*fd, 65536);
 		return 24;
 	default:
 		if ((q->header.flags & VHU_FLAG_NEED_REPLY) == 0)
