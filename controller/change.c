@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "controller/describe.h"
 #include "controller/host.h"
@@ -127,5 +128,80 @@ change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req, struct chan_
 	vm->plan = draft.plan;
 	if (create)
 		(void)life_enter(vm, VM_CREATED);
+	return draft.status;
+}
+
+/* ---- taking out ------------------------------------------------------------------- */
+
+/* Names that the plan gave are kept: those of the rest shall not move up. */
+static bool
+keep_names(void)
+{
+	for (uint32_t i = 0; i < draft.plan.ndevices; i++) {
+		const struct plan_device *dev = &draft.plan.devices[i];
+		struct pci_spec *pci = plan_removable(&draft.spec, dev);
+
+		if (pci == NULL || pci->id != NULL)
+			continue;
+		pci->id = spec_text(&draft.spec, dev->id, strlen(dev->id));
+		if (pci->id == NULL)
+			return false;
+	}
+	return true;
+}
+
+#define TAKE_OUT(array, n, i)						\
+	memmove(&(array)[i], &(array)[(i) + 1],				\
+	    (--(n) - (i)) * sizeof((array)[0]))
+
+static void
+take_out(const struct plan_device *dev)
+{
+	struct vm_spec *spec = &draft.spec;
+
+	if (dev->kind == PROC_BLK ||
+	    (dev->kind == PROC_FRONT && dev->front == FRONT_DISK))
+		TAKE_OUT(spec->disks, spec->ndisks, dev->index);
+	else if (dev->kind == PROC_NET || dev->front == FRONT_NET)
+		TAKE_OUT(spec->nets, spec->nnets, dev->index);
+	else if (dev->front == FRONT_FS)
+		TAKE_OUT(spec->fs, spec->nfs, dev->index);
+	else
+		TAKE_OUT(spec->generics, spec->ngenerics, dev->index);
+}
+
+uint32_t
+change_remove(struct vm *vm, const char *id, struct spec_error *err)
+{
+	const struct plan_device *dev = NULL;
+	const struct net_spec *net = NULL;
+	struct span name = span_of(id);
+
+	begin(vm, false);
+	draft.seq = 0;
+	draft.plan = vm->plan;
+	for (uint32_t i = 0; i < vm->plan.ndevices; i++)
+		if (strcmp(vm->plan.devices[i].id, id) == 0 &&
+		    plan_removable(&draft.spec, &vm->plan.devices[i]) != NULL)
+			dev = &vm->plan.devices[i];
+	if (dev == NULL) {
+		(void)usage(err, "No device with id %S to remove", &name);
+		return 404;
+	}
+	if (dev->kind == PROC_NET)
+		net = &vm->spec.nets[dev->index];
+	if (!keep_names()) {
+		(void)usage(err, "the configuration is too large");
+		return 500;
+	}
+	take_out(dev);
+	check(vm);
+	*err = draft.err;
+	if (draft.status >= 300)
+		return draft.status;
+	for (uint32_t i = 0; net != NULL && i < net->nfds; i++)
+		close(net->fds[i]);
+	vm->spec = draft.spec;
+	vm->plan = draft.plan;
 	return draft.status;
 }

@@ -16,4 +16,10 @@
 uint32_t change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
     struct chan_msg *msg, struct spec_error *err);
 
+/*
+ * Take the device that is called @id out of a VM that is not booted. The status of
+ * the answer; 300 and above: nothing has changed, and *err says why.
+ */
+uint32_t change_remove(struct vm *vm, const char *id, struct spec_error *err);
+
 #endif

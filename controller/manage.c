@@ -69,7 +69,7 @@ static const struct verb {
 	    IN_CREATED | IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_REMOVE] = { "vm.remove-device",
 	    "The device could not be removed from the VM",
-	    IN_CREATED | IN_RUNNING | CHANGES, true },
+	    IN_CREATED | IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_RESIZE] = { "vm.resize",
 	    "The VM could not be resized", IN_CREATED | IN_RUNNING | CHANGES,
 	    true },
@@ -349,6 +349,20 @@ value_of(const Bh__ApiRequest *req, const char *name,
 }
 
 static void
+remove_device(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
+{
+	const Bh__ApiValue *id = value_of(req, "id",
+	    BH__API_VALUE__VALUE_TEXT);
+	struct spec_error err = { .line = "no device is named" };
+	uint32_t status = id == NULL ? 400 : change_remove(vm, id->text, &err);
+
+	if (status < 300)
+		done(vm, seq, status);
+	else
+		refuse(vm, seq, req->verb, status, err.line);
+}
+
+static void
 resize(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 {
 	const Bh__ApiValue *id = value_of(req, "id",
@@ -425,9 +439,12 @@ out_of_place(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 		return true;
 	}
 	if (v->later || (where(vm) == IN_RUNNING &&
-	    req->verb == BH__API_VERB__API_VERB_ADD)) {
+	    (req->verb == BH__API_VERB__API_VERB_ADD ||
+	    req->verb == BH__API_VERB__API_VERB_REMOVE))) {
 		(void)snprintf(why, sizeof(why), "not supported yet: %s%s",
-		    v->name, v->later ? "" : " to a running VM");
+		    v->name, v->later ? "" : req->verb ==
+		    BH__API_VERB__API_VERB_ADD ? " to a running VM" :
+		    " of a running VM");
 		refuse(vm, seq, req->verb, 500, why);
 		return true;
 	}
@@ -480,6 +497,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_ADD:
 		change(vm, seq, req, msg);
 		return;
+	case BH__API_VERB__API_VERB_REMOVE:
+		remove_device(vm, seq, req);
+		return;
 	case BH__API_VERB__API_VERB_RESIZE_DISK:
 		resize(vm, seq, req);
 		return;
@@ -492,7 +512,6 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_REBOOT:
 	case BH__API_VERB__API_VERB_PAUSE:
 	case BH__API_VERB__API_VERB_RESUME:
-	case BH__API_VERB__API_VERB_REMOVE:
 	case BH__API_VERB__API_VERB_RESIZE:
 	case BH__API_VERB__API_VERB_RESIZE_ZONE:
 	case BH__API_VERB__API_VERB_SNAPSHOT:

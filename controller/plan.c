@@ -96,6 +96,17 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 	return &spec->console.pci;
 }
 
+struct pci_spec *
+plan_removable(struct vm_spec *spec, const struct plan_device *dev)
+{
+	union { const struct pci_spec *in; struct pci_spec *out; } u = {
+		.in = pci_of(spec, dev),
+	};
+
+	return dev->kind == PROC_BLK || dev->kind == PROC_NET ||
+	    dev->kind == PROC_FRONT ? u.out : NULL;
+}
+
 /* "_disk" and 12 to "_disk12"; @prefix is short. */
 static void
 number_name(char id[PLAN_ID_SIZE], const char *prefix, uint32_t n)

@@ -79,4 +79,11 @@ uint32_t plan_nevents(const struct plan_device *dev);
 struct plan_device *plan_net(struct vm_plan *plan, uint32_t index);
 uint32_t plan_event_slot(uint32_t n);
 
+/*
+ * Where @spec has what is said of @dev on PCI, if it is one that can be added and
+ * removed; NULL: every VM has it.
+ */
+struct pci_spec *plan_removable(struct vm_spec *spec,
+    const struct plan_device *dev);
+
 #endif
