@@ -322,7 +322,7 @@ main(int argc, char **argv)
 		output_user("Ctrl-] x stops the VM");
 	/* Root's rights end here: processes are the spawner's, paths the
 	 * opener's. */
-	service_open();
+	service_open(&vm->loop);
 	deaths_open(vm);
 	if (confine(vm) == 0) {
 		pulse_start(vm);
