@@ -352,7 +352,8 @@ write_mode(struct part *p, const struct sub_option *sub,
 {
 	if (port->mode != sub->max)
 		return;
-	if (sub->type == SUB_MODE_PATH)
+	if (sub->type == SUB_MODE_PATH ||
+	    (port->mode == PORT_PTY && port->path != NULL))
 		text(p, sub->name, port->path);
 	else
 		flag(p, sub->name, true);

@@ -391,3 +391,13 @@ paths_failed(struct vm *vm, uint32_t n, const Bh__Failed *failed)
 	    remedy(vm, &vm->paths[n], failed->error));
 	(void)path_refuse(vm, &vm->paths[n], text);
 }
+
+void
+paths_set_pty(struct vm *vm, uint32_t port, const char *path)
+{
+	struct port_spec *ports[VM_PORTS] = { &vm->spec.console,
+	    &vm->spec.serial, &vm->spec.debug_console };
+
+	if (ports[port]->mode == PORT_PTY)
+		ports[port]->path = path;
+}

@@ -50,4 +50,7 @@ int paths_adopt_files(struct vm *vm);
 /* Taps that were inherited (--net fd=). 0, or -errno with the line said. */
 int paths_adopt_taps(struct vm *vm);
 
+/* The pseudo-terminal of port @port is @path, for vm.info; NULL: it has none. */
+void paths_set_pty(struct vm *vm, uint32_t port, const char *path);
+
 #endif

@@ -331,6 +331,7 @@ start_release(struct vm *vm)
 			vm->port_out[i] = -1;
 		let_go(&vm->port_in[i]);
 		let_go(&vm->port_out[i]);
+		paths_set_pty(vm, i, NULL);
 	}
 	for (uint32_t i = 0; i < SPEC_MAX_LIMIT_GROUPS; i++)
 		let_go(&vm->limits[i]);

@@ -331,9 +331,13 @@ port_opened(struct vm *vm, const struct path_item *item,
 		return 0;
 	}
 	vm->port_out[item->index] = chan_take_fd(msg, 0);
-	if (mode == PORT_PTY)
+	if (mode == PORT_PTY) {
 		output_user("--%s pty: %s", path_port_names[item->index],
 		    opened->name);
+		(void)snprintf(vm->pty[item->index], sizeof(vm->pty[0]), "%s",
+		    opened->name);
+		paths_set_pty(vm, item->index, vm->pty[item->index]);
+	}
 	return 0;
 }
 

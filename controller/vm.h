@@ -309,6 +309,7 @@ struct vm {
 	struct backend nets[SPEC_MAX_NETS];
 	struct backend rng;
 	int port_in[VM_PORTS], port_out[VM_PORTS];
+	char pty[VM_PORTS][64];	/* its path, in the spec too while there is one */
 
 	/* passt.c */
 	struct passt passts[SPEC_MAX_NETS];

@@ -283,7 +283,8 @@ print_mode(struct text *t, const struct field *f, const Bh__ApiOption *o,
 			continue;
 		put_text(t, w->json);
 		if (v->value_case == BH__API_VALUE__VALUE_TEXT) {
-			put_name(t, first, w->name);
+			put_name(t, first, strcmp(w->name, "pty") == 0 ?
+			    "file" : w->name);
 			put_text(t, v->text);
 		}
 		return;
