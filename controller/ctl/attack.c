@@ -3,22 +3,19 @@
 #include "controller/ctl/attack.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "controller/ctl/attack_scratch.h"
 #include "controller/ctl/audit.h"
 #include "ipc/slots.h"
 #include "sandbox/jail.h"
 
 #define EVERYONE "opener,guard,loader,vcpu,blk,net,rng,console,api"
 #define SCRATCH_UIDS 0x70100000u	/* of nobody's, as those of VMs */
-#define MAX_SCRATCH 32u
 
 const struct attack attacks[] = {
 #ifdef BULKHEAD_SANITIZED	/* sandbox/sanitizer_policy.c */
@@ -74,6 +71,9 @@ const struct attack attacks[] = {
 	{ "flags", "make the back end block for others", false, "" },
 	{ "syslog", "read the kernel's log", true, "" },
 	{ "wrong-fd", "use a fd that is not its own", false, "" },
+	{ "connect-other", "connect to another VM's API", false, "opener" },
+	{ "sendto-other", "send to another VM's socket", false, "" },
+	{ "open-other", "open another VM's channel", false, "opener" },
 };
 const size_t nattacks = sizeof(attacks) / sizeof(attacks[0]);
 
@@ -109,55 +109,6 @@ as_announced(const struct twin *t)
 	return false;
 }
 
-/* ---- scratch back ends --------------------------------------------------------- */
-
-/* Something of the class that a slot takes, or -1. Nothing of a VM's. */
-static int
-scratch_of(uint32_t is)
-{
-	FILE *f;
-	int fd;
-
-	if (is & SB_IS_EVENT)
-		return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (is & SB_IS_MEMFD) {
-		fd = memfd_create("scratch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-		if (fd >= 0 && ftruncate(fd, 65536) != 0)
-			return fd;	/* an empty one will do */
-		return fd;
-	}
-	if (is & SB_IS_NULL)
-		return open("/dev/null", O_RDWR | O_CLOEXEC);
-	if ((is & SB_IS_FILE) == 0)
-		return -1;
-	f = tmpfile();
-	fd = f != NULL ? fcntl(fileno(f), F_DUPFD_CLOEXEC, 3) : -1;
-	if (f != NULL)
-		(void)fclose(f);
-	return fd;
-}
-
-/* The first of each range of slots of a kind, as its VM would fill them. */
-static unsigned int
-make_scratch(const char *kind, int *fds, uint32_t *slots)
-{
-	const struct sb_known *k = sb_known_find(kind);
-	unsigned int n = 0;
-
-	for (size_t i = 0; k != NULL && i < k->policy.nfds && n < MAX_SCRATCH; i++) {
-		const struct sb_fd *f = &k->policy.fds[i];
-
-		/* The twin's own channel, what it makes, what comes later. */
-		if (f->first < FD_BACKEND || f->first == TWIN_ORDER ||
-		    f->first >= FD_INCOMING)
-			continue;
-		fds[n] = scratch_of(f->is);
-		slots[n] = f->first;
-		n += fds[n] >= 0;
-	}
-	return n;
-}
-
 /* ---- one attempt ---------------------------------------------------------------- */
 
 static enum attack_end
@@ -179,22 +130,30 @@ end_of(struct vm *vm, const struct attack *attack, struct twin *t, bool came)
 	    ATTACK_DENIED : ATTACK_THROUGH;
 }
 
+/* @p: whose fds the twin is to have the like of; NULL: those of its kind. */
+static enum attack_end
+try_as(struct vm *vm, enum process_kind kind, const struct attack *attack,
+    const struct audit_process *p, struct twin_order *order, struct twin *t)
+{
+	static struct scratch s;
+
+	if (p != NULL)
+		scratch_of_process(&s, p);
+	else
+		scratch_of_kind(&s, process_kinds[kind].name);
+	(void)snprintf(order->attempt, sizeof(order->attempt), "%s", attack->name);
+	vm_spawn(vm, t, kind, order, s.fds, s.slots, s.n);
+	scratch_free(&s);
+	return end_of(vm, attack, t, vm_wait(vm, t, twin_denied_or_exited));
+}
+
 enum attack_end
 attack_try(struct vm *vm, enum process_kind kind, const struct attack *attack,
     struct twin *t)
 {
 	struct twin_order order = { .mode = JAIL_ENFORCE };
-	uint32_t slots[MAX_SCRATCH];
-	int fds[MAX_SCRATCH];
-	unsigned int n = make_scratch(process_kinds[kind].name, fds, slots);
-	enum attack_end end;
 
-	(void)snprintf(order.attempt, sizeof(order.attempt), "%s", attack->name);
-	vm_spawn(vm, t, kind, &order, fds, slots, n);
-	for (unsigned int i = 0; i < n; i++)
-		close(fds[i]);
-	end = end_of(vm, attack, t, vm_wait(vm, t, twin_denied_or_exited));
-	return end;
+	return try_as(vm, kind, attack, NULL, &order, t);
 }
 
 /* ---- the command ---------------------------------------------------------------- */
@@ -225,7 +184,7 @@ find_twins(char *dir, size_t size)
 }
 
 static void
-print_attempt(enum process_kind kind, const struct attack *attack, enum attack_end end,
+print_attempt(const char *who, const struct attack *attack, enum attack_end end,
     const struct twin *t)
 {
 	static const char *const ends[] = {
@@ -242,44 +201,110 @@ print_attempt(enum process_kind kind, const struct attack *attack, enum attack_e
 	else if (end == ATTACK_THROUGH || end == ATTACK_UNKNOWN)
 		(void)snprintf(text, sizeof(text), "status %d, signal %d, %.60s%.60s",
 		    t->status, t->signal, t->log, t->failed);
-	(void)printf("%-8s %-17s %-34s %-22s %.60s\n", process_kinds[kind].name,
-	    attack->name, attack->tries, ends[end], text);
+	(void)printf("%-8s %-17s %-34s %-22s %.60s\n", who, attack->name,
+	    attack->tries, ends[end], text);
 }
 
 struct tally {
 	unsigned int refused, business, through, unknown;
 };
 
+/* Whom the twins take the place of, and what is beside them. */
+struct victim {
+	enum process_kind kind;
+	const struct audit_process *process;	/* NULL: any of this kind */
+	const struct scratch_other *other;
+	char name[24];
+};
+
 static void
-attack_kind(struct vm *vm, enum process_kind kind, struct tally *tally)
+attack_once(struct vm *vm, const struct victim *v, const struct attack *attack,
+    uint32_t fd, struct tally *tally)
+{
+	struct twin_order order = { .mode = JAIL_ENFORCE, .fd = fd };
+	enum attack_end end;
+	struct twin t;
+
+	memcpy(order.path, v->other->path, sizeof(order.path));
+	memcpy(order.control, v->other->control, sizeof(order.control));
+	end = try_as(vm, v->kind, attack, v->process, &order, &t);
+	tally->through += end == ATTACK_THROUGH;
+	tally->unknown += end == ATTACK_UNKNOWN;
+	tally->refused += end == ATTACK_DENIED || end == ATTACK_KILLED;
+	print_attempt(v->name, attack, end, &t);
+	twin_free(&t);
+}
+
+static void
+attack_victim(struct vm *vm, const struct victim *v, struct tally *tally)
 {
 	for (size_t i = 0; i < nattacks; i++) {
-		enum attack_end end;
-		struct twin t;
+		const struct attack *attack = &attacks[i];
 
-		if (attack_is_business(&attacks[i], process_kinds[kind].name)) {
-			(void)printf("%-8s %-17s %-34s its business\n",
-			    process_kinds[kind].name, attacks[i].name,
-			    attacks[i].tries);
+		if (attack_is_business(attack, process_kinds[v->kind].name)) {
+			(void)printf("%-8s %-17s %-34s its business\n", v->name,
+			    attack->name, attack->tries);
 			tally->business++;
 			continue;
 		}
-		end = attack_try(vm, kind, &attacks[i], &t);
-		tally->through += end == ATTACK_THROUGH;
-		tally->unknown += end == ATTACK_UNKNOWN;
-		tally->refused += end == ATTACK_DENIED || end == ATTACK_KILLED;
-		print_attempt(kind, &attacks[i], end, &t);
-		twin_free(&t);
+		attack_once(vm, v, attack, 0, tally);
+		/* Of a running VM's process, each of its fds. */
+		for (size_t k = 0; v->process != NULL &&
+		    strcmp(attack->name, "ioctl") == 0 && k < v->process->nfds; k++)
+			if (v->process->fds[k].nr >= FD_BACKEND &&
+			    v->process->fds[k].nr != TWIN_ORDER)
+				attack_once(vm, v, attack, v->process->fds[k].nr,
+				    tally);
+	}
+}
+
+static void
+attack_kinds(struct vm *vm, const char *only, const struct scratch_other *other,
+    struct tally *tally)
+{
+	for (int kind = 0; kind < PROC_KIND_COUNT; kind++) {
+		struct victim v = { .kind = (enum process_kind)kind,
+				    .other = other };
+
+		(void)snprintf(v.name, sizeof(v.name), "%s",
+		    process_kinds[kind].name);
+		if (sb_known_find(v.name) != NULL &&
+		    (only == NULL || is_one_of(only, v.name)))
+			attack_victim(vm, &v, tally);
+	}
+}
+
+/* Each process of the VM that is looked at in @a, but controller and spawner. */
+static void
+attack_processes(struct vm *vm, const struct audit *a,
+    const struct scratch_other *other, struct tally *tally)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct victim v = { .process = &a->processes[i], .other = other };
+		int kind = 0;
+
+		if (v.process->known == NULL)
+			continue;
+		while (kind < PROC_KIND_COUNT &&
+		    strcmp(process_kinds[kind].name, v.process->known->name) != 0)
+			kind++;
+		if (kind == PROC_KIND_COUNT)
+			continue;
+		v.kind = (enum process_kind)kind;
+		(void)snprintf(v.name, sizeof(v.name), "%s %d",
+		    process_kinds[kind].name, (int)v.process->pid);
+		attack_victim(vm, &v, tally);
 	}
 }
 
 int
-attack_main(const char *only)
+attack_main(const char *only, const struct audit *a)
 {
 	struct spawner_config config = { .rootless = geteuid() != 0,
 	    .uid_base = SCRATCH_UIDS, .tty = -1 };
 	struct tally tally = { 0 };
 	char dir[4200], why[300] = "no twins: they are in libexec/bulkhead/attack";
+	struct scratch_other other;
 	struct vm vm;
 
 	config.libexec = dir;
@@ -291,10 +316,17 @@ attack_main(const char *only)
 	}
 	(void)printf("A VM of hostile twins, in the jails and with the filters of their "
 	    "kinds, on scratch\nfiles and eventfds of their own.\n\n");
-	for (int kind = 0; kind < PROC_KIND_COUNT; kind++)
-		if (sb_known_find(process_kinds[kind].name) != NULL &&
-		    (only == NULL || is_one_of(only, process_kinds[kind].name)))
-			attack_kind(&vm, (enum process_kind)kind, &tally);
+	if (scratch_other_make(&other) != 0)
+		tally.unknown++;
+	if (a != NULL)
+		attack_processes(&vm, a, &other, &tally);
+	else
+		attack_kinds(&vm, only, &other, &tally);
+	if (!scratch_other_undisturbed(&other)) {
+		(void)printf("the other VM's sockets were reached\n");
+		tally.through++;
+	}
+	scratch_other_free(&other);
 	if (!vm_end(&vm))
 		tally.unknown++;
 	(void)printf("\n%u refused, %u left out (a kind's own business), %u got through, "

@@ -43,7 +43,12 @@ enum attack_end {
 enum attack_end attack_try(struct vm *vm, enum process_kind kind,
     const struct attack *attack, struct twin *t);
 
-/* The command. @only: kinds to try, comma-separated, or NULL for all. An exit status. */
-int attack_main(const char *only);
+struct audit;
+
+/*
+ * The command. @only: kinds to try, comma-separated, or NULL for all; or @a: a look at a
+ * running VM, whose processes the twins have the kinds and the fds of. An exit status.
+ */
+int attack_main(const char *only, const struct audit *a);
 
 #endif

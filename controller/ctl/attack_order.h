@@ -19,6 +19,9 @@ struct twin_order {
 	char policy[24];	/* attempt "rule": of which policy (sandbox/known.h) */
 	uint32_t rule;		/* ... which of its rules */
 	uint32_t change;	/* ... which of its conditions is broken, or NO_CHANGE */
+	uint32_t fd;		/* attempt "ioctl": on this; 0: on the back end */
+	char path[108];		/* attempts at another VM: its API socket */
+	char control[64];	/* ... its channel */
 };
 
 /* Exit status of a twin that was not killed. */

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "build_id.h"
@@ -48,6 +49,10 @@ static const char passwd[] = "/etc/passwd";
 static const char root[] = "/";
 static char scratch[4096] __attribute__((aligned(4096)));
 static struct clone_args clone3_args = { .exit_signal = SIGCHLD };
+
+/* Another VM's, by the order. */
+static struct sockaddr_un other = { .sun_family = AF_UNIX };
+static char other_channel[64];
 
 static const struct attempt attempts[] = {
 	{ "open", SYS_open, { PTR(passwd), O_RDONLY }, 1 },
@@ -102,6 +107,11 @@ static const struct attempt attempts[] = {
 	{ "truncate", SYS_ftruncate, { FD_BACKEND, 0 }, 0 },
 	{ "ioctl", SYS_ioctl, { FD_BACKEND, 0x5421, PTR(scratch) }, 1 },
 	{ "flags", SYS_fcntl, { FD_BACKEND, F_SETFL, 0 }, 1 },
+	{ "connect-other", SYS_connect, { FD_CTL, PTR(&other), sizeof(other) }, 1 },
+	{ "sendto-other", SYS_sendto, { FD_CTL, PTR(scratch), 1, 0, PTR(&other),
+	    sizeof(other) }, 4 },
+	{ "open-other", SYS_openat, { (uint64_t)AT_FDCWD, PTR(other_channel), O_RDWR },
+	    1 },
 	{ "syslog", SYS_syslog, { 3, PTR(scratch), 16 }, 0 },
 };
 
@@ -120,6 +130,10 @@ call_name(const struct attempt *at)
 		return "ftruncate";
 	case SYS_openat:
 		return "openat";
+	case SYS_connect:
+		return "connect";
+	case SYS_sendto:
+		return "sendto";
 	default:
 		return at->name;
 	}
@@ -284,6 +298,8 @@ find_attempt(const struct twin_order *order, struct attempt *at)
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 		if (strcmp(attempts[i].name, name) == 0) {
 			*at = attempts[i];
+			if (order->fd != 0)
+				at->args[0] = order->fd;
 			return true;
 		}
 	return false;
@@ -417,6 +433,8 @@ main(void)
 		_exit(TWIN_CONFUSED);
 	if (order.fail_stage[0] != '\0')
 		setenv("BULKHEAD_FAIL_STAGE", order.fail_stage, 1);
+	memcpy(other.sun_path, order.path, sizeof(other.sun_path));
+	memcpy(other_channel, order.control, sizeof(other_channel));
 	hello();
 	if (strcmp(order.attempt, "fds") == 0)
 		report_fds();

@@ -79,8 +79,8 @@ vm_spawn(struct vm *vm, struct twin *t, enum process_kind kind,
 {
 	Bh__Spawn spawn = BH__SPAWN__INIT;
 	CHAN_PACKET(packet, SPAWN, spawn, &spawn);
-	int pair[2], pipes[2], all[64];
-	uint32_t where[64] = { FD_CTL, TWIN_ORDER };
+	int pair[2], pipes[2], all[200];
+	uint32_t where[200] = { FD_CTL, TWIN_ORDER };
 
 	memset(t, 0, sizeof(*t));
 	t->pidfd = t->listener = -1;

@@ -17,7 +17,7 @@ static const char usage[] =
     "       bulkheadctl audit --diff A B\n"
     "       bulkheadctl audit --policy KIND\n"
     "       bulkheadctl audit --trace SECONDS VM [--json]\n"
-    "       bulkheadctl audit --attack [KIND,...]\n"
+    "       bulkheadctl audit --attack [VM | KIND,...]\n"
     "\n"
     "  What each process of a running VM can do, by what the kernel says of it, and\n"
     "  whether that is what this build declares. VM is its controller's pid.\n"
@@ -34,7 +34,8 @@ static const char usage[] =
     "                    and list those that were denied, with their arguments, and\n"
     "                    those that are allowed and were not made\n"
     "  --attack          start a throw-away VM of hostile twins, one of each kind, in\n"
-    "                    that kind's jail, which try to break out; exit status 0: all\n"
+    "                    that kind's jail (or of each process of VM, with the like of\n"
+    "                    its fds), which try to break out; exit status 0: all\n"
     "                    was refused, 1: something got through\n"
     "\n"
     "  Root reads filters back from the kernel. Another user gets what is readable:\n"
@@ -135,6 +136,11 @@ audit_vm(const struct options *o)
 		    "(a process that runs bulkhead)" : rc == -ESRCH ?
 		    "no such process" : strerror(-rc));
 	}
+	if (o->attack) {
+		rc = attack_main(NULL, &a);
+		audit_free(&a);
+		return rc;
+	}
 	if (o->seconds > 0) {
 		rc = audit_calls(&a, o->seconds, o->json);
 		audit_free(&a);
@@ -220,7 +226,8 @@ audit_main(int argc, char **argv)
 	if (o.policy != NULL)
 		return audit_policy(o.policy);
 	if (o.attack)
-		return attack_main(o.vm);
+		return o.vm != NULL && o.vm[0] >= '0' && o.vm[0] <= '9' ?
+		    audit_vm(&o) : attack_main(o.vm, NULL);
 	if (o.vm == NULL || (o.diff && o.other == NULL))
 		return bad(o.diff ? "--diff" : "VM", o.diff ? "takes two looks" :
 		    "whose? give its controller's pid");

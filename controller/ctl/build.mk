@@ -12,7 +12,7 @@ AUDIT_SRCS := $(addprefix controller/ctl/audit,.c _find.c _proc.c _fd.c _maps.c 
 bulkheadctl_SRCS = controller/ctl/main.c controller/ctl/doctor.c \
 	controller/ctl/check_kvm.c controller/ctl/check_jail.c \
 	controller/ctl/check_host.c controller/ctl/stock_guest.c \
-	controller/ctl/probe.c controller/ctl/gc.c controller/cgroup.c controller/ctl/attack.c controller/ctl/attack_vm.c \
+	controller/ctl/probe.c controller/ctl/gc.c controller/cgroup.c controller/ctl/attack.c controller/ctl/attack_vm.c controller/ctl/attack_scratch.c \
 	$(AUDIT_SRCS) $(REMOTE_SRCS) $(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c sandbox/seal.c \
 	sandbox/no_nss.c
 bulkheadctl_OBJS = $(KNOWN_OBJS) $(SPAWNER_OBJS)
