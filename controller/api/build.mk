@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-API_PURE_SRCS := $(addprefix controller/api/,http.c request.c answer.c answer_crashes.c schema.c \
+API_PURE_SRCS := $(addprefix controller/api/,http.c request.c fields.c answer.c answer_crashes.c schema.c \
 	arena.c)
 PROGRAMS += bulkhead-api
 bulkhead-api_SRCS := controller/api/main.c controller/api/clients.c \

@@ -389,7 +389,7 @@ dispatch(struct client *c)
 	go(c, CLIENT_WAITING);
 }
 
-/* vm.info and vm.counters may be long: one at a time is all that the socket surely holds. */
+/* vm.info and vm.counters may be long: the socket surely holds one at a time. */
 static bool
 must_wait(const struct client *c)
 {
