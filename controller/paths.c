@@ -180,7 +180,9 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
     size_t size)
 {
 	/* One whose device another has. */
-	if (child->dev == NULL && process_kinds[child->kind].replaced) {
+	if (child->dev == NULL && (child->kind == PROC_BLK ||
+	    child->kind == PROC_NET || child->kind == PROC_RNG ||
+	    child->kind == PROC_CONSOLE || child->kind == PROC_FRONT)) {
 		(void)snprintf(buf, size, "%s", child->name);
 		return;
 	}
