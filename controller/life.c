@@ -550,9 +550,6 @@ life_tick(struct vm *vm)
 	if ((vm->state == VM_STARTING || vm->state == VM_RUNNING ||
 	    vm->state == VM_RESETTING) && passt_tick(vm))
 		waiting = true;
-	if ((vm->state == VM_RUNNING || vm->state == VM_RESETTING) &&
-	    recover_tick(vm))
-		waiting = true;
 	if (upgrade_tick(vm))
 		waiting = true;
 	if (vm->api_again != 0 && now_ns() >= vm->api_again)

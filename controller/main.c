@@ -25,6 +25,7 @@
 #include "controller/options.h"
 #include "controller/output.h"
 #include "controller/pulse.h"
+#include "controller/recover.h"
 #include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -165,6 +166,16 @@ pulse_ready(struct loop_source *src, uint32_t events)
 		pulse_tick(src->owner);
 }
 
+static void
+io_timer_ready(struct loop_source *src, uint32_t events)
+{
+	uint64_t ticks;
+
+	(void)events;
+	if (read(src->fd, &ticks, sizeof(ticks)) == sizeof(ticks))
+		recover_tick(src->owner);
+}
+
 static int
 make_timer(struct vm *vm, struct loop_source *timer, loop_fn *ready)
 {
@@ -272,6 +283,8 @@ make_ready(struct vm *vm, const sigset_t *signals)
 		rc = make_timer(vm, &vm->timer, timer_ready);
 	if (rc == 0)
 		rc = make_timer(vm, &vm->pulse, pulse_ready);
+	if (rc == 0)
+		rc = make_timer(vm, &vm->io_timer, io_timer_ready);
 	if (rc == 0 && !adopt_fds(vm))
 		return false;
 	if (rc != 0)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "controller/broker.h"
@@ -81,7 +82,7 @@ lose(struct child *child)
 void
 recover_replace(struct child *child)
 {
-	const struct vm *vm = child->vm;
+	struct vm *vm = child->vm;
 
 	if (child->died_at == 0)
 		child->died_at = now_ns();
@@ -94,12 +95,13 @@ recover_replace(struct child *child)
 	}
 	if (resources_bus(child) != 0)
 		return;
-	if (child->kind == PROC_BLK && !child->isolated &&
-	    vm->disks[child->dev->index].sentinel != 0)
+	if (child->kind == PROC_BLK &&
+	    vm->disks[child->dev->index].sentinel != 0) {
 		child->awaits_io = true;
-	else
+		recover_tick(vm);
+	} else {
 		start_spawn(child);
-	(void)recover_tick(child->vm);
+	}
 }
 
 void
@@ -140,34 +142,73 @@ recover_exited(struct child *child)
 	recover_replace(child);
 }
 
-bool
+/* The predecessor's I/O has ended: nothing lands on the disk any more. */
+static void
+io_ended(struct child *child)
+{
+	struct vm *vm = child->vm;
+	const uint32_t disk = child->dev->index;
+	struct backend *b = &vm->disks[disk];
+	int rc;
+
+	child->awaits_io = false;
+	if (!child->isolated) {
+		rc = paths_own(vm, disk, b->next_own);
+		b->next_own = 0;
+		if (rc != 0) {
+			log_error("%s: its disk cannot be locked again: %s; it is "
+			    "isolated, and every request fails", child->name,
+			    log_errtext(rc));
+			child->isolated = true;
+		}
+	}
+	start_spawn(child);
+}
+
+/* Soon at first, and ever more seldom. */
+static void
+look_again(struct vm *vm, uint64_t waited)
+{
+	const uint64_t ns = waited / 8 < SECOND / 2000 ? SECOND / 2000 :
+	    waited / 8 > SECOND / 50 ? SECOND / 50 : waited / 8;
+	const struct itimerspec once = { .it_value.tv_nsec = (long)ns };
+
+	(void)timerfd_settime(vm->io_timer.fd, 0, &once, NULL);
+}
+
+void
 recover_tick(struct vm *vm)
 {
-	bool waiting = false;
+	const uint64_t now = now_ns();
+	uint64_t waited = UINT64_MAX;
 
+	if (vm->state != VM_RUNNING && vm->state != VM_RESETTING)
+		return;
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		struct child *c = &vm->children[i];
 		struct backend *b;
 
 		if (!c->awaits_io || c->dev == NULL)
 			continue;
-		waiting = true;
 		b = &vm->disks[c->dev->index];
-		if (b->reopening || !paths_io_ended(b))
-			continue;
-		b->reopening = true;
-		broker_reopen(vm, c->dev->index);
+		/* The next one needs the disk once more: both take their time. */
+		if (!c->isolated && b->next_own == 0 && !b->reopening) {
+			b->reopening = true;
+			broker_reopen(vm, c->dev->index);
+		}
+		if ((c->isolated || b->next_own > 0) && paths_io_ended(b))
+			io_ended(c);
+		else if (now - c->died_at < waited)
+			waited = now - c->died_at;
 	}
-	if (waiting && !vm->timer_armed)
-		life_arm_timer(vm);
-	return waiting;
+	if (waited != UINT64_MAX)
+		look_again(vm, waited);
 }
 
 int
 recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why)
 {
 	struct child *child = NULL;
-	int rc;
 
 	if (upgrade_reopened(vm, index, fd, why))
 		return 0;
@@ -178,15 +219,14 @@ recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why)
 	if (child == NULL || !vm->disks[index].reopening)
 		return -EPROTO;
 	vm->disks[index].reopening = false;
-	child->awaits_io = false;
-	rc = fd < 0 ? -EIO : paths_own(vm, index, fd);
-	if (rc != 0) {
+	if (fd >= 0) {
+		vm->disks[index].next_own = fd;
+	} else {
 		log_error("%s: its disk cannot be opened again: %s; it is "
-		    "isolated, and every request fails", child->name,
-		    fd < 0 ? why : log_errtext(rc));
+		    "isolated, and every request fails", child->name, why);
 		child->isolated = true;
 	}
-	start_spawn(child);
+	recover_tick(vm);
 	return 0;
 }
 

@@ -23,8 +23,8 @@ void recover_replace(struct child *child);
 /* A successor is in its jail: tell the vcpu-worker. */
 void recover_ready(struct child *child);
 
-/* Whose predecessor's I/O has ended since? True: one still waits. */
-bool recover_tick(struct vm *vm);
+/* Whose predecessor's I/O has ended since? Runs the timer until all have. */
+void recover_tick(struct vm *vm);
 
 /* Disk @index was opened once more, @fd; -1: it was not, and @why. -EPROTO. */
 int recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why);

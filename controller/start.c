@@ -288,6 +288,8 @@ release_backend(struct backend *b)
 		let_go(&b->folder);
 	if (b->own > 0)
 		let_go(&b->own);
+	if (b->next_own > 0)
+		let_go(&b->next_own);
 	*b = (struct backend){ .folder = -1 };
 }
 

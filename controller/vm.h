@@ -186,7 +186,8 @@ struct backend {
 	int folder;		/* of the path: an O_PATH fd, or -1 */
 	int own;		/* direct disks: for the next worker alone, or 0 */
 	uint64_t sentinel;	/* the byte that it locks */
-	bool reopening;		/* own was asked for */
+	bool reopening;		/* the next one was asked for ... */
+	int next_own;		/* ... and is here, not locked yet; or 0 */
 	struct image_part parts[FD_BACKEND_COUNT - 1];
 	struct want_file {
 		bool asked;	/* the opener was; one at a time */
@@ -275,7 +276,7 @@ struct vm {
 
 	struct loop loop;
 	struct chan_buffers buffers;
-	struct loop_source signals, timer, pulse, spawner_end;
+	struct loop_source signals, timer, pulse, io_timer, spawner_end;
 	bool timer_armed;
 	uint64_t stop_deadline;	/* ns; 0: none */
 	bool devices_first;	/* in stopping: the vCPUs stand still already */
