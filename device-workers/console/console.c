@@ -57,6 +57,16 @@ struct console {
 
 /* ---- start --------------------------------------------------------------- */
 
+static void
+signal_event(int fd)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: it is signalled up to the brim. Nothing else can happen. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
 static int
 start_rings(struct device *dev, const char **why)
 {
@@ -83,6 +93,12 @@ start_rings(struct device *dev, const char **why)
 		*why = "no eventfd for the byte rings at its slot";
 		return -EBADF;
 	}
+	/*
+	 * A predecessor may have died between a signal and what it called for: each
+	 * side looks once more, since a ring that is not empty is not signalled.
+	 */
+	signal_event(FD_RINGS_TO_FAR);
+	signal_event(FD_RINGS_TO_GUEST);
 	return 0;
 }
 
@@ -287,16 +303,6 @@ pump_rx(struct device *dev)
 }
 
 /* ---- byte rings ---------------------------------------------------------- */
-
-static void
-signal_event(int fd)
-{
-	uint64_t one = 1;
-
-	/* EAGAIN: it is signalled up to the brim. Nothing else can happen. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		return;
-}
 
 static void
 pump_out(struct console *c, struct far *f, struct bytering *ring)
