@@ -47,5 +47,6 @@ $(BUILD)/guest/idle $(BUILD)/guest/exits: $(GUEST_DIR)/host/idle.c
 		$(if $(filter %exits,$@),-DEXITS) -o $@ $<
 
 guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten) $(BUILD)/guest/watch $(BUILD)/guest/sockio \
-	$(BUILD)/guest/tapfd $(BUILD)/guest/udp $(BUILD)/guest/idle $(BUILD)/guest/exits
+	$(BUILD)/guest/tapfd $(BUILD)/guest/udp $(BUILD)/guest/idle $(BUILD)/guest/exits \
+	$(BUILD)/guest/killat
 .PHONY: guests

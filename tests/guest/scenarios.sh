@@ -106,12 +106,13 @@ t_replace_console() { replaced_worker console; }
 # The block worker is killed as fast as its successors come; each request of the
 # guest is answered once and has done what it should.
 storm() {
-	local w kills=0 last= direct=
+	local w kills=0 last= direct= ms=$((2500 * SLOWNESS))
+	[ -z "${FULL:-}" ] || ms=40000
 	disk a 16M
 	case " $* " in *' direct '*) direct=,direct=on ;; esac
 	local landlock=()
 	[ -z "$direct" ] || landlock=(--landlock)
-	start 60 storm "ms=$((2500 * SLOWNESS)) $*" --disk "path=a,packed=on$direct" "${landlock[@]}" --worker-failure-limit deaths=100000
+	start 90 storm "ms=$ms $*" --disk "path=a,packed=on$direct" "${landlock[@]}" --worker-failure-limit deaths=100000
 	wait_for serial '^running' 20 || not_ok "the guest runs"
 	while kill -0 "$watch" 2>/dev/null; do
 		w=$(worker blk)
@@ -218,55 +219,6 @@ t_kill_spawner() {
 	expect "and says so" [ "$(wc -l <stderr)" = 1 ]
 }
 t_kill_both() { busy && killed "$pid" "$(spawner)"; }
-
-ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket "$PWD/api" "$@"; }
-
-# A worker that is stopped is found, killed and replaced; the guest waits, and goes
-# on. What happened can be asked for afterwards.
-t_hang() {
-	local w n
-	busy "" --api-socket "$PWD/api" --event-monitor "path=$PWD/events" \
-		--worker-failure-limit deaths=100,hang=$SLOWNESS || return
-	for n in 1 2; do
-		w=$(worker blk)
-		kill -STOP "$w"
-		wait_for stderr "pid $w\\) hangs: no answer for $SLOWNESS s, it is stopped" 20 ||
-			not_ok "stopped worker $n is found"
-		expect "the disk goes on, $n" goes_on blk
-	done
-	ctl --output json crashes >crashes
-	ctl --output table crashes | sed 's/^/# /'
-	kill "$pid"
-	finish
-	expect "exit status 0" [ "$status" = 0 ]
-	expect "two hangs, each replaced" \
-		[ "$(grep -o '"cause":"hang"[^}]*"action":"restarted"[^}]*"replaced_us":[0-9]' crashes | wc -l)" = 2 ]
-	expect "the last requests are there" grep -qE '"type":"(read|write)","read_len":[0-9]+' crashes
-	expect "the event has the cause" grep -q '"cause": "hang"' events
-}
-
-# The vcpu-worker is the VM; of the api-worker another is made.
-t_hang_vcpu() {
-	local all
-	busy "" --worker-failure-limit hang=$SLOWNESS || return
-	all=$(tree "$pid" | cut -d' ' -f1)
-	kill -STOP "$(worker vcpu)"
-	finish
-	expect "the VM stops with status 1" [ "$status" = 1 ]
-	expect "no process is left" nobody $all
-	expect "one line, and why" [ "$(wc -l <stderr)" = 1 -a \
-		"$(grep -c 'vcpu (pid [0-9]*) hangs: no answer for '$SLOWNESS' s, it is stopped' stderr)" = 1 ]
-}
-t_hang_api() {
-	busy "" --api-socket "$PWD/api" --worker-failure-limit hang=$SLOWNESS || return
-	kill -STOP "$(worker api)"
-	wait_for stderr 'api \(pid [0-9]+\) hangs: ' 10 || not_ok "it is found"
-	expect "its successor answers" timeout $((20 * SLOWNESS)) bash -c "until $ROOT/$BUILD/bulkheadctl \
-		--api-socket $PWD/api --output json crashes 2>/dev/null | grep -q '\"cause\":\"hang\"'; do sleep 0.2; done"
-	kill "$pid"
-	finish
-	expect "exit status 0" [ "$status" = 0 ]
-}
 
 counts() { tail -n 1 serial | grep -aE '^blk [0-9]+ rng [0-9]+' || tail -n 2 serial | head -n 1; }
 t_stop_one_worker() {

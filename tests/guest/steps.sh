@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# For tests/guest/run: processes of a VM that hang, that are killed at each step of
+# their lives, and many, many recoveries. "# full": with FULL=1 alone.
+
+ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket "$PWD/api" "$@"; }
+
+# A worker that is stopped is found, killed and replaced; the guest waits, and goes
+# on. What happened can be asked for afterwards.
+t_hang() {
+	local w n
+	busy "" --api-socket "$PWD/api" --event-monitor "path=$PWD/events" \
+		--worker-failure-limit deaths=100,hang=$SLOWNESS || return
+	for n in 1 2; do
+		w=$(worker blk)
+		kill -STOP "$w"
+		wait_for stderr "pid $w\\) hangs: no answer for $SLOWNESS s, it is stopped" 20 ||
+			not_ok "stopped worker $n is found"
+		expect "the disk goes on, $n" goes_on blk
+	done
+	ctl --output json crashes >crashes
+	ctl --output table crashes | sed 's/^/# /'
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "two hangs, each replaced" \
+		[ "$(grep -o '"cause":"hang"[^}]*"action":"restarted"[^}]*"replaced_us":[0-9]' crashes | wc -l)" = 2 ]
+	expect "the last requests are there" grep -qE '"type":"(read|write)","read_len":[0-9]+' crashes
+	expect "the event has the cause" grep -q '"cause": "hang"' events
+}
+
+# The vcpu-worker is the VM; of the api-worker another is made.
+t_hang_vcpu() {
+	local all
+	busy "" --worker-failure-limit hang=$SLOWNESS || return
+	all=$(tree "$pid" | cut -d' ' -f1)
+	kill -STOP "$(worker vcpu)"
+	finish
+	expect "the VM stops with status 1" [ "$status" = 1 ]
+	expect "no process is left" nobody $all
+	expect "one line, and why" [ "$(wc -l <stderr)" = 1 -a \
+		"$(grep -c 'vcpu (pid [0-9]*) hangs: no answer for '$SLOWNESS' s, it is stopped' stderr)" = 1 ]
+}
+t_hang_api() {
+	busy "" --api-socket "$PWD/api" --worker-failure-limit hang=$SLOWNESS || return
+	kill -STOP "$(worker api)"
+	wait_for stderr 'api \(pid [0-9]+\) hangs: ' 10 || not_ok "it is found"
+	expect "its successor answers" timeout $((20 * SLOWNESS)) bash -c "until $ROOT/$BUILD/bulkheadctl \
+		--api-socket $PWD/api --output json crashes 2>/dev/null | grep -q '\"cause\":\"hang\"'; do sleep 0.2; done"
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}
+
+# stepped NAME SKIP FIRST STRIDE LAST: what is started next runs under killat.
+stepped() {
+	printf '#!/bin/sh\nexec %s %s %s "$@"\n' "$G/killat" "$*" "$ROOT/$BUILD/bulkhead" >stepped
+	chmod +x stepped
+	BULKHEAD=$PWD/stepped
+}
+
+# Each successor is killed one step later in its life than the one before: from its
+# exec on, before it is jailed, while it takes over, at work. A step is the entry or
+# the exit of a system call.
+steps() {	# steps KIND LAST GUEST CMDLINE OPTION...
+	local kind=$1 last=$2 i w
+	shift 2
+	stepped "bulkhead-$kind" 1 1 1 "$last"
+	start 100 "$1" "$2" --worker-failure-limit deaths=100000 "${@:3}"
+	for i in {1..100}; do
+		w=$(worker "$kind")
+		[ -z "$w" ] || break
+		sleep 0.05
+	done
+	sleep 0.3
+	kill -9 "$w"
+}
+stepped_on() {	# that is over
+	local n
+	verdicts
+	n=$(wc -l <killed)
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "killed at $n steps, the last $(tail -n 1 killed | cut -d' ' -f2)" [ "$n" -ge "$1" ]
+}
+t_steps_blk() {
+	disk a 16M
+	steps blk 300 storm "ms=$((4000 * SLOWNESS))" --disk path=a
+	finish
+	stepped_on 100
+}
+t_steps_blk_packed() {	# full
+	disk a 16M
+	steps blk 300 storm "ms=$((4000 * SLOWNESS)) packed indirect event" --disk path=a,packed=on
+	finish
+	stepped_on 100
+}
+# The guest resets and activates all the while.
+t_steps_blk_reset() {	# full
+	disk a
+	steps blk 300 reset_device "resets=1000" --disk path=a,packed=on
+	finish
+	stepped_on 50
+}
+steps_traffic() {	# steps_traffic KIND OPTION...
+	local i
+	disk a
+	steps "$1" 260 traffic "" --disk path=a "${@:2}"
+	wait_for killed '^[0-9]+ 260 ' $((${FULL:+20} + 5))
+	for i in {1..50}; do
+		grep -q "has taken over" stderr && break
+		sleep 0.1
+	done
+	expect "the disk goes on" goes_on blk
+	expect "entropy goes on" goes_on rng
+	kill "$(ps -o pid= --ppid "$pid" | head -n 1)"
+	finish
+	stepped_on 60
+}
+t_steps_rng() { steps_traffic rng --console null; }	# full
+t_steps_console() { steps_traffic console --console null; }
+t_steps_net() { [ "$(id -u)" = 0 ] && steps_traffic net --console null --net tap= || ok "# SKIP needs a tap"; }	# full
+
+# A process of the start, killed at some step of it (FULL=1: at more): there is one
+# line, and nobody and nothing is left. "controller": nobody is there to say it.
+step_of_start() {	# step_of_start NAME STATUS STRIDE
+	local k before n=0 bad=0
+	disk a
+	before=$(ip -o link 2>/dev/null | wc -l)
+	for ((k = 1; k < 2000; k += $3)); do
+		stepped "$1" 0 "$k" 1 "$k"
+		start 20 boot "" --disk path=a --api-socket "$PWD/api"
+		finish
+		[ -s killed ] || break
+		n=$((n + 1))
+		# A one-shot process may be killed after it has done all it was for.
+		[ "$status" = "$2" ] || [ "$status" = 0 -a "$2" = 1 ] || { bad=$((bad + 1)); not_ok "step $k: status $status"; }
+		[ "$2" != 1 ] || [ "$status" != 1 ] || [ "$(wc -l <stderr)" = 1 ] || { bad=$((bad + 1)); not_ok "step $k: one line"; }
+		# Between the opener's making it and the spawner's hearing of it nobody
+		# can remove the socket but the next start.
+		[ ! -e api -o "$1" = bulkhead ] || { bad=$((bad + 1)); not_ok "step $k: the socket is left"; rm -f api api.lock; }
+	done
+	expect "the last one runs, and leaves nothing" [ "$status" = 0 -a ! -e api -a ! -e api.lock ]
+	expect "$n steps of $1, up to $k" [ $bad = 0 -a $n -ge 2 ]
+	[ "$before" = "$(ip -o link 2>/dev/null | wc -l)" ] || not_ok "an interface is left"
+}
+t_steps_controller() { step_of_start bulkhead 137 "$([ -n "${FULL:-}" ] && echo 5 || echo 211)"; }
+t_steps_vcpu() { step_of_start bulkhead-vcpu 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 83)"; }	# full
+t_steps_loader() { step_of_start bulkhead-loader 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 31)"; }
+t_steps_opener() { step_of_start bulkhead-opener 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 31)"; }	# full
+t_steps_worker() { step_of_start bulkhead-blk 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 47)"; }	# full
+
+# All kinds of workers die in turn, now and then two at once; the guest goes on, and
+# nothing is left of the dead: no fd, no memory, no process. FULL=1: a thousand times.
+fds() { ls "/proc/$1/fd" | wc -l; }
+rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+t_recoveries() {
+	local kinds=(blk rng console) n=0 i w k most=${FULL:+1000} before after
+	[ "$(id -u)" = 0 ] && kinds+=(net)
+	busy "" --worker-failure-limit deaths=100000 || return
+	recover() {	# recover KIND...: once each
+		for k in "$@"; do kill -9 "$(worker "$k")" && n=$((n + 1)); done
+		for i in {1..1000}; do
+			[ "$(grep -c 'has taken over' stderr)" -ge $n ] && return
+			sleep 0.01
+		done
+		not_ok "recovery $n"
+	}
+	look() { echo "controller $(fds "$pid") spawner $(fds "$(spawner)") vcpu $(fds "$(worker vcpu)") processes $(tree "$pid" | wc -l)"; }
+	for k in "${kinds[@]}"; do recover "$k"; done
+	before=$(look) w="$(rss "$pid") $(rss "$(worker vcpu)")"
+	while [ $n -lt "${most:-40}" ]; do
+		if [ $((n % 5)) = 0 ]; then
+			recover blk rng
+		else
+			recover "${kinds[$((n % ${#kinds[@]}))]}"
+		fi
+	done
+	after=$(look)
+	echo "# $n recoveries; controller and vcpu-worker, KiB: $w, then $(rss "$pid") $(rss "$(worker vcpu)")"
+	expect "as many fds and processes as before: $before, $after" [ "$before" = "$after" ]
+	expect "no more memory" [ "$(rss "$pid")" -lt $((${w% *} + 400)) ]
+	expect "the disk goes on" goes_on blk
+	expect "entropy goes on" goes_on rng
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}
