@@ -71,7 +71,7 @@ goes_on() {
 	local i before
 	before=$(progress "$1")
 	for i in {1..100}; do
-		[ "$(progress "$1")" -gt "$before" ] && return
+		[ "$(progress "$1")" -gt "${before:-0}" ] 2>/dev/null && return
 		sleep 0.1
 	done
 	return 1

@@ -72,6 +72,7 @@ steps() {	# steps KIND LAST GUEST CMDLINE OPTION...
 		[ -z "$w" ] || break
 		sleep 0.05
 	done
+	[ "$1" != traffic ] || wait_for serial '^blk [1-9]' 20 || not_ok "the guest runs"
 	sleep 0.3
 	kill -9 "$w"
 }
