@@ -283,6 +283,7 @@ void
 recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 {
 	struct child *child = child_of(vm, index);
+	uint64_t us;
 
 	if (child == NULL || child->lost)
 		return;
@@ -305,9 +306,10 @@ recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 	}
 	if (upgrade_taken_over(child))
 		return;
-	log_warn("%s: a new worker (pid %u) has taken over after %llu ms",
+	us = (now_ns() - child->died_at) / 1000;
+	log_warn("%s: a new worker (pid %u) has taken over after %llu.%llu ms",
 	    child->name, child->host_pid,
-	    (unsigned long long)((now_ns() - child->died_at) / (SECOND / 1000)));
+	    (unsigned long long)(us / 1000), (unsigned long long)(us / 100 % 10));
 	child->died_at = 0;
 	deaths_replaced(child);
 	manage_event_id(vm, "worker", "restarted", child->name);

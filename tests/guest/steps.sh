@@ -146,7 +146,7 @@ step_of_start() {	# step_of_start NAME STATUS STRIDE
 }
 t_steps_controller() { step_of_start bulkhead 137 "$([ -n "${FULL:-}" ] && echo 5 || echo 211)"; }
 t_steps_vcpu() { step_of_start bulkhead-vcpu 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 83)"; }	# full
-t_steps_loader() { step_of_start bulkhead-loader 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 31)"; }
+t_steps_loader() { step_of_start bulkhead-loader 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 97)"; }
 t_steps_opener() { step_of_start bulkhead-opener 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 31)"; }	# full
 t_steps_worker() { step_of_start bulkhead-blk 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 47)"; }	# full
 
