@@ -5,8 +5,7 @@
 #	tests/bench/recovery.sh [KILLS]		200 of each kind by default
 # From death to the next worker at work, as the controller measures it (from the
 # spawner's report of the death to the vcpu-worker's answer that the successor has
-# taken over): median and worst. And the instructions that the record of requests
-# costs, by callgrind.
+# taken over): median and worst. What the record costs: record.sh.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=$PWD/build
@@ -51,23 +50,3 @@ fi
 measure rng entropy --disk "path=$dir/a"
 measure console console --disk "path=$dir/a"
 [ "$(id -u)" != 0 ] || measure net net --disk "path=$dir/a" --net tap=
-
-[ -z "${NO_COST:-}" ] || exit 0
-command -v valgrind >/dev/null || exit 0
-gcc -std=c17 -D_GNU_SOURCE -O2 -I. -I"$build/gen" -o "$dir/cost" tests/bench/record_cost.c \
-	tests/native/drvq.c device-workers/lib/record.c $(make -s print-VIRTQ_SRCS) \
-	ipc/log.c ipc/errname.c || exit 1
-# Instructions of one request more, between two numbers of them.
-slope() {
-	local n
-	for n in 3200 9600; do
-		valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=serve \
-			"$dir/cost" "$@" $n 2>&1 | awk '/Collected/ { print $4 }'
-	done | awk '{ if (NR == 2) printf "%.0f", ($1 - first) / 6400; first = $1 }'
-}
-for ring in split packed; do
-	for depth in 1 32; do
-		echo "$ring, QD$depth: instructions a request: $(slope none $ring $depth)," \
-			"with the region $(slope region $ring $depth), with mark and trail $(slope all $ring $depth)"
-	done
-done
