@@ -238,6 +238,17 @@ fill_console(const struct vm *vm, Bh__ConsoleConfig *console)
 }
 
 static void
+fill_fs(const struct fs_spec *spec, Bh__FsConfig *fs)
+{
+	fs->tag = text(spec->tag);
+	fs->num_queues = spec->num_queues;
+	fs->queue_size = spec->queue_size;
+	fs->readonly = spec->readonly;
+	fs->cache = (Bh__FsCache)spec->cache;
+	fs->writeback = spec->writeback;
+}
+
+static void
 send_device_config(struct child *child)
 {
 	struct vm *vm = child->vm;
@@ -245,6 +256,7 @@ send_device_config(struct child *child)
 	Bh__BlkConfig blk = BH__BLK_CONFIG__INIT;
 	Bh__NetConfig net = BH__NET_CONFIG__INIT;
 	Bh__RngConfig rng = BH__RNG_CONFIG__INIT;
+	Bh__FsConfig fs = BH__FS_CONFIG__INIT;
 	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
@@ -280,6 +292,11 @@ send_device_config(struct child *child)
 		config.packed = vm->spec.rng.pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_RNG;
 		config.rng = &rng;
+	} else if (dev->kind == PROC_FS) {
+		fill_fs(&vm->spec.fs[dev->index], &fs);
+		config.packed = vm->spec.fs[dev->index].pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_FS;
+		config.fs = &fs;
 	} else if (dev->kind == PROC_FRONT) {
 		config.packed = front_fill(&vm->spec, dev, &front);
 		front.front.successor = child->known_once;

@@ -72,6 +72,7 @@ static const char *const image_words[] = {
 	[IMAGE_VMDK] = "vmdk", [IMAGE_FIXED_VHD] = "fixed_vhd",
 	[IMAGE_UNKNOWN] = "unknown", [IMAGE_UNKNOWN + 1] = NULL,
 };
+static const char *const fs_cache_words[] = { "auto", "never", "always", NULL };
 static const char *const guard_words[] = { "off", "on", NULL };
 static const char *const vhost_mode_words[] = { "client", "server", NULL };
 static const char *const seccomp_words[] = { "true", "log", "errno", "false",
@@ -220,7 +221,13 @@ static const struct sub_option net_subs[] = {
 
 static const struct sub_option fs_subs[] = {
 	TEXT("tag", fs_spec, tag, 36, "name by which the guest mounts it"),
-	VHOST_SOCKET(fs_spec, "of a vhost-user back end (virtiofsd)"),
+	PATH("path", fs_spec, path, "directory that is shared"),
+	TOGGLE("readonly", fs_spec, readonly, "off"),
+	WORDS("cache", fs_spec, cache, fs_cache_words, "auto|never|always",
+	    "for how long the guest believes what it has read: 1 s, 0, ever"),
+	TOGGLE("writeback", fs_spec, writeback,
+	    "the guest writes when it likes; off"),
+	VHOST_SOCKET(fs_spec, "of a vhost-user back end (virtiofsd), not path"),
 	U32("num_queues", fs_spec, num_queues, 1, SPEC_MAX_QUEUES - 1,
 	    "request queues; 1"),
 	U32("queue_size", fs_spec, queue_size, 2, 1024,

@@ -81,6 +81,9 @@ paths_list(struct vm *vm)
 		if (!spec->disks[i].vhost.on &&
 		    path_fd(spec->disks[i].path) < 0)
 			add(vm, PATH_DISK, i);
+	for (uint32_t i = 0; i < spec->nfs; i++)
+		if (spec->fs[i].path != NULL)
+			add(vm, PATH_SHARE, i);
 	add(vm, PATH_RNG, 0);
 	for (uint32_t i = 0; i < VM_PORTS; i++)
 		if (path_port(vm, i)->mode == PORT_FILE ||
@@ -142,6 +145,9 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 	case PATH_DISK:
 		(void)snprintf(buf, size, "--disk path=%s", s->disks[index].path);
 		return;
+	case PATH_SHARE:
+		(void)snprintf(buf, size, "--fs path=%s", s->fs[index].path);
+		return;
 	case PATH_RNG:
 		(void)snprintf(buf, size, "--rng src=%s", s->rng.src);
 		return;
@@ -195,6 +201,9 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_NET:
 		option_of(vm, PATH_TAP, child->dev->index, buf, size);
+		return;
+	case PROC_FS:
+		option_of(vm, PATH_SHARE, child->dev->index, buf, size);
 		return;
 	case PROC_RNG:
 		option_of(vm, PATH_RNG, 0, buf, size);
@@ -299,6 +308,10 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		open.folder = broker_may_want(&s->disks[item->index]);
 		open.path = constless(s->disks[item->index].path);
 		break;
+	case PATH_SHARE:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_SHARE;
+		open.path = constless(s->fs[item->index].path);
+		break;
 	case PATH_RNG:
 		open.kind = BH__OPEN_KIND__OPEN_KIND_RANDOM;
 		open.path = constless(s->rng.src);
@@ -370,6 +383,8 @@ remedy(const struct vm *vm, const struct path_item *item, int error)
 		    "readonly=on" : "; give the user the right to it";
 	case EROFS:
 		return disk ? "; add readonly=on" : "; choose another path";
+	case ENOTDIR:
+		return item->use == PATH_SHARE ? "; give a directory" : "";
 	case EISDIR:
 		return "; give a file";
 	case EADDRINUSE:

@@ -81,6 +81,8 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 		return &spec->nets[dev->index].pci;
 	case PROC_RNG:
 		return &spec->rng.pci;
+	case PROC_FS:
+		return &spec->fs[dev->index].pci;
 	case PROC_FRONT:
 		return front_pci_of(spec, dev);
 	case PROC_OPENER:
@@ -156,6 +158,10 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 	else if (dev->kind == PROC_NET)
 		do
 			number_name(dev->id, "_net", (*counter)++);
+		while (name_taken(plan, spec, dev));
+	else if (dev->kind == PROC_FS)
+		do
+			number_name(dev->id, fronts[FRONT_FS], (*counter)++);
 		while (name_taken(plan, spec, dev));
 	else if (dev->kind == PROC_FRONT)
 		do
@@ -294,8 +300,12 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 		    spec->nets[i].num_queues + NET_CONTROL_QUEUE),
 		    &spec->nets[i], host->random);
 	for (uint32_t i = 0; i < spec->nfs; i++)
-		add_front(plan, FRONT_FS, i,
-		    spec->fs[i].num_queues + FS_PRIORITY_QUEUE);
+		if (spec->fs[i].path != NULL)
+			add_device(plan, PROC_FS, i,
+			    spec->fs[i].num_queues + FS_PRIORITY_QUEUE);
+		else
+			add_front(plan, FRONT_FS, i,
+			    spec->fs[i].num_queues + FS_PRIORITY_QUEUE);
 	for (uint32_t i = 0; i < spec->ngenerics; i++)
 		add_front(plan, FRONT_GENERIC, i, spec->generics[i].nqueues);
 	add_device(plan, PROC_RNG, 0, 1);

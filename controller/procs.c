@@ -43,6 +43,9 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_FRONT] = { .name = "vhost-user", .binary = "bulkhead-vhost-user-front",
 	    .peer = PEER_DEVICE, .replaced = true,
 	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 10 } },
+	[PROC_FS] = { .name = "fs", .binary = "bulkhead-fs",
+	    .peer = PEER_DEVICE, .replaced = true, .isolated = true, .share = true,
+	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 100 } },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

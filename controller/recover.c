@@ -125,7 +125,7 @@ recover_exited(struct child *child)
 		lose(child);
 		return;
 	}
-	isolate = too_many(child, now) ||
+	isolate = too_many(child, now) || process_kinds[child->kind].isolated ||
 	    vm->spec.worker_failure.action == FAILURE_ISOLATE;
 	/* Who could answer what only the back end knows to be in flight? */
 	if (isolate && child->kind == PROC_FRONT) {

@@ -327,6 +327,17 @@ check_fs(const struct fs_spec *f, struct spec_error *err)
 	if (!spec_power_of_two(f->queue_size))
 		return usage(err, "--fs tag=%S,queue_size=%u: not a power of two; "
 		    "write 1024", &tag, f->queue_size);
+	if (f->path != NULL && f->vhost.socket != NULL)
+		return usage(err, "--fs tag=%S,path,socket: a directory or a back "
+		    "end; leave one out", &tag);
+	if (f->path == NULL && f->vhost.socket == NULL)
+		return usage(err, "--fs tag=%S: nothing to share; add path=<directory> "
+		    "(or socket=)", &tag);
+	if (f->path == NULL && (f->readonly || f->writeback || f->cache != 0))
+		return usage(err, "--fs tag=%S: readonly, cache and writeback are for "
+		    "the back end to know; leave them out", &tag);
+	if (f->path != NULL)
+		return 0;
 	return spec_check_vhost("fs", &f->vhost, err);
 }
 

@@ -193,7 +193,10 @@ struct net_spec {
 struct fs_spec {
 	struct pci_spec pci;
 	const char *tag;
-	struct vhost_spec vhost;	/* always on */
+	const char *path;	/* of the directory; or: */
+	struct vhost_spec vhost;	/* on where there is no path */
+	bool readonly, writeback;
+	uint32_t cache;		/* Bh__FsCache */
 	uint32_t num_queues;	/* for requests; one more has high priority */
 	uint32_t queue_size;
 };

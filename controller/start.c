@@ -130,6 +130,8 @@ pack_device(struct child *child, struct baggage *b)
 		from = &vm->nets[child->dev->index];
 	else if (child->kind == PROC_RNG)
 		from = &vm->rng;
+	else if (child->kind == PROC_FS)
+		from = &vm->shares[child->dev->index];
 	if (child->isolated)
 		from = NULL;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
@@ -191,6 +193,7 @@ start_spawn(struct child *child)
 	case PROC_RNG:
 	case PROC_CONSOLE:
 	case PROC_FRONT:
+	case PROC_FS:
 		pack_device(child, &b);
 		break;
 	case PROC_PASST:
@@ -326,6 +329,8 @@ start_release(struct vm *vm)
 	for (uint32_t i = 0; i < SPEC_MAX_NETS; i++)
 		release_backend(&vm->nets[i]);
 	release_backend(&vm->rng);
+	for (uint32_t i = 0; i < SPEC_MAX_FS; i++)
+		release_backend(&vm->shares[i]);
 	for (uint32_t i = 0; i < VM_PORTS; i++) {
 		if (vm->port_in[i] == vm->terminal.in)
 			vm->port_in[i] = -1;

@@ -569,6 +569,8 @@ ask_spawn(struct child *child, const int *fds, uint32_t *slots, uint32_t n,
 	spawn.user_net = user_net;
 	/* The binary is the last, without a slot. */
 	spawn.binary = child->binary >= 0;
+	spawn.share_readonly = child->kind == PROC_FS && child->dev != NULL &&
+	    vm->spec.fs[child->dev->index].readonly;
 	p.seq = r != NULL ? r->seq : 0;
 	child->phase = CHILD_SPAWNING;
 	spawner_send(vm, &p, fds, n + (spawn.binary ? 1u : 0u));

@@ -409,6 +409,10 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 		return 0;
 	case PATH_DISK:
 		return disk_opened(vm, item, opened, msg);
+	case PATH_SHARE:
+		vm->shares[item->index].fds[vm->shares[item->index].nfds++] =
+		    chan_take_fd(msg, 0);
+		return 0;
 	case PATH_RNG:
 		vm->rng.fds[vm->rng.nfds++] = chan_take_fd(msg, 0);
 		return 0;

@@ -244,6 +244,7 @@ enum path_use {
 	PATH_KERNEL,		/* or firmware */
 	PATH_INITRAMFS,
 	PATH_DISK,
+	PATH_SHARE,
 	PATH_RNG,
 	PATH_PORT,
 	PATH_TAP,
@@ -257,7 +258,7 @@ struct path_item {
 	uint32_t index;		/* disk, net or enum vm_port */
 };
 
-#define VM_MAX_PATHS (SPEC_MAX_DISKS + 2u * SPEC_MAX_NETS + \
+#define VM_MAX_PATHS (SPEC_MAX_DISKS + 2u * SPEC_MAX_NETS + SPEC_MAX_FS + \
     SPEC_MAX_LANDLOCK_RULES + 10u)
 
 enum vm_port { VM_CONSOLE, VM_SERIAL, VM_DEBUG, VM_PORTS };
@@ -309,6 +310,7 @@ struct vm {
 	struct backend disks[SPEC_MAX_DISKS];
 	struct backend nets[SPEC_MAX_NETS];
 	struct backend rng;
+	struct backend shares[SPEC_MAX_FS];
 	int port_in[VM_PORTS], port_out[VM_PORTS];
 	char pty[VM_PORTS][64];	/* its path, in the spec too while there is one */
 

@@ -331,6 +331,13 @@ check_device_config(const Bh__DeviceConfig *m)
 		REQUIRE(power_of_two(m->rng->queue_size) &&
 		    m->rng->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
 		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_FS:
+		REQUIRE(m->fs->tag[0] != '\0' && strlen(m->fs->tag) <= 36, "tag");
+		REQUIRE(m->fs->num_queues >= 1 &&
+		    m->fs->num_queues < DEVICE_LIMIT_QUEUES, "queues");
+		REQUIRE(power_of_two(m->fs->queue_size) &&
+		    m->fs->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+		return NULL;
 	case BH__DEVICE_CONFIG__DEVICE_CONSOLE:
 		REQUIRE(m->console->columns <= UINT16_MAX &&
 		    m->console->rows <= UINT16_MAX, "terminal size");

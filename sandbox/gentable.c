@@ -88,10 +88,12 @@ gentable(const char *name, const struct sock_filter *filter, size_t len)
 		(void)printf("\t\t.fds = fds,\n\t\t.nfds = %zu,\n", sb_policy.nfds);
 	(void)printf("\t\t.jail = %d,\n\t\t.ram = %d,\n"
 	    "\t\t.rlimit_nofile = UINT64_C(%ju),\n\t\t.rlimit_fsize = UINT64_C(%ju),\n"
-	    "\t\t.rlimit_nproc = UINT64_C(%ju),\n\t\t.denylist = %d,\n\t},\n"
+	    "\t\t.rlimit_nproc = UINT64_C(%ju),\n\t\t.share = %u,\n"
+	    "\t\t.capabilities = UINT64_C(%ju),\n\t\t.denylist = %d,\n\t},\n"
 	    "\t.filter = filter,\n\t.filter_len = %zu,\n};\n",
 	    (int)sb_policy.jail, (int)sb_policy.ram,
 	    (uintmax_t)sb_policy.rlimit_nofile, (uintmax_t)sb_policy.rlimit_fsize,
-	    (uintmax_t)sb_policy.rlimit_nproc, sb_policy.denylist, len);
+	    (uintmax_t)sb_policy.rlimit_nproc, sb_policy.share,
+	    (uintmax_t)sb_policy.capabilities, sb_policy.denylist, len);
 	return ferror(stdout) || fflush(stdout) != 0 ? -EIO : 0;
 }

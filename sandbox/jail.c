@@ -15,12 +15,14 @@
 #include <linux/securebits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -160,6 +162,17 @@ stage_rlimits(void)
 }
 
 /*
+ * Who keeps capabilities over files has more ids in its namespace than its own, which
+ * is then not 0; it cannot change it, as its filter has no call for that.
+ */
+static bool
+is_own_id(uid_t real, uid_t effective, uid_t saved)
+{
+	return real == effective && effective == saved &&
+	    (real == 0 || sb_policy.capabilities != 0);
+}
+
+/*
  * Should: see that the spawner made this process uid 0 and gid 0 of a user
  * namespace of its own, in all three forms, so that no setuid goes back.
  * Must not: change ids; outside the namespace they were fixed by its maps.
@@ -171,14 +184,14 @@ stage_ids(void)
 
 	if (getresuid(&r, &e, &s) != 0)
 		return -errno;
-	if (r != 0 || e != 0 || s != 0)
+	if (!is_own_id(r, e, s))
 		return -EPERM;
 	if (getresgid(&r, &e, &s) != 0)
 		return -errno;
-	return r == 0 && e == 0 && s == 0 ? 0 : -EPERM;
+	return is_own_id(r, e, s) ? 0 : -EPERM;
 }
 
-/* See with the kernel's own answers that no capability is left anywhere. */
+/* See with the kernel's own answers that no other capability is left anywhere. */
 static int
 check_capabilities(void)
 {
@@ -189,9 +202,13 @@ check_capabilities(void)
 
 	if (syscall(SYS_capget, &head, data) != 0)
 		return -errno;
-	for (int i = 0; i < 2; i++)
-		if (data[i].effective || data[i].permitted || data[i].inheritable)
+	for (int i = 0; i < 2; i++) {
+		uint32_t kept = (uint32_t)(sb_policy.capabilities >> 32 * i);
+
+		if (data[i].effective != kept || data[i].permitted != kept ||
+		    data[i].inheritable != 0)
 			return -EPERM;
+	}
 	for (unsigned long cap = 0; cap < 64; cap++) {
 		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 ||
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
@@ -202,7 +219,8 @@ check_capabilities(void)
 
 /*
  * Should: empty all five sets (effective, permitted, inheritable, bounding,
- * ambient) and lock the securebits, so that being uid 0 means nothing.
+ * ambient) and lock the securebits, so that being uid 0 means nothing. What the policy
+ * keeps, over files of its own user namespace, stays effective and permitted.
  * Must not: leave the bounding set to no_new_privs, which only stops exec.
  */
 static int
@@ -219,6 +237,11 @@ stage_capabilities(void)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
 		return -errno;
 	capng_clear(CAPNG_SELECT_ALL);
+	for (unsigned int cap = 0; cap < 64; cap++)
+		if ((sb_policy.capabilities >> cap & 1) != 0 &&
+		    capng_update(CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE |
+		    CAPNG_PERMITTED), cap) != 0)
+			return -EPERM;
 	if (capng_apply(CAPNG_SELECT_ALL) != 0)
 		return -EPERM;
 	return check_capabilities();
@@ -271,7 +294,13 @@ stage_no_new_privs(void)
 static int
 stage_landlock(void)
 {
-	return jail_landlock();
+	struct stat st;
+
+	/* What stands in for a worker that has died has no share. */
+	if (sb_policy.share == 0 || fstat((int)sb_policy.share, &st) != 0 ||
+	    !S_ISDIR(st.st_mode))
+		return jail_landlock();
+	return jail_landlock_share((int)sb_policy.share);
 }
 
 /* In their order; see design: others were tried and fail. */

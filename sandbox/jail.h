@@ -73,6 +73,11 @@ int jail_confine_alone(const char **stage);
  */
 int jail_landlock(void);
 /*
+ * The same, but everything that makes no device is granted below directory @share,
+ * an fd.
+ */
+int jail_landlock_share(int share);
+/*
  * Memory that is or was writable does not become executable, on kernels that can
  * refuse it (6.3). Not the only such barrier: policies refuse PROT_EXEC too.
  */

@@ -41,6 +41,7 @@ struct compat_landlock_ruleset_attr {
 #define COMPAT_LANDLOCK_FS_ABI3 ((UINT64_C(1) << 15) - 1)
 #define COMPAT_LANDLOCK_FS_ABI5 ((UINT64_C(1) << 16) - 1)
 #define COMPAT_LANDLOCK_TRUNCATE (UINT64_C(1) << 14)
+#define COMPAT_LANDLOCK_FS_IOCTL_DEV (UINT64_C(1) << 15)
 #define COMPAT_LANDLOCK_NET_ABI4 UINT64_C(3)	/* bind and connect TCP */
 #define COMPAT_LANDLOCK_SCOPE_ABI6 UINT64_C(3)	/* abstract sockets, signals */
 #define COMPAT_LANDLOCK_BIND_TCP UINT64_C(1)

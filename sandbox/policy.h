@@ -98,6 +98,13 @@ struct sb_policy {
 	uint64_t rlimit_nofile;	/* highest fd number + 1 */
 	uint64_t rlimit_fsize;	/* bytes; 0: writes no file; UINT64_MAX: its business */
 	uint64_t rlimit_nproc;	/* threads it may have, 0: none more than now */
+	/*
+	 * Of who serves files: the slot of the directory that is its root, below
+	 * which Landlock allows everything but devices (0: it has none), and the
+	 * capabilities that it keeps in its own user namespace, a bit each.
+	 */
+	uint32_t share;
+	uint64_t capabilities;
 	bool denylist;		/* the spawner's only, since its children inherit
 				 * it: rules are what kills, all else is allowed */
 };

@@ -12,8 +12,29 @@
 #include "sandbox/jail.h"
 #include "sandbox/kernel_compat.h"
 
+/* All rights below the share but to make devices, and to ioctl them. */
+static int
+grant_share(int ruleset, int share, uint64_t handled)
+{
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = handled & ~(uint64_t)(LANDLOCK_ACCESS_FS_MAKE_CHAR |
+		    LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_EXECUTE |
+		    COMPAT_LANDLOCK_FS_IOCTL_DEV),
+		.parent_fd = share,
+	};
+
+	return syscall(SYS_landlock_add_rule, ruleset,
+	    LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0 ? -errno : 0;
+}
+
 int
 jail_landlock(void)
+{
+	return jail_landlock_share(-1);
+}
+
+int
+jail_landlock_share(int share)
 {
 	struct compat_landlock_ruleset_attr attr = {
 		.handled_access_fs = COMPAT_LANDLOCK_FS_ABI2,
@@ -39,7 +60,9 @@ jail_landlock(void)
 	fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (fd < 0)
 		return -errno;
-	rc = syscall(SYS_landlock_restrict_self, (int)fd, 0) != 0 ? -errno : 0;
+	rc = share < 0 ? 0 : grant_share((int)fd, share, attr.handled_access_fs);
+	if (rc == 0 && syscall(SYS_landlock_restrict_self, (int)fd, 0) != 0)
+		rc = -errno;
 	close((int)fd);
 	return rc;
 }

@@ -215,6 +215,19 @@ open_place(struct opened *o, const Bh__Open *req)
 }
 
 int
+open_share(struct opened *o, const Bh__Open *req)
+{
+	int fd = open(req->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		o->why = errno == ENOTDIR ? "not a directory" : NULL;
+		return -errno;
+	}
+	o->fds[o->nfds++] = fd;
+	return 0;
+}
+
+int
 open_pty(struct opened *o, const Bh__Open *req)
 {
 	int fd, number, unlock = 0;
@@ -412,6 +425,7 @@ opened_make(struct opened *o, const Bh__Open *req)
 		[BH__OPEN_KIND__OPEN_KIND_TAP] = open_tap,
 		[BH__OPEN_KIND__OPEN_KIND_KVM] = open_kvm,
 		[BH__OPEN_KIND__OPEN_KIND_CONNECT] = open_connect,
+		[BH__OPEN_KIND__OPEN_KIND_SHARE] = open_share,
 	};
 
 	/* proto_check() has bounded the enum; guards are another process's. */

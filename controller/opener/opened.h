@@ -45,6 +45,7 @@ int open_folder(const char *path);
 
 /* One function a group of kinds. As opened_make. */
 int open_file(struct opened *o, const Bh__Open *req);
+int open_share(struct opened *o, const Bh__Open *req);
 int open_pty(struct opened *o, const Bh__Open *req);
 int open_listen(struct opened *o, const Bh__Open *req);
 int open_connect(struct opened *o, const Bh__Open *req);

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +30,7 @@ static const char *const step_text[] = {
 	[STEP_MAPS] = "mapping its user id",
 	[STEP_IDS] = "changing ids",
 	[STEP_SESSION] = "making a session",
-	[STEP_ROOT] = "making an empty root",
+	[STEP_ROOT] = "making its root",
 	[STEP_FDS] = "placing file descriptors",
 	[STEP_CONFINE] = "confining it",
 	[STEP_EXEC] = "executing it",
@@ -90,15 +92,22 @@ take_ids(void)
  * A sanitized child is dynamic: it needs the host's libraries, and the sanitizer
  * its own maps. Read-only, in test builds alone.
  */
+#define SHARE "/share"
+
 static int
-empty_root(void)
+new_root(bool shared, bool readonly)
 {
 	static const char *const dirs[] = { "/usr", "/lib", "/lib64", "/proc" };
 	char at[32];
 
+	(void)readonly;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return -errno;
 	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
+		return -errno;
+	/* The share, if there is one, is where this process is now. */
+	if (shared && (mkdir("/tmp/share", 0555) != 0 ||
+	    mount(".", "/tmp/share", NULL, MS_BIND | MS_REC, NULL) != 0))
 		return -errno;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		(void)snprintf(at, sizeof(at), "/tmp%s", dirs[i]);
@@ -112,22 +121,54 @@ empty_root(void)
 	return 0;
 }
 #else
-/*
- * Replace the root by an empty tmpfs, read-only and useless in every way that a
- * mount can be. /proc is only a directory that surely exists to mount it over.
- */
+#define SHARE "/"
+
+/* Empty, read-only and useless in every way that a mount can be. */
 static int
-empty_root(void)
+mount_nothing(void)
 {
 	const unsigned long useless = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
+	if (mount("none", "/proc", "tmpfs", useless,
+	    "size=4k,nr_inodes=2,mode=0555") != 0 || chdir("/proc") != 0)
+		return -errno;
+	return mount(NULL, "/proc", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY |
+	    useless, NULL) != 0 ? -errno : 0;
+}
+
+/*
+ * The share, which is where this process is now, with what is mounted below it: no
+ * devices, no setuid, nothing executable, and read-only if it is to be.
+ */
+static int
+mount_share(bool readonly)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+		    MOUNT_ATTR_NOEXEC | (readonly ? MOUNT_ATTR_RDONLY : 0u),
+	};
+
+	if (mount(".", "/proc", NULL, MS_BIND | MS_REC, NULL) != 0 ||
+	    chdir("/proc") != 0)
+		return -errno;
+	return syscall(SYS_mount_setattr, AT_FDCWD, ".", AT_RECURSIVE, &attr,
+	    sizeof(attr)) != 0 ? -errno : 0;
+}
+
+/*
+ * Replace the root by nothing, or by the share. /proc is only a directory that
+ * surely exists to mount it over.
+ */
+static int
+new_root(bool shared, bool readonly)
+{
+	int rc;
+
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return -errno;
-	if (mount("none", "/proc", "tmpfs", useless,
-	    "size=4k,nr_inodes=2,mode=0555") != 0)
-		return -errno;
-	if (chdir("/proc") != 0)
-		return -errno;
+	rc = shared ? mount_share(readonly) : mount_nothing();
+	if (rc != 0)
+		return rc;
 	if (syscall(SYS_pivot_root, ".", ".") == 0) {
 		/* The old root lies over the new one, at the same place. */
 		if (umount2(".", MNT_DETACH) != 0)
@@ -141,21 +182,61 @@ empty_root(void)
 		    chroot(".") != 0)
 			return -errno;
 	}
-	if (chdir("/") != 0)
-		return -errno;
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | useless,
-	    NULL) != 0)
-		return -errno;
-	return 0;
+	return chdir("/") != 0 ? -errno : 0;
 }
 #endif
 
+/*
+ * Be the one id that is this worker's alone outside, though the namespace has all of
+ * them, and take what its program needs over exec: the capabilities over files that
+ * it keeps (its policy says which), and the one to drop all others.
+ */
+static int
+take_own_ids(uint32_t id)
+{
+	static const unsigned int kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
+		CAP_SETGID, CAP_SETUID, CAP_SETPCAP };
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ||
+	    setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		data[0].permitted |= 1u << kept[i];
+	data[0].effective = data[0].inheritable = data[0].permitted;
+	if (syscall(SYS_capset, &head, data) != 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept[i], 0, 0) != 0)
+			return -errno;
+	return 0;
+}
+
+/* From the host's path of the share to an fd of what it is in here: the root. */
+static int
+open_share(struct child_plan *plan)
+{
+	int fd = open(SHARE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	plan->fds[plan->share] = fd;
+	return 0;
+}
+
 /* All of the jail that comes before exec. */
 static void
-enter_jail(const struct child_plan *plan)
+enter_jail(struct child_plan *plan)
 {
+	const bool shared = plan->share >= 0;
 	int rc;
 
+	/* The working directory comes along into a new mount namespace. */
+	if (shared && fchdir(plan->fds[plan->share]) != 0)
+		fail(plan->status, STEP_ROOT, errno);
 	if (setns(plan->netns, CLONE_NEWNET) != 0)
 		fail(plan->status, STEP_NETNS, errno);
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
@@ -167,11 +248,16 @@ enter_jail(const struct child_plan *plan)
 	rc = take_ids();
 	if (rc != 0)
 		fail(plan->status, STEP_IDS, rc);
-	rc = empty_root();
+	rc = new_root(shared, plan->share_readonly);
+	if (rc == 0 && shared)
+		rc = open_share(plan);
 	if (rc != 0)
 		fail(plan->status, STEP_ROOT, rc);
 	/* The host's name is nobody's business in there. */
 	(void)!sethostname("bulkhead", 8);
+	rc = shared && plan->own_id != 0 ? take_own_ids(plan->own_id) : 0;
+	if (rc != 0)
+		fail(plan->status, STEP_IDS, rc);
 }
 
 /* Move @fd to a number of at least @from, close-on-exec. */

@@ -40,6 +40,10 @@ struct child_plan {
 	const char *name;	/* binary, for argv[0] */
 	uint32_t instance;
 	bool as_user;		/* none of the jail's namespaces and ids */
+	int share;		/* index in fds of the directory that becomes its
+				 * root, and is an fd of that then; -1: none */
+	bool share_readonly;
+	uint32_t own_id;	/* with a share: its uid and gid in its namespace */
 	struct passt_start *passt;	/* NULL, or how to start that */
 	int binary;		/* O_PATH fd of what to execute */
 	int netns;		/* the VM's network namespace */

@@ -36,6 +36,7 @@
 #include "ipc/chan.h"
 #include "ipc/log.h"
 #include "ipc/loop.h"
+#include "ipc/slots.h"
 
 #define MAX_CHILDREN 640u	/* 512 devices and the rest */
 #define LAST_WAIT_MS 2000	/* for all children to be gone */
@@ -50,6 +51,7 @@ struct child {
 	uint32_t uid_index;
 	uint32_t host_pid;
 	int group;		/* its cgroup, or -1 */
+	bool all_ids;		/* its files belong to whom they belong to */
 	struct loop_source exit;	/* pidfd */
 	struct loop_source status;	/* status socket, fd -1 when done */
 };
@@ -178,7 +180,9 @@ write_proc(const struct spawner *sp, uint32_t pid, const char *name,
 
 /*
  * Give the child's user namespace its one id: 0 inside, outside the uid that is
- * its alone (root), or the VM's user namespace's 0, which is the user.
+ * its alone (root), or the VM's user namespace's 0, which is the user. Who has a
+ * share, started by root: all of them, as they are, so that it can give a file to
+ * the guest's user; what it can do with them is bounded by its root.
  */
 static int
 write_maps(const struct spawner *sp, const struct child *c)
@@ -189,6 +193,8 @@ write_maps(const struct spawner *sp, const struct child *c)
 	int rc;
 
 	(void)snprintf(map, sizeof(map), "0 %u 1\n", id);
+	if (c->all_ids)
+		(void)snprintf(map, sizeof(map), "0 0 4294967295\n");
 	rc = write_proc(sp, c->host_pid, "uid_map", map);
 	return rc != 0 ? rc : write_proc(sp, c->host_pid, "gid_map", map);
 }
@@ -309,6 +315,9 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 		.netns = sp->netns,
 		.null = sp->start->null,
 		.nfds = (unsigned int)spawn->n_slots,
+		.share = -1,
+		.share_readonly = spawn->share_readonly,
+		.own_id = sp->start->rootless ? 0 : sp->start->uid_base + c->uid_index,
 	};
 	static struct passt_start passt;	/* the child has a copy of its own */
 	int pair[2], pidfd = -1, rc;
@@ -319,7 +328,10 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 	for (unsigned int i = 0; i < plan.nfds; i++) {
 		plan.fds[i] = msg->fds[i];
 		plan.slots[i] = spawn->slots[i];
+		if (process_kinds[c->kind].share && plan.slots[i] == FD_BACKEND)
+			plan.share = (int)i;
 	}
+	c->all_ids = plan.share >= 0 && !sp->start->rootless;
 	if (c->kind == PROC_PASST) {
 		passt_prepare(&passt, spawn->user_net, sp->start->rootless ? 0 :
 		    sp->start->uid_base + c->uid_index);

@@ -126,6 +126,12 @@ take_incoming(struct chan_msg *msg, unsigned int i)
 	int fd = chan_take_fd(msg, i);
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_INCOMING);
 
+	/* Who may have more fds, and has taken these numbers so that its own lie
+	 * above them, gives the first back. */
+	if (moved >= FD_INCOMING + FD_INCOMING_COUNT) {
+		close(moved);
+		moved = dup3(fd, FD_INCOMING, O_CLOEXEC);
+	}
 	if (moved < 0)
 		moved = -errno;
 	close(fd);

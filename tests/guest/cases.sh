@@ -278,3 +278,9 @@ t_power_button() {
 	verdicts
 	expect "exit status 0" [ "$status" = 0 ]
 }
+
+t_fs() {
+	mkdir share && echo "from the host" >share/hello
+	guest fs "" --fs tag=share,path=share
+	guest fs "" --fs tag=share,path=share,readonly=on,cache=always
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests about what a file is: LOOKUP and the forgetting of it, GETATTR, SETATTR,
+ * STATFS; and what other requests say of a file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "device-workers/fs/fs_int.h"
+
+#define AUTO_SECONDS 1u		/* as virtiofsd's */
+#define ALWAYS_SECONDS 86400u
+#define MODE_BITS 07777u
+#define TIMES (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW)
+
+/*
+ * An id that this process' user namespace does not have stays what it was, and with
+ * it the file is this process' own: what a start by an ordinary user can do.
+ */
+void
+fs_be(struct fs *fs, uint32_t uid, uint32_t gid)
+{
+	if (gid != fs->gid) {
+		(void)setfsgid(gid);
+		fs->gid = gid;
+	}
+	if (uid != fs->uid) {
+		(void)setfsuid(uid);
+		fs->uid = uid;
+	}
+}
+
+static uint64_t
+seconds_of(const struct fs *fs)
+{
+	return fs->cache_mode == FS_CACHE_NEVER ? 0 :
+	    fs->cache_mode == FS_CACHE_AUTO ? AUTO_SECONDS : ALWAYS_SECONDS;
+}
+
+void
+fs_fill_attr(struct fuse_attr *attr, const struct stat *st)
+{
+	*attr = (struct fuse_attr){
+		.ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.blocks = (uint64_t)st->st_blocks,
+		.atime = (uint64_t)st->st_atim.tv_sec,
+		.mtime = (uint64_t)st->st_mtim.tv_sec,
+		.ctime = (uint64_t)st->st_ctim.tv_sec,
+		.atimensec = (uint32_t)st->st_atim.tv_nsec,
+		.mtimensec = (uint32_t)st->st_mtim.tv_nsec,
+		.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
+		.mode = st->st_mode,
+		.nlink = (uint32_t)st->st_nlink,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		/* The kernel's 32 bit form of a device's number. */
+		.rdev = (uint32_t)((minor(st->st_rdev) & 0xff) |
+		    major(st->st_rdev) << 8 |
+		    (minor(st->st_rdev) & ~0xffu) << 12),
+		.blksize = (uint32_t)st->st_blksize,
+	};
+}
+
+void
+fs_fill_entry(const struct fs *fs, struct fuse_entry_out *e, uint32_t node,
+    const struct stat *st)
+{
+	memset(e, 0, sizeof(*e));
+	e->nodeid = fs_node_id(fs, node);
+	e->entry_valid = e->attr_valid = seconds_of(fs);
+	fs_fill_attr(&e->attr, st);
+}
+
+int64_t
+fs_answer_entry(struct fs *fs, uint32_t parent, const char *name,
+    const struct stat *st)
+{
+	struct fuse_entry_out e;
+	uint32_t node = fs_node_enter(fs, st, parent, name);
+
+	if (node == 0)
+		return -ENFILE;
+	fs_fill_entry(fs, &e, node, st);
+	memcpy(fs->out, &e, sizeof(e));
+	return sizeof(e);
+}
+
+int64_t
+fs_lookup(struct fs *fs, struct fs_req *req)
+{
+	uint32_t parent = fs_node_of(fs, req->head.nodeid);
+	struct stat st;
+	int dir;
+
+	if (parent == 0)
+		return -ESTALE;
+	if (req->room < sizeof(struct fuse_entry_out))
+		return -EINVAL;
+	dir = fs_path_fd(fs, parent);
+	if (dir < 0)
+		return dir;
+	if (fstatat(dir, req->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return fs_answer_entry(fs, parent, req->name, &st);
+}
+
+int64_t
+fs_forget(struct fs *fs, struct fs_req *req)
+{
+	uint32_t node = fs_node_of(fs, req->head.nodeid);
+
+	if (node != 0)
+		fs_node_forget(fs, node, req->in.forget.nlookup);
+	return 0;
+}
+
+int64_t
+fs_batch_forget(struct fs *fs, struct fs_req *req)
+{
+	for (uint32_t i = 0; i < req->in.batch.count; i++) {
+		struct fuse_forget_one one;
+		uint32_t node;
+
+		memcpy(&one, req->tail + i * sizeof(one), sizeof(one));
+		node = fs_node_of(fs, one.nodeid);
+		if (node != 0)
+			fs_node_forget(fs, node, one.nlookup);
+	}
+	return 0;
+}
+
+static int64_t
+answer_attr(struct fs *fs, const struct stat *st)
+{
+	struct fuse_attr_out a = { .attr_valid = seconds_of(fs) };
+
+	fs_fill_attr(&a.attr, st);
+	memcpy(fs->out, &a, sizeof(a));
+	return sizeof(a);
+}
+
+int64_t
+fs_getattr(struct fs *fs, struct fs_req *req)
+{
+	uint32_t node = fs_node_of(fs, req->head.nodeid);
+	struct fs_handle *h;
+	struct fs_at at;
+	struct stat st;
+	int rc;
+
+	if (node == 0)
+		return -ESTALE;
+	h = (req->in.getattr.getattr_flags & FUSE_GETATTR_FH) == 0 ? NULL :
+	    fs_handle_of(fs, req->in.getattr.fh, FS_FILE);
+	if (h != NULL)
+		rc = fstat(h->fd, &st) < 0 ? -errno : 0;
+	else
+		rc = fs_path_stat(fs, node, &at, &st);
+	return rc < 0 ? rc : answer_attr(fs, &st);
+}
+
+/* ---- SETATTR ----------------------------------------------------------------------- */
+
+static int
+set_size(struct fs *fs, uint32_t node, const struct fs_handle *h, uint64_t size)
+{
+	int fd = h != NULL ? h->fd : fs_path_open(fs, node, O_WRONLY), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = size > INT64_MAX ? -EFBIG :
+	    ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	if (h == NULL)
+		close(fd);
+	return rc;
+}
+
+/*
+ * A name that leads to the node, which is no symbolic link, and would lead nowhere
+ * but into the share if it had become one just now.
+ */
+static int
+set_mode(struct fs *fs, uint32_t node, const struct fs_at *at,
+    const struct stat *st, uint32_t mode)
+{
+	const struct fs_handle *h = fs_handle_any(fs, node);
+	char name[FS_NAME_MAX + 1] = ".";
+	int dir = FD_SHARE;
+
+	if (S_ISLNK(st->st_mode))
+		return -EOPNOTSUPP;
+	/* Without CAP_FSETID the bit stays only for one of the group. */
+	if ((mode & S_ISGID) != 0)
+		fs_be(fs, fs->uid, st->st_gid);
+	if (node != FS_ROOT && !fs_node_text(fs, node, name)) {
+		if (h == NULL)
+			return -ESTALE;
+		return fchmod(h->fd, mode & MODE_BITS) < 0 ? -errno : 0;
+	}
+	if (node != FS_ROOT && at->name[0] != '\0')
+		dir = at->dir;
+	else if (node != FS_ROOT)
+		dir = fs_path_fd(fs, fs->node[node].parent);
+	if (dir < 0)
+		return dir;
+	return fchmodat(dir, name, mode & MODE_BITS, 0) < 0 ? -errno : 0;
+}
+
+static int
+set_owner(const struct fs_at *at, const struct fuse_setattr_in *in)
+{
+	uid_t uid = (in->valid & FATTR_UID) != 0 ? in->uid : (uid_t)-1;
+	gid_t gid = (in->valid & FATTR_GID) != 0 ? in->gid : (gid_t)-1;
+
+	if (fchownat(at->dir, at->name, uid, gid, at->flags) == 0)
+		return 0;
+	/* An id that is not mapped here. */
+	return errno == EINVAL ? -EPERM : -errno;
+}
+
+static struct timespec
+time_of(uint32_t valid, uint32_t set, uint32_t now, uint64_t s, uint32_t ns)
+{
+	struct timespec t = { .tv_nsec = UTIME_OMIT };
+
+	if ((valid & now) != 0)
+		t.tv_nsec = UTIME_NOW;
+	else if ((valid & set) != 0)
+		t = (struct timespec){ .tv_sec = (time_t)s,
+				       .tv_nsec = ns < 1000000000u ? (long)ns : 0 };
+	return t;
+}
+
+static int
+set_times(const struct fs_at *at, const struct fuse_setattr_in *in)
+{
+	const struct timespec t[2] = {
+		time_of(in->valid, FATTR_ATIME, FATTR_ATIME_NOW, in->atime,
+		    in->atimensec),
+		time_of(in->valid, FATTR_MTIME, FATTR_MTIME_NOW, in->mtime,
+		    in->mtimensec),
+	};
+
+	return utimensat(at->dir, at->name, t, at->flags) < 0 ? -errno : 0;
+}
+
+int64_t
+fs_setattr(struct fs *fs, struct fs_req *req)
+{
+	const struct fuse_setattr_in *in = &req->in.setattr;
+	uint32_t node = fs_node_of(fs, req->head.nodeid);
+	struct fs_handle *h = (in->valid & FATTR_FH) == 0 ? NULL :
+	    fs_handle_of(fs, in->fh, FS_FILE);
+	struct fs_at at;
+	struct stat st;
+	int rc;
+
+	if (node == 0)
+		return -ESTALE;
+	if (h != NULL && h->node != node)
+		return -EBADF;
+	rc = fs_path_stat(fs, node, &at, &st);
+	if (rc == 0 && (in->valid & (FATTR_UID | FATTR_GID)) != 0)
+		rc = set_owner(&at, in);
+	if (rc == 0 && (in->valid & FATTR_MODE) != 0)
+		rc = set_mode(fs, node, &at, &st, in->mode);
+	if (rc == 0 && (in->valid & FATTR_SIZE) != 0)
+		rc = set_size(fs, node, h, in->size);
+	if (rc == 0 && (in->valid & TIMES) != 0)
+		rc = set_times(&at, in);
+	if (rc == 0)
+		rc = fs_path_stat(fs, node, &at, &st);
+	return rc < 0 ? rc : answer_attr(fs, &st);
+}
+
+int64_t
+fs_statfs(struct fs *fs, struct fs_req *req)
+{
+	struct fuse_statfs_out out = { 0 };
+	struct statfs s;
+
+	(void)req;
+	if (fstatfs(FD_SHARE, &s) < 0)
+		return -errno;
+	out.st.blocks = s.f_blocks;
+	out.st.bfree = s.f_bfree;
+	out.st.bavail = s.f_bavail;
+	out.st.files = s.f_files;
+	out.st.ffree = s.f_ffree;
+	out.st.bsize = (uint32_t)s.f_bsize;
+	out.st.namelen = (uint32_t)s.f_namelen;
+	out.st.frsize = (uint32_t)s.f_frsize;
+	memcpy(fs->out, &out, sizeof(out));
+	return sizeof(out);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio-fs (virtio 1.2, 5.11): a shared directory, served by FUSE requests that
+ * arrive in chains of descriptors. Called by the worker library. This file has the
+ * device, the table of requests and the session; the requests are in the files
+ * that fs_int.h names.
+ *
+ * One request at a time, each done when it is answered: nothing is ever in flight,
+ * and an interrupt of the guest's comes too late.
+ */
+#include "device-workers/fs/fs_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/log.h"
+
+#define BATCH_REQUESTS 64u	/* a call, then others get their turn */
+#define FUSE_MAJOR 7u
+#define FUSE_MINOR 38u		/* of <linux/fuse.h> when this was written */
+#define FUSE_MINOR_LEAST 27u	/* virtio-fs is as old as 31 */
+#define INIT_OUT_SIZE 64u
+
+static struct fs the_fs;
+
+/* ---- the session --------------------------------------------------------------------- */
+
+void
+fs_forget_all(struct fs *fs)
+{
+	struct stat st;
+
+	fs_handle_close_all(fs);
+	fs_path_drop_all(fs);
+	if (fstat(FD_SHARE, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	fs_nodes_init(fs, &st);
+	fs->session = false;
+}
+
+static int64_t
+run_init(struct fs *fs, struct fs_req *req)
+{
+	const struct fuse_init_in *in = &req->in.init;
+	uint32_t can = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES |
+	    FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |
+	    FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_MAX_PAGES |
+	    (fs->writeback ? FUSE_WRITEBACK_CACHE : 0u) |
+	    (fs->cache_mode == FS_CACHE_ALWAYS ? FUSE_CACHE_SYMLINKS : 0u);
+	struct fuse_init_out out = { .major = FUSE_MAJOR, .minor = FUSE_MINOR };
+
+	_Static_assert(sizeof(out) == INIT_OUT_SIZE, "7.23 and later");
+	if (in->major < FUSE_MAJOR ||
+	    (in->major == FUSE_MAJOR && in->minor < FUSE_MINOR_LEAST))
+		return -EPROTO;
+	memcpy(fs->out, &out, sizeof(out));
+	if (in->major > FUSE_MAJOR)
+		return sizeof(out);	/* it comes again, as 7 */
+	fs_forget_all(fs);
+	fs->session = true;
+	out.flags = in->flags & can;
+	out.max_readahead = in->max_readahead;
+	out.max_background = UINT16_MAX;
+	out.congestion_threshold = UINT16_MAX / 4 * 3;
+	out.max_write = FS_PAGES * 4096;
+	out.max_pages = FS_PAGES;
+	out.time_gran = 1;
+	memcpy(fs->out, &out, sizeof(out));
+	return sizeof(out);
+}
+
+static int64_t
+run_destroy(struct fs *fs, struct fs_req *req)
+{
+	(void)req;
+	fs_forget_all(fs);
+	return 0;
+}
+
+/* Too late: what it would stop has been answered. */
+static int64_t
+run_interrupt(struct fs *fs, struct fs_req *req)
+{
+	(void)fs;
+	(void)req;
+	return 0;
+}
+
+/*
+ * What is not here is answered ENOSYS, which the guest's kernel remembers: it
+ * checks access by itself, keeps locks to itself, and flushes nothing at close.
+ */
+#define OP(n, s, t, r) [n] = { .size = s, .tail = t, .run = r }
+#define CHANGE(n, s, t, r) [n] = { .size = s, .tail = t, .changes = true, .run = r }
+#define SILENT(n, s, t, r) [n] = { .size = s, .tail = t, .silent = true, .run = r }
+
+static const struct fs_op ops[] = {
+	OP(FUSE_LOOKUP, 0, FS_TAIL_NAME, fs_lookup),
+	SILENT(FUSE_FORGET, sizeof(struct fuse_forget_in), FS_TAIL_NONE, fs_forget),
+	OP(FUSE_GETATTR, sizeof(struct fuse_getattr_in), FS_TAIL_NONE, fs_getattr),
+	CHANGE(FUSE_SETATTR, sizeof(struct fuse_setattr_in), FS_TAIL_NONE,
+	    fs_setattr),
+	OP(FUSE_READLINK, 0, FS_TAIL_NONE, fs_readlink),
+	CHANGE(FUSE_SYMLINK, 0, FS_TAIL_LINK, fs_symlink),
+	CHANGE(FUSE_MKNOD, sizeof(struct fuse_mknod_in), FS_TAIL_NAME, fs_mknod),
+	CHANGE(FUSE_MKDIR, sizeof(struct fuse_mkdir_in), FS_TAIL_NAME, fs_mkdir),
+	CHANGE(FUSE_UNLINK, 0, FS_TAIL_NAME, fs_unlink),
+	CHANGE(FUSE_RMDIR, 0, FS_TAIL_NAME, fs_rmdir),
+	CHANGE(FUSE_RENAME, sizeof(struct fuse_rename_in), FS_TAIL_TWO_NAMES,
+	    fs_rename),
+	CHANGE(FUSE_LINK, sizeof(struct fuse_link_in), FS_TAIL_NAME, fs_link),
+	OP(FUSE_OPEN, sizeof(struct fuse_open_in), FS_TAIL_NONE, fs_open),
+	OP(FUSE_READ, sizeof(struct fuse_read_in), FS_TAIL_NONE, fs_read),
+	CHANGE(FUSE_WRITE, sizeof(struct fuse_write_in), FS_TAIL_DATA, fs_write),
+	OP(FUSE_STATFS, 0, FS_TAIL_NONE, fs_statfs),
+	OP(FUSE_RELEASE, sizeof(struct fuse_release_in), FS_TAIL_NONE, fs_release),
+	OP(FUSE_FSYNC, sizeof(struct fuse_fsync_in), FS_TAIL_NONE, fs_fsync),
+	CHANGE(FUSE_SETXATTR, FUSE_COMPAT_SETXATTR_IN_SIZE, FS_TAIL_VALUE,
+	    fs_setxattr),
+	OP(FUSE_GETXATTR, sizeof(struct fuse_getxattr_in), FS_TAIL_XATTR,
+	    fs_getxattr),
+	OP(FUSE_LISTXATTR, sizeof(struct fuse_getxattr_in), FS_TAIL_NONE,
+	    fs_listxattr),
+	CHANGE(FUSE_REMOVEXATTR, 0, FS_TAIL_XATTR, fs_removexattr),
+	OP(FUSE_INIT, 16, FS_TAIL_NONE, run_init),
+	OP(FUSE_OPENDIR, sizeof(struct fuse_open_in), FS_TAIL_NONE, fs_opendir),
+	OP(FUSE_READDIR, sizeof(struct fuse_read_in), FS_TAIL_NONE, fs_readdir),
+	OP(FUSE_RELEASEDIR, sizeof(struct fuse_release_in), FS_TAIL_NONE,
+	    fs_releasedir),
+	OP(FUSE_FSYNCDIR, sizeof(struct fuse_fsync_in), FS_TAIL_NONE, fs_fsyncdir),
+	CHANGE(FUSE_CREATE, sizeof(struct fuse_create_in), FS_TAIL_NAME, fs_create),
+	SILENT(FUSE_INTERRUPT, sizeof(struct fuse_interrupt_in), FS_TAIL_NONE,
+	    run_interrupt),
+	OP(FUSE_DESTROY, 0, FS_TAIL_NONE, run_destroy),
+	SILENT(FUSE_BATCH_FORGET, sizeof(struct fuse_batch_forget_in),
+	    FS_TAIL_FORGETS, fs_batch_forget),
+	CHANGE(FUSE_FALLOCATE, sizeof(struct fuse_fallocate_in), FS_TAIL_NONE,
+	    fs_fallocate),
+	OP(FUSE_READDIRPLUS, sizeof(struct fuse_read_in), FS_TAIL_NONE,
+	    fs_readdirplus),
+	CHANGE(FUSE_RENAME2, sizeof(struct fuse_rename2_in), FS_TAIL_TWO_NAMES,
+	    fs_rename2),
+	OP(FUSE_LSEEK, sizeof(struct fuse_lseek_in), FS_TAIL_NONE, fs_lseek),
+	CHANGE(FUSE_COPY_FILE_RANGE, sizeof(struct fuse_copy_file_range_in),
+	    FS_TAIL_NONE, fs_copy),
+};
+
+/* ---- a request ----------------------------------------------------------------------- */
+
+/* An answer of @rc, bytes or -errno: the number of bytes written. */
+static uint32_t
+answer(const struct fs *fs, const struct virtq_chain *chain, uint64_t unique,
+    int64_t rc, bool placed)
+{
+	struct fuse_out_header head = {
+		.len = sizeof(head), .unique = unique,
+	};
+
+	/* An answer that does not fit is none: the driver asked for too little. */
+	if (rc > 0 && (uint64_t)rc > chain->write_len - sizeof(head))
+		rc = -EINVAL;
+	if (rc < 0)
+		head.error = (int32_t)rc;
+	else
+		head.len += (uint32_t)rc;
+	if (!placed && rc > 0)
+		(void)virtq_copy_into(chain, sizeof(head), fs->out, (uint64_t)rc);
+	(void)virtq_copy_into(chain, 0, &head, sizeof(head));
+	return head.len;
+}
+
+/* The number of bytes written. */
+static uint32_t
+serve(struct fs *fs)
+{
+	const struct virtq_chain *chain = &fs->chain;
+	struct fs_req *req = &fs->req;
+	int64_t rc = fs_door(req, chain, ops, sizeof(ops) / sizeof(ops[0]),
+	    fs->arg);
+
+	if (rc == -EBADMSG)
+		return 0;
+	fs->request++;
+	if (rc == 0 && !fs->session && req->head.opcode != FUSE_INIT)
+		rc = -EIO;
+	if (rc == 0 && req->op->changes && fs->readonly)
+		rc = -EROFS;
+	/* Nothing is carried out whose answer would be lost. */
+	if (rc == 0 && !req->op->silent &&
+	    chain->write_len < sizeof(struct fuse_out_header))
+		return 0;
+	if (rc == 0 && chain->again)
+		rc = -EIO;
+	if (rc == 0)
+		rc = req->op->run(fs, req);
+	if ((req->op != NULL && req->op->silent) ||
+	    chain->write_len < sizeof(struct fuse_out_header))
+		return 0;
+	return answer(fs, chain, req->head.unique, rc, req->placed);
+}
+
+static void
+fs_queue_ready(struct device *dev, unsigned int q)
+{
+	struct fs *fs = dev->priv;
+	struct virtq *vq = &dev->vq[q];
+
+	for (unsigned int i = 0; i < BATCH_REQUESTS; i++) {
+		if (virtq_pop(vq, &fs->chain) <= 0)
+			return;
+		virtq_push(vq, &fs->chain, serve(fs));
+	}
+	device_again(dev, q);
+}
+
+/* Whatever it asks, it has failed. */
+static int64_t
+fs_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
+{
+	struct fuse_in_header head;
+
+	(void)dev;
+	(void)q;
+	if (virtq_copy_out_of(chain, 0, &head, sizeof(head)) != sizeof(head) ||
+	    chain->write_len < sizeof(struct fuse_out_header))
+		return 0;
+	return answer(&the_fs, chain, head.unique, -EIO, false);
+}
+
+/* ---- the device ---------------------------------------------------------------------- */
+
+static int
+fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
+{
+	const Bh__FsConfig *c = config->fs;
+	size_t len = strlen(c->tag);
+	struct fs *fs = &the_fs;
+	struct stat st;
+
+	if (fstat(FD_SHARE, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		*why = "no shared directory";
+		return -EBADF;
+	}
+	/* The guest's kernel has applied the umask of who makes a file. */
+	(void)umask(0);
+	fs->readonly = c->readonly;
+	fs->writeback = c->writeback && !c->readonly;
+	fs->cache_mode = c->cache == BH__FS_CACHE__FS_CACHE_NEVER ? FS_CACHE_NEVER :
+	    c->cache == BH__FS_CACHE__FS_CACHE_ALWAYS ? FS_CACHE_ALWAYS :
+	    FS_CACHE_AUTO;
+	fs->uid = geteuid();
+	fs->gid = getegid();
+	for (size_t i = 0; i < FS_CACHE; i++)
+		fs->cached[i].fd = -1;
+	fs_nodes_init(fs, &st);
+	dev->priv = fs;
+	dev->virtio_id = VIRTIO_ID_FS;
+	dev->nqueues = c->num_queues + 1;	/* the first has high priority */
+	for (unsigned int q = 0; q < dev->nqueues; q++)
+		dev->queue_max[q] = (uint16_t)c->queue_size;
+	/* 5.11.4: the tag, padded with NUL, and the number of request queues. */
+	memcpy(dev->config, c->tag, len < FS_TAG_SIZE ? len : FS_TAG_SIZE);
+	memcpy(dev->config + FS_TAG_SIZE, &c->num_queues, sizeof(c->num_queues));
+	dev->config_size = FS_TAG_SIZE + sizeof(c->num_queues);
+	return 0;
+}
+
+/* The library has all its fds by now: the rest of the low ones goes away. */
+static int
+fs_jailed(struct device *dev, const char **why)
+{
+	(void)dev;
+	*why = "too few file descriptors; raise the limit of open files (ulimit -n) "
+	    "to 8192";
+	return fs_path_fill();
+}
+
+static void
+fs_reset(struct device *dev)
+{
+	fs_forget_all(dev->priv);
+}
+
+const struct device_ops fs_ops = {
+	.name = "fs",
+	.config_case = BH__DEVICE_CONFIG__DEVICE_FS,
+	.start = fs_start,
+	.jailed = fs_jailed,
+	.queue_ready = fs_queue_ready,
+	.reset = fs_reset,
+	.refuse = fs_refuse,
+};

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between the sources of the file system: fs.c (the device and its requests'
+ * table), node.c (what the guest has looked up), path.c (and how it is reached),
+ * handle.c (what it has open), names.c, attr.c, file.c, dir.c, xattr.c (the
+ * requests). Not for others.
+ */
+#ifndef BULKHEAD_DEVICE_WORKERS_FS_FS_INT_H
+#define BULKHEAD_DEVICE_WORKERS_FS_FS_INT_H
+
+#include <sys/stat.h>
+
+#include "device-workers/fs/door.h"
+#include "device-workers/fs/fs.h"
+#include "device-workers/fs/slots.h"
+
+#define FS_ROOT 1u		/* node of the shared directory, and its id */
+#define FS_NODES (1u << 19)	/* that a guest may have looked up */
+#define FS_CELLS (3u << 18)	/* of 28 bytes of a name */
+#define FS_HASH (1u << 17)
+#define FS_CACHE 1024u		/* O_PATH fds */
+#define FS_PINNED 512u		/* of them for nodes that have lost their name */
+#define FS_HANDLES 3000u	/* that a guest may have open */
+#define FS_PAGES 240u		/* of a READ or WRITE: fits VIRTQ_MAX_SEGS */
+#define FS_OUT 65536u		/* bytes of an answer that is not READ's */
+
+_Static_assert(FS_CACHE + FS_HANDLES < FD_FS_COUNT, "fds");
+
+/* Something that the guest has looked up; its index and generation are its id. */
+struct fs_node {
+	uint64_t dev, ino;
+	uint64_t lookups;	/* that the guest has not forgotten */
+	uint32_t gen;
+	uint32_t parent;	/* a node; 0: it has lost its name */
+	uint32_t name;		/* first cell of it; 0: none */
+	uint32_t children;	/* nodes whose parent it is */
+	uint32_t open;		/* handles */
+	uint32_t next_id, next_name;	/* of the same hash; next_id: free list */
+	uint16_t cache;		/* its fd: entry + 1; 0: none */
+	uint16_t name_len;
+	uint32_t type;		/* S_IFMT bits; 0: free */
+};
+
+struct fs_cell {
+	uint32_t next;
+	char text[28];
+};
+
+/* An O_PATH fd of a node. */
+struct fs_cached {
+	int fd;
+	uint32_t node;		/* 0: free */
+	uint64_t used;		/* the request that used it last */
+	bool recent;		/* since the hand came by */
+	bool pinned;		/* the node has no other way to be reached */
+};
+
+enum fs_handle_kind { FS_FREE, FS_FILE, FS_DIR };
+
+struct fs_handle {
+	int fd;
+	uint32_t node;
+	uint32_t gen;
+	uint32_t next;		/* free list: index + 1 */
+	enum fs_handle_kind kind;
+	uint64_t pos;		/* of a directory: where the fd is */
+};
+
+enum fs_cache_mode { FS_CACHE_NEVER, FS_CACHE_AUTO, FS_CACHE_ALWAYS };
+
+struct fs {
+	bool readonly, writeback;
+	enum fs_cache_mode cache_mode;
+
+	bool session;		/* INIT was answered */
+	bool failed;		/* fds have run out: said once */
+	uint64_t request;	/* number of the one that is served */
+	uint32_t uid, gid;	/* as which files are made now */
+
+	struct virtq_chain chain;
+	struct iovec iov[VIRTQ_MAX_SEGS];
+	struct fs_req req;
+	uint8_t arg[FS_ARG_MAX + 1];
+	uint8_t out[FS_OUT];
+	uint8_t entries[FS_OUT];	/* of getdents64 */
+
+	uint32_t free_node, nodes;	/* nodes: the highest that was used */
+	uint32_t free_cell, cells;
+	uint32_t by_id[FS_HASH], by_name[FS_HASH];
+	struct fs_node node[FS_NODES];
+	struct fs_cell cell[FS_CELLS];
+
+	struct fs_cached cached[FS_CACHE];
+	uint32_t hand, npinned;
+
+	struct fs_handle handle[FS_HANDLES];
+	uint32_t free_handle, handles;
+};
+
+/* ---- node.c: no system call ----------------------------------------------------- */
+
+void fs_nodes_init(struct fs *fs, const struct stat *root);
+/* Whose id is @id; 0: none. */
+uint32_t fs_node_of(const struct fs *fs, uint64_t id);
+uint64_t fs_node_id(const struct fs *fs, uint32_t node);
+/*
+ * The node of what @st is, found as @name in @parent: one that is there, named so
+ * from now on, or a new one. It counts as looked up once more. 0: no room.
+ */
+uint32_t fs_node_enter(struct fs *fs, const struct stat *st, uint32_t parent,
+    const char *name);
+/* The node that is called so; 0: none. */
+uint32_t fs_node_named(const struct fs *fs, uint32_t parent, const char *name);
+/* It is called so now (0 and NULL: no more). */
+void fs_node_name(struct fs *fs, uint32_t node, uint32_t parent,
+    const char *name);
+/* Its name, at most FS_NAME_MAX + 1 bytes. False: it has none. */
+bool fs_node_text(const struct fs *fs, uint32_t node, char *text);
+void fs_node_forget(struct fs *fs, uint32_t node, uint64_t times);
+/* Let go of it, and of the ones above it, if nobody needs them any more. */
+void fs_node_release(struct fs *fs, uint32_t node);
+
+/* ---- path.c ---------------------------------------------------------------------- */
+
+/* How to name a node to the kernel: at @dir, by @name, with @flags of AT_. */
+struct fs_at {
+	int dir;
+	int flags;
+	char name[FS_NAME_MAX + 1];
+};
+
+/* An O_PATH fd of a node, good until the request is done, or -errno. */
+int fs_path_fd(struct fs *fs, uint32_t node);
+/* Where it is to be found. 0 or -errno. It may be another by now. */
+int fs_path_at(struct fs *fs, uint32_t node, struct fs_at *at);
+/* Its attributes, if it is still the same. 0 or -errno. */
+int fs_path_stat(struct fs *fs, uint32_t node, struct fs_at *at,
+    struct stat *st);
+/* Open it with @flags: an fd of FD_FS_FILES, or -errno; -ESTALE: it is not there. */
+int fs_path_open(struct fs *fs, uint32_t node, int flags);
+/* Open @name in directory @dir, which is an fd. */
+int fs_path_open_at(struct fs *fs, int dir, const char *name, int flags,
+    mode_t mode);
+/* It is about to lose its name: keep a way to it, if there is room for one. */
+void fs_path_keep(struct fs *fs, uint32_t node);
+/* It has not lost it. */
+void fs_path_unkeep(struct fs *fs, uint32_t node);
+/* Close its fd. */
+void fs_path_drop(struct fs *fs, uint32_t node);
+void fs_path_drop_all(struct fs *fs);
+/* Take all fd numbers below FD_FS_FILES. 0 or -errno. */
+int fs_path_fill(void);
+
+/* ---- handle.c ---------------------------------------------------------------------- */
+
+/* The handle of an open @fd, which it takes; 0: no room, and @fd is closed. */
+uint64_t fs_handle_add(struct fs *fs, enum fs_handle_kind kind, int fd,
+    uint32_t node);
+struct fs_handle *fs_handle_of(struct fs *fs, uint64_t fh,
+    enum fs_handle_kind kind);
+/* Any file handle of @node; NULL: none. */
+struct fs_handle *fs_handle_any(struct fs *fs, uint32_t node);
+void fs_handle_close(struct fs *fs, struct fs_handle *h);
+void fs_handle_close_all(struct fs *fs);
+
+/* ---- requests ---------------------------------------------------------------------- */
+
+/* Everything of the driver's is gone. */
+void fs_forget_all(struct fs *fs);
+
+/* In attr.c, for the others. */
+void fs_fill_attr(struct fuse_attr *attr, const struct stat *st);
+/* An answer of one entry: its length, or -errno. */
+int64_t fs_answer_entry(struct fs *fs, uint32_t parent, const char *name,
+    const struct stat *st);
+void fs_fill_entry(const struct fs *fs, struct fuse_entry_out *e, uint32_t node,
+    const struct stat *st);
+/* Make files in the guest's user's name from now on, if the ids are mapped. */
+void fs_be(struct fs *fs, uint32_t uid, uint32_t gid);
+
+int64_t fs_lookup(struct fs *fs, struct fs_req *req);
+int64_t fs_forget(struct fs *fs, struct fs_req *req);
+int64_t fs_batch_forget(struct fs *fs, struct fs_req *req);
+int64_t fs_getattr(struct fs *fs, struct fs_req *req);
+int64_t fs_setattr(struct fs *fs, struct fs_req *req);
+int64_t fs_statfs(struct fs *fs, struct fs_req *req);
+
+int64_t fs_readlink(struct fs *fs, struct fs_req *req);
+int64_t fs_symlink(struct fs *fs, struct fs_req *req);
+int64_t fs_mknod(struct fs *fs, struct fs_req *req);
+int64_t fs_mkdir(struct fs *fs, struct fs_req *req);
+int64_t fs_unlink(struct fs *fs, struct fs_req *req);
+int64_t fs_rmdir(struct fs *fs, struct fs_req *req);
+int64_t fs_rename(struct fs *fs, struct fs_req *req);
+int64_t fs_rename2(struct fs *fs, struct fs_req *req);
+int64_t fs_link(struct fs *fs, struct fs_req *req);
+
+int64_t fs_open(struct fs *fs, struct fs_req *req);
+int64_t fs_create(struct fs *fs, struct fs_req *req);
+int64_t fs_read(struct fs *fs, struct fs_req *req);
+int64_t fs_write(struct fs *fs, struct fs_req *req);
+int64_t fs_release(struct fs *fs, struct fs_req *req);
+int64_t fs_fsync(struct fs *fs, struct fs_req *req);
+int64_t fs_fallocate(struct fs *fs, struct fs_req *req);
+int64_t fs_lseek(struct fs *fs, struct fs_req *req);
+int64_t fs_copy(struct fs *fs, struct fs_req *req);
+
+int64_t fs_opendir(struct fs *fs, struct fs_req *req);
+int64_t fs_readdir(struct fs *fs, struct fs_req *req);
+int64_t fs_readdirplus(struct fs *fs, struct fs_req *req);
+int64_t fs_releasedir(struct fs *fs, struct fs_req *req);
+int64_t fs_fsyncdir(struct fs *fs, struct fs_req *req);
+
+int64_t fs_getxattr(struct fs *fs, struct fs_req *req);
+int64_t fs_listxattr(struct fs *fs, struct fs_req *req);
+int64_t fs_setxattr(struct fs *fs, struct fs_req *req);
+int64_t fs_removexattr(struct fs *fs, struct fs_req *req);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests that make, move and remove names. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "device-workers/fs/fs_int.h"
+
+#define MODE_BITS 07777u
+
+/* An fd of the directory that is the request's node. */
+static int
+directory(struct fs *fs, const struct fs_req *req, uint32_t *node)
+{
+	*node = fs_node_of(fs, req->head.nodeid);
+	return *node == 0 ? -ESTALE : fs_path_fd(fs, *node);
+}
+
+/* What was made just now. */
+static int64_t
+answer_new(struct fs *fs, int dir, uint32_t parent, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return fs_answer_entry(fs, parent, name, &st);
+}
+
+int64_t
+fs_readlink(struct fs *fs, struct fs_req *req)
+{
+	uint32_t node = fs_node_of(fs, req->head.nodeid);
+	struct fs_at at;
+	ssize_t n;
+	int rc;
+
+	if (node == 0)
+		return -ESTALE;
+	rc = fs_path_at(fs, node, &at);
+	if (rc < 0)
+		return rc;
+	n = readlinkat(at.dir, at.name, (char *)fs->out, FS_TARGET_MAX + 1);
+	return n < 0 ? -errno : n;
+}
+
+int64_t
+fs_symlink(struct fs *fs, struct fs_req *req)
+{
+	uint32_t parent;
+	int dir = directory(fs, req, &parent);
+
+	if (dir < 0)
+		return dir;
+	fs_be(fs, req->head.uid, req->head.gid);
+	if (symlinkat(req->name2, dir, req->name) < 0)
+		return -errno;
+	return answer_new(fs, dir, parent, req->name);
+}
+
+int64_t
+fs_mknod(struct fs *fs, struct fs_req *req)
+{
+	uint32_t mode = req->in.mknod.mode, parent;
+	int dir = directory(fs, req, &parent);
+
+	if (dir < 0)
+		return dir;
+	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
+		return -EPERM;
+	fs_be(fs, req->head.uid, req->head.gid);
+	if (mknodat(dir, req->name, mode & (S_IFMT | MODE_BITS), 0) < 0)
+		return -errno;
+	return answer_new(fs, dir, parent, req->name);
+}
+
+int64_t
+fs_mkdir(struct fs *fs, struct fs_req *req)
+{
+	uint32_t parent;
+	int dir = directory(fs, req, &parent);
+
+	if (dir < 0)
+		return dir;
+	fs_be(fs, req->head.uid, req->head.gid);
+	if (mkdirat(dir, req->name, req->in.mkdir.mode & MODE_BITS) < 0)
+		return -errno;
+	return answer_new(fs, dir, parent, req->name);
+}
+
+static int64_t
+remove_name(struct fs *fs, const struct fs_req *req, int flags)
+{
+	uint32_t parent, node;
+	int dir = directory(fs, req, &parent), rc;
+
+	if (dir < 0)
+		return dir;
+	node = fs_node_named(fs, parent, req->name);
+	if (node != 0)
+		fs_path_keep(fs, node);
+	if (unlinkat(dir, req->name, flags) < 0) {
+		rc = -errno;
+		if (node != 0)
+			fs_path_unkeep(fs, node);
+		return rc;
+	}
+	if (node != 0)
+		fs_node_name(fs, node, 0, NULL);
+	return 0;
+}
+
+int64_t
+fs_unlink(struct fs *fs, struct fs_req *req)
+{
+	return remove_name(fs, req, 0);
+}
+
+int64_t
+fs_rmdir(struct fs *fs, struct fs_req *req)
+{
+	return remove_name(fs, req, AT_REMOVEDIR);
+}
+
+/* The table follows what the host has done. */
+static void
+renamed(struct fs *fs, uint32_t from, const char *name, uint32_t to,
+    const char *name2, unsigned int flags, uint32_t old)
+{
+	uint32_t node = fs_node_named(fs, from, name);
+
+	if (old == node && old != 0)
+		return;		/* two names of one file: nothing happened */
+	if (old != 0)
+		fs_node_name(fs, old, 0, NULL);
+	if (node != 0)
+		fs_node_name(fs, node, to, name2);
+	if ((flags & RENAME_EXCHANGE) != 0 && old != 0)
+		fs_node_name(fs, old, from, name);
+}
+
+static int64_t
+move(struct fs *fs, const struct fs_req *req, uint64_t newdir,
+    unsigned int flags)
+{
+	uint32_t from, to = fs_node_of(fs, newdir), old;
+	int dir = directory(fs, req, &from), dir2, rc;
+
+	if (dir < 0)
+		return dir;
+	if (to == 0)
+		return -ESTALE;
+	if ((flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0)
+		return -EINVAL;
+	dir2 = fs_path_fd(fs, to);
+	if (dir2 < 0)
+		return dir2;
+	old = (flags & RENAME_NOREPLACE) != 0 ? 0 :
+	    fs_node_named(fs, to, req->name2);
+	if (old != 0 && flags == 0)
+		fs_path_keep(fs, old);
+	if (syscall(SYS_renameat2, dir, req->name, dir2, req->name2, flags) < 0) {
+		rc = -errno;
+		if (old != 0 && flags == 0)
+			fs_path_unkeep(fs, old);
+		return rc;
+	}
+	renamed(fs, from, req->name, to, req->name2, flags, old);
+	return 0;
+}
+
+int64_t
+fs_rename(struct fs *fs, struct fs_req *req)
+{
+	return move(fs, req, req->in.rename.newdir, 0);
+}
+
+int64_t
+fs_rename2(struct fs *fs, struct fs_req *req)
+{
+	return move(fs, req, req->in.rename2.newdir, req->in.rename2.flags);
+}
+
+int64_t
+fs_link(struct fs *fs, struct fs_req *req)
+{
+	uint32_t parent, node = fs_node_of(fs, req->in.link.oldnodeid);
+	int dir = directory(fs, req, &parent), rc;
+	struct fs_at at;
+	struct stat st;
+
+	if (dir < 0)
+		return dir;
+	if (node == 0)
+		return -ESTALE;
+	rc = fs_path_stat(fs, node, &at, &st);
+	/* By its name: a link to an fd takes rights over the whole host. */
+	if (rc == 0 && at.name[0] == '\0') {
+		if (!fs_node_text(fs, node, at.name))
+			return -ENOENT;
+		at.dir = fs_path_fd(fs, fs->node[node].parent);
+		rc = at.dir < 0 ? at.dir : 0;
+	}
+	if (rc < 0)
+		return rc;
+	fs_be(fs, req->head.uid, req->head.gid);
+	if (linkat(at.dir, at.name, dir, req->name, 0) < 0)
+		return -errno;
+	return answer_new(fs, dir, parent, req->name);
+}

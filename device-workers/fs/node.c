@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the guest has looked up and not forgotten: a table of nodes, found by id,
+ * by device and inode, or by parent and name. Bounded, and not touched before it is
+ * used; makes no system call.
+ *
+ * A node's parent and name are where it was seen last. The host may have moved it
+ * since; path.c looks whether it is still there.
+ */
+#include <string.h>
+
+#include "device-workers/fs/fs_int.h"
+
+static uint32_t
+mix(uint64_t a, uint64_t b)
+{
+	uint64_t x = a * 0x9e3779b97f4a7c15u ^ (b + 0x632be59bd9b4e019u) *
+	    0xd6e8feb86659fd93u;
+
+	return (uint32_t)(x ^ x >> 32) % FS_HASH;
+}
+
+static uint32_t
+hash_name(uint32_t parent, const char *name, size_t len)
+{
+	uint64_t x = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len; i++)
+		x = (x ^ (uint8_t)name[i]) * 0x100000001b3u;
+	return mix(x, parent);
+}
+
+/* ---- names ------------------------------------------------------------------------ */
+
+static void
+cells_free(struct fs *fs, uint32_t first)
+{
+	while (first != 0) {
+		uint32_t next = fs->cell[first].next;
+
+		fs->cell[first].next = fs->free_cell;
+		fs->free_cell = first;
+		first = next;
+	}
+}
+
+/* The first cell of a copy of @name; 0: no room. */
+static uint32_t
+cells_make(struct fs *fs, const char *name, size_t len)
+{
+	const size_t size = sizeof(fs->cell[0].text);
+	uint32_t first = 0, *link = &first;
+
+	for (size_t at = 0; at < len; at += size) {
+		uint32_t c = fs->free_cell;
+
+		if (c != 0) {
+			fs->free_cell = fs->cell[c].next;
+		} else if (fs->cells + 1 < FS_CELLS) {
+			c = ++fs->cells;
+		} else {
+			*link = 0;
+			cells_free(fs, first);
+			return 0;
+		}
+		memcpy(fs->cell[c].text, name + at,
+		    len - at < size ? len - at : size);
+		*link = c;
+		link = &fs->cell[c].next;
+	}
+	*link = 0;
+	return first;
+}
+
+bool
+fs_node_text(const struct fs *fs, uint32_t node, char *text)
+{
+	const struct fs_node *n = &fs->node[node];
+	const size_t size = sizeof(fs->cell[0].text);
+	size_t at = 0;
+
+	if (n->parent == 0)
+		return false;
+	for (uint32_t c = n->name; c != 0; c = fs->cell[c].next) {
+		size_t part = n->name_len - at < size ? n->name_len - at : size;
+
+		memcpy(text + at, fs->cell[c].text, part);
+		at += part;
+	}
+	text[at] = '\0';
+	return true;
+}
+
+static bool
+is_called(const struct fs *fs, uint32_t node, uint32_t parent, const char *name,
+    size_t len)
+{
+	char text[FS_NAME_MAX + 1];
+
+	return fs->node[node].parent == parent &&
+	    fs->node[node].name_len == len && fs_node_text(fs, node, text) &&
+	    memcmp(text, name, len) == 0;
+}
+
+uint32_t
+fs_node_named(const struct fs *fs, uint32_t parent, const char *name)
+{
+	size_t len = strlen(name);
+	uint32_t n = fs->by_name[hash_name(parent, name, len)];
+
+	while (n != 0 && !is_called(fs, n, parent, name, len))
+		n = fs->node[n].next_name;
+	return n;
+}
+
+static void
+unname(struct fs *fs, uint32_t node)
+{
+	struct fs_node *n = &fs->node[node];
+	char text[FS_NAME_MAX + 1];
+	uint32_t *link, parent = n->parent;
+
+	if (!fs_node_text(fs, node, text))
+		return;
+	link = &fs->by_name[hash_name(parent, text, n->name_len)];
+	while (*link != node)
+		link = &fs->node[*link].next_name;
+	*link = n->next_name;
+	cells_free(fs, n->name);
+	n->name = n->name_len = 0;
+	n->parent = 0;
+	fs->node[parent].children--;
+	fs_node_release(fs, parent);
+}
+
+void
+fs_node_name(struct fs *fs, uint32_t node, uint32_t parent, const char *name)
+{
+	size_t len = name != NULL ? strlen(name) : 0;
+	struct fs_node *n = &fs->node[node];
+	uint32_t other, cells, hash;
+
+	/* A directory that is mounted in itself is reached from above. */
+	if (node == FS_ROOT || node == parent || (parent != 0 &&
+	    is_called(fs, node, parent, name, len)))
+		return;
+	if (parent == 0) {
+		unname(fs, node);
+		return;
+	}
+	/* What was called so is no longer: the host has changed it, or a rename. */
+	fs->node[parent].children++;
+	unname(fs, node);
+	other = fs_node_named(fs, parent, name);
+	if (other != 0)
+		unname(fs, other);
+	cells = cells_make(fs, name, len);
+	if (cells == 0) {
+		fs->node[parent].children--;
+		return;		/* it is reached by its fd, or not at all */
+	}
+	hash = hash_name(parent, name, len);
+	n->parent = parent;
+	n->name = cells;
+	n->name_len = (uint16_t)len;
+	n->next_name = fs->by_name[hash];
+	fs->by_name[hash] = node;
+}
+
+/* ---- ids -------------------------------------------------------------------------- */
+
+uint32_t
+fs_node_of(const struct fs *fs, uint64_t id)
+{
+	uint32_t n = (uint32_t)id;
+
+	return n != 0 && n <= fs->nodes && fs->node[n].type != 0 &&
+	    fs->node[n].gen == id >> 32 && fs->node[n].lookups > 0 ? n : 0;
+}
+
+uint64_t
+fs_node_id(const struct fs *fs, uint32_t node)
+{
+	return (uint64_t)fs->node[node].gen << 32 | node;
+}
+
+static void
+unhash_id(struct fs *fs, uint32_t node)
+{
+	const struct fs_node *n = &fs->node[node];
+	uint32_t *link = &fs->by_id[mix(n->dev, n->ino)];
+
+	while (*link != 0 && *link != node)
+		link = &fs->node[*link].next_id;
+	if (*link == node)
+		*link = n->next_id;
+}
+
+static uint32_t
+find(const struct fs *fs, const struct stat *st)
+{
+	uint32_t n = fs->by_id[mix(st->st_dev, st->st_ino)];
+
+	while (n != 0 && (fs->node[n].dev != st->st_dev ||
+	    fs->node[n].ino != st->st_ino))
+		n = fs->node[n].next_id;
+	return n;
+}
+
+static uint32_t
+make(struct fs *fs, const struct stat *st)
+{
+	uint32_t node = fs->free_node, *head;
+	struct fs_node *n;
+
+	if (node != 0)
+		fs->free_node = fs->node[node].next_id;
+	else if (fs->nodes + 1 < FS_NODES)
+		node = ++fs->nodes;
+	else
+		return 0;
+	n = &fs->node[node];
+	*n = (struct fs_node){
+		.dev = st->st_dev, .ino = st->st_ino, .gen = n->gen,
+		.type = st->st_mode & S_IFMT,
+	};
+	head = &fs->by_id[mix(n->dev, n->ino)];
+	n->next_id = *head;
+	*head = node;
+	return node;
+}
+
+uint32_t
+fs_node_enter(struct fs *fs, const struct stat *st, uint32_t parent,
+    const char *name)
+{
+	uint32_t node = find(fs, st);
+
+	/* The inode's number has gone to another kind of file meanwhile. */
+	if (node != 0 && fs->node[node].type != (st->st_mode & S_IFMT)) {
+		unhash_id(fs, node);
+		fs->node[node].dev = fs->node[node].ino = 0;
+		fs_path_drop(fs, node);
+		node = 0;
+	}
+	if (node == 0)
+		node = make(fs, st);
+	if (node == 0)
+		return 0;
+	fs->node[node].lookups++;
+	fs_node_name(fs, node, parent, name);
+	return node;
+}
+
+void
+fs_node_release(struct fs *fs, uint32_t node)
+{
+	while (node > FS_ROOT) {
+		struct fs_node *n = &fs->node[node];
+		uint32_t parent = n->parent;
+
+		if (n->type == 0 || n->lookups > 0 || n->children > 0 ||
+		    n->open > 0)
+			return;
+		fs_path_drop(fs, node);
+		unhash_id(fs, node);
+		/* Not by unname(), which would come back here. */
+		if (parent != 0) {
+			fs->node[parent].children++;
+			unname(fs, node);
+			fs->node[parent].children--;
+		}
+		n->type = 0;
+		n->gen++;
+		n->next_id = fs->free_node;
+		fs->free_node = node;
+		node = parent;
+	}
+}
+
+void
+fs_node_forget(struct fs *fs, uint32_t node, uint64_t times)
+{
+	struct fs_node *n = &fs->node[node];
+
+	if (node == FS_ROOT)
+		return;
+	n->lookups -= times < n->lookups ? times : n->lookups;
+	fs_node_release(fs, node);
+}
+
+void
+fs_nodes_init(struct fs *fs, const struct stat *root)
+{
+	/* What was never used is zero, and not touched. */
+	if (fs->nodes > 0) {
+		memset(fs->by_id, 0, sizeof(fs->by_id));
+		memset(fs->by_name, 0, sizeof(fs->by_name));
+	}
+	for (uint32_t i = 1; i <= fs->nodes; i++)
+		fs->node[i] = (struct fs_node){ .gen = fs->node[i].gen + 1 };
+	fs->free_node = fs->nodes = 0;
+	fs->free_cell = fs->cells = 0;
+	(void)make(fs, root);
+	fs->node[FS_ROOT].gen = 0;	/* its id is 1 */
+	fs->node[FS_ROOT].lookups = 1;
+}

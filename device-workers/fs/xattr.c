@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Extended attributes, of the namespace "user" alone: what others mean is the
+ * host's business (security, trusted), and a guest's word must not count there.
+ *
+ * The calls want a path, and an O_PATH fd is none: the directory becomes this
+ * process' own, and the file's name is the path. Symbolic links are not followed.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "device-workers/fs/fs_int.h"
+
+#define OURS "user."
+
+static bool
+is_ours(const char *name)
+{
+	return strncmp(name, OURS, sizeof(OURS) - 1) == 0 &&
+	    name[sizeof(OURS) - 1] != '\0';
+}
+
+/* Go where the request's file is, and put its name there into @name. */
+static int
+go_to(struct fs *fs, const struct fs_req *req, char *name)
+{
+	uint32_t node = fs_node_of(fs, req->head.nodeid);
+	int dir = FD_SHARE;
+
+	if (node == 0)
+		return -ESTALE;
+	if (node == FS_ROOT)
+		memcpy(name, ".", 2);
+	else if (!fs_node_text(fs, node, name))
+		return -ESTALE;
+	else
+		dir = fs_path_fd(fs, fs->node[node].parent);
+	if (dir < 0)
+		return dir;
+	return fchdir(dir) < 0 ? -errno : 0;
+}
+
+/* An answer of @n bytes in fs->out, or only how many they would be. */
+static int64_t
+answer(struct fs *fs, const struct fs_req *req, ssize_t n)
+{
+	struct fuse_getxattr_out out = { .size = (uint32_t)n };
+
+	if (req->in.getxattr.size == 0) {
+		memcpy(fs->out, &out, sizeof(out));
+		return sizeof(out);
+	}
+	return (uint64_t)n > req->in.getxattr.size ? -ERANGE : n;
+}
+
+int64_t
+fs_getxattr(struct fs *fs, struct fs_req *req)
+{
+	char name[FS_NAME_MAX + 1];
+	ssize_t n;
+	int rc;
+
+	if (!is_ours(req->name))
+		return -EOPNOTSUPP;
+	rc = go_to(fs, req, name);
+	if (rc < 0)
+		return rc;
+	n = lgetxattr(name, req->name, fs->out, FS_OUT);
+	return n < 0 ? -errno : answer(fs, req, n);
+}
+
+int64_t
+fs_listxattr(struct fs *fs, struct fs_req *req)
+{
+	char name[FS_NAME_MAX + 1];
+	char *list = (char *)fs->out;
+	size_t kept = 0, len;
+	ssize_t n;
+	int rc = go_to(fs, req, name);
+
+	if (rc < 0)
+		return rc;
+	n = llistxattr(name, list, FS_OUT);
+	if (n < 0)
+		return -errno;
+	for (size_t at = 0; at < (size_t)n; at += len) {
+		len = strnlen(list + at, (size_t)n - at) + 1;
+		if (len > (size_t)n - at)
+			break;
+		if (is_ours(list + at)) {
+			memmove(list + kept, list + at, len);
+			kept += len;
+		}
+	}
+	return answer(fs, req, (ssize_t)kept);
+}
+
+int64_t
+fs_setxattr(struct fs *fs, struct fs_req *req)
+{
+	char name[FS_NAME_MAX + 1];
+	int rc;
+
+	if (!is_ours(req->name))
+		return -EOPNOTSUPP;
+	rc = go_to(fs, req, name);
+	if (rc < 0)
+		return rc;
+	return lsetxattr(name, req->name, req->tail, req->tail_len,
+	    (int)req->in.setxattr.flags & (XATTR_CREATE | XATTR_REPLACE)) < 0 ?
+	    -errno : 0;
+}
+
+int64_t
+fs_removexattr(struct fs *fs, struct fs_req *req)
+{
+	char name[FS_NAME_MAX + 1];
+	int rc;
+
+	if (!is_ours(req->name))
+		return -EOPNOTSUPP;
+	rc = go_to(fs, req, name);
+	if (rc < 0)
+		return rc;
+	return lremovexattr(name, req->name) < 0 ? -errno : 0;
+}
