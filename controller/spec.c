@@ -331,8 +331,8 @@ check_fs(const struct fs_spec *f, struct spec_error *err)
 		return usage(err, "--fs tag=%S,path,socket: a directory or a back "
 		    "end; leave one out", &tag);
 	if (f->path == NULL && f->vhost.socket == NULL)
-		return usage(err, "--fs tag=%S: nothing to share; add path=<directory> "
-		    "(or socket=)", &tag);
+		return usage(err, "--fs tag=%S: nothing to share; add path=<directory>, "
+		    "or socket=<path> of a back end", &tag);
 	if (f->path == NULL && (f->readonly || f->writeback || f->cache != 0))
 		return usage(err, "--fs tag=%S: readonly, cache and writeback are for "
 		    "the back end to know; leave them out", &tag);

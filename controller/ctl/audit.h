@@ -131,6 +131,7 @@ struct audit_process {
 	int root_entries;	/* -1: not read */
 	int mounts;		/* -1: not read */
 	bool root_read_only;
+	bool root_useless;	/* nosuid, nodev, noexec */
 	int interfaces;		/* of its network, beside lo; -1 not read */
 	uint64_t limit[LIMIT_COUNT];	/* hard; UINT64_MAX unlimited */
 	bool limits_read;

@@ -61,7 +61,8 @@ check_ids(struct audit *a, const struct audit_process *p)
 {
 	bool one = true;
 
-	for (int i = 1; i < 4; i++)
+	/* The last are those of files: the guest's user's, where they may be. */
+	for (int i = 1; i < (p->known->policy.capabilities != 0 ? 3 : 4); i++)
 		one = one && p->uid[i] == p->uid[0] && p->gid[i] == p->gid[0];
 	if (!one)
 		wrong(a, p, "ids", "real, effective, saved or file ids differ: "
@@ -94,7 +95,8 @@ check_capabilities(struct audit *a, const struct audit_process *p)
 		if (i == CAP_SET_BND && !is_worker(p) && p->uid[0] != 0 &&
 		    p->caps[CAP_SET_PRM] == 0 && p->no_new_privs == 1)
 			continue;
-		if (p->caps[i] != 0)
+		if (p->caps[i] != (i == CAP_SET_EFF || i == CAP_SET_PRM ?
+		    p->known->policy.capabilities : 0))
 			wrong(a, p, "capabilities", "%s 0x%llx", audit_cap_names[i],
 			    (unsigned long long)p->caps[i]);
 	}
@@ -148,6 +150,12 @@ check_root(struct audit *a, const struct audit_process *p)
 		return;
 	if (p->root_entries < 0 || p->mounts < 0) {
 		unknown(a, p, "root", "not readable");
+		return;
+	}
+	/* A share has what it has; devices and setuid count for nothing there. */
+	if (p->known->policy.share != 0 && p->root_entries > 0) {
+		if (!p->root_useless)
+			wrong(a, p, "root", "a share not mounted nosuid,nodev,noexec");
 		return;
 	}
 	if (p->root_entries > 0)
@@ -214,7 +222,9 @@ check_shared(struct audit *a, const struct audit_process *p, const struct audit_
 {
 	const uint32_t own = SB_IS_FILE | SB_IS_BLOCK | SB_IS_EVENT;
 
+	/* Two shares may have one file. */
 	if (p->known->policy.ram != SB_RAM_WRITE || (f->is & own) == 0 ||
+	    (p->known->policy.share != 0 && f->is != SB_IS_EVENT) ||
 	    strcmp(p->known->name, "vcpu") == 0)
 		return;
 	for (size_t i = 0; i < a->n; i++) {

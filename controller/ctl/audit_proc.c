@@ -221,6 +221,8 @@ read_root(struct audit_process *p)
 		at = at != NULL ? at + 1 : NULL;
 	}
 	p->root_read_only = strstr(text, " / / ro,nosuid,nodev,noexec") != NULL;
+	p->root_useless = strstr(text, " / rw,nosuid,nodev,noexec") != NULL ||
+	    strstr(text, " / ro,nosuid,nodev,noexec") != NULL;
 }
 
 /* Interfaces beside the loopback: lines of net/dev behind its two of title. */

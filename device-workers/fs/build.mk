@@ -8,3 +8,9 @@ bulkhead-fs_POLICY := device-workers/fs/fs_policy.c
 
 PROGRAMS += bulkhead-test-fs
 bulkhead-test-fs_SRCS := tests/native/fs_test.c $(FAKEVM_SRCS)
+
+UNIT_TESTS += fs_door
+unit_fs_door_SRCS := tests/unit/fs_door_test.c device-workers/fs/door.c $(VIRTQ_SRCS)
+
+FUZZERS += fs
+fuzz_fs_SRCS := tests/fuzz/fs_fuzz.c $(FS_SRCS) $(DEVICE_TEST_SRCS)

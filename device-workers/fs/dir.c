@@ -12,6 +12,7 @@
 
 #include "device-workers/fs/fs_int.h"
 
+#define ENTRY_MAX (sizeof(struct entry) + FS_NAME_MAX + 1)
 #define UNKNOWN_INO 0xffffffffu	/* as fuse's own library says */
 
 /* What the kernel gives (getdents64). */
@@ -122,12 +123,16 @@ put_entry(struct fs *fs, const struct fs_handle *h, const struct entry *e,
 static int64_t
 read_entries(struct fs *fs, struct fs_handle *h, bool plus, size_t room)
 {
-	/* No more than will fit: what is left over has to be read again. */
-	size_t want = plus ? room / 5 : room * 3 / 4, at = 0;
+	/*
+	 * No more than will fit, even if all names are short (24 bytes of the
+	 * kernel's make 32, and 160 with attributes): to go back is no way, where
+	 * a position counts entries of which the guest has removed some (tmpfs).
+	 */
+	size_t want = plus ? room * 3 / 20 : room * 3 / 4, at = 0;
 	long n, i;
 
 	n = syscall(SYS_getdents64, h->fd, fs->entries,
-	    want < 300 ? 300 : want);
+	    want < ENTRY_MAX ? ENTRY_MAX : want);
 	if (n < 0)
 		return -errno;
 	for (i = 0; i < n;) {

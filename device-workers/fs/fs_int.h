@@ -80,9 +80,9 @@ struct fs {
 	struct virtq_chain chain;
 	struct iovec iov[VIRTQ_MAX_SEGS];
 	struct fs_req req;
-	uint8_t arg[FS_ARG_MAX + 1];
+	_Alignas(8) uint8_t arg[FS_ARG_MAX + 1];
 	uint8_t out[FS_OUT];
-	uint8_t entries[FS_OUT];	/* of getdents64 */
+	_Alignas(8) uint8_t entries[FS_OUT];	/* of getdents64 */
 
 	uint32_t free_node, nodes;	/* nodes: the highest that was used */
 	uint32_t free_cell, cells;

@@ -83,7 +83,7 @@ static const struct sb_fd fds[] = {
 	SB_SLOT(FD_BUS, SB_IS_CHANNEL | SB_IS_NULL, "channel to the vcpu-worker"),
 	SB_SLOT(FD_EPOLL, SB_IS_EPOLL, "what to wake up for"),
 	SB_SLOTS(FD_TIMER, 2, SB_IS_NULL, "nothing: taken"),
-	SB_SLOT(FD_SHARE, SB_IS_DIRECTORY | SB_IS_NULL, "the shared directory"),
+	SB_SLOT(FD_SHARE, SB_IS_DIRECTORY, "the shared directory"),
 	SB_SLOTS(FD_SHARE + 1, FD_KICK - FD_SHARE - 1, SB_IS_NULL, "nothing: taken"),
 	SB_SLOTS(FD_KICK, FD_QUEUE_COUNT, SB_IS_EVENT | SB_IS_NULL,
 	    "kicks of the queues"),

@@ -144,6 +144,11 @@ o vhost-net-with-tap 2 '--net|socket=s|tap|leave it out' --kernel "$K" --net vho
 o vhost-net-queues 2 '--net|num_queues=3|odd' --kernel "$K" --net vhost_user=true,socket=s,num_queues=3
 o fs-no-tag 2 '--fs|tag=<name>' --kernel "$K" --fs socket=s
 o fs-no-socket 2 '--fs|socket=<path>' --kernel "$K" --fs tag=t
+o fs-both 2 '--fs|leave one out' --kernel "$K" --fs tag=t,socket=s,path=dir
+o fs-options-of-path 2 '--fs|readonly, cache and writeback' --kernel "$K" --fs tag=t,socket=s,readonly=on
+o fs-missing 1 '--fs path=nowhere|check the path' --kernel "$K" --fs tag=t,path=nowhere
+o fs-file 1 '--fs path=large|not a directory|give a directory' --kernel "$K" --fs tag=t,path=large
+o fs-cache 2 '--fs|cache' --kernel "$K" --fs tag=t,path=dir,cache=sometimes
 o fs-queue-size 2 '--fs|queue_size=100|power of two' --kernel "$K" --fs tag=t,socket=s,queue_size=100
 o generic-no-type 2 '--generic-vhost-user|device_type' --kernel "$K" --generic-vhost-user socket=s,queue_sizes=[64]
 o generic-bad-type 2 '--generic-vhost-user|device_type=flute|number' --kernel "$K" --generic-vhost-user device_type=flute,socket=s,queue_sizes=[64]

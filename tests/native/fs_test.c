@@ -517,6 +517,58 @@ directories(void)
 	return end();
 }
 
+/* A directory is emptied while it is read, as rm -r does. */
+static bool
+emptied(void)
+{
+	const struct fuse_open_in in = { 0 };
+	const struct fuse_mkdir_in mk = { .mode = 0755 };
+	struct fuse_read_in read = { .size = 4096 };
+	uint64_t sub, node, fh;
+	char name[16];
+
+	MUST(begin());
+	for (int plus = 0; plus < 2; plus++) {
+		MUST(named(FUSE_MKDIR, 1, &mk, sizeof(mk), "emptied") == 0);
+		sub = entry();
+		for (int i = 0; i < 600; i++) {
+			snprintf(name, sizeof(name), "%d", i);
+			MUST(create(sub, name, O_RDWR, &node, &fh) == 0);
+			MUST(release(node, fh, FUSE_RELEASE) == 0);
+		}
+		MUST(call(FUSE_OPENDIR, sub, &in, sizeof(in), "", 0) == 0);
+		fh = read.fh = ((const struct fuse_open_out *)body())->fh;
+		read.offset = 0;
+		for (;;) {
+			uint8_t page[4096];
+			uint32_t at = 0, len, head = plus ?
+			    (uint32_t)sizeof(struct fuse_entry_out) : 0;
+
+			MUST(call(plus ? FUSE_READDIRPLUS : FUSE_READDIR, sub, &read,
+			    sizeof(read), "", 0) == 0 && answered <= read.size);
+			len = answered;
+			memcpy(page, body(), len);
+			if (len == 0)
+				break;
+			while (at < len) {
+				const struct fuse_dirent *d = (const void *)(page +
+				    at + head);
+
+				read.offset = d->off;
+				at += (uint32_t)FUSE_DIRENT_ALIGN(head +
+				    FUSE_NAME_OFFSET + d->namelen);
+				if (d->name[0] == '.')
+					continue;
+				MUST(call(FUSE_UNLINK, sub, d->name, d->namelen, "",
+				    1) == 0);
+			}
+		}
+		MUST(release(sub, fh, FUSE_RELEASEDIR) == 0);
+		MUST(named(FUSE_RMDIR, 1, "", 0, "emptied") == 0);
+	}
+	return end();
+}
+
 static bool
 special(void)
 {
@@ -744,6 +796,7 @@ main(void)
 		{ "links and devices lead nowhere", outside },
 		{ "renamed, linked and unlinked files are the same", identity },
 		{ "directories are read in parts, with attributes", directories },
+		{ "a directory is emptied while it is read", emptied },
 		{ "space, holes, copies, attributes", special },
 		{ "requests that lie", lies },
 		{ "more open than there is room for", too_many },

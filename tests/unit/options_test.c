@@ -377,6 +377,7 @@ back_ends(void **state)
 	assert_string_equal(spec.fs[0].tag, "share");
 	assert_int_equal(spec.fs[0].num_queues, 1);
 	assert_int_equal(spec.fs[0].queue_size, 1024);
+	assert_null(spec.fs[0].path);
 	assert_int_equal(spec.ngenerics, 2);
 	assert_int_equal(spec.generics[0].device_type, 25);
 	assert_int_equal(spec.generics[0].nqueues, 2);

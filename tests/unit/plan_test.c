@@ -164,6 +164,11 @@ front_ends(void **state)
 	assert_string_equal(plan.devices[1].id, "_disk0");
 	assert_string_equal(plan.devices[3].id, "_fs2");
 	assert_int_equal(plan.devices[2].mac[0] & 3, 2);
+	spec.fs[0].path = "/srv";
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[3].kind, PROC_FS);
+	assert_int_equal(plan.devices[3].nqueues, 2);
+	assert_string_equal(plan.devices[3].id, "_fs2");
 	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = 0;
 }
 
