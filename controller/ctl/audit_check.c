@@ -358,7 +358,8 @@ check_probe(struct audit *a, const struct audit_process *p, const struct audit_t
 		    !a->probe ? "--no-probe" : strerror(t->probe_error));
 		return;
 	}
-	if (domain && t->landlock != ANSWER_YES)
+	/* To open a share is what its worker is for. */
+	if (domain && t->landlock != ANSWER_YES && p->known->policy.share == 0)
 		wrong(a, p, "Landlock", "thread %d can open its root directory",
 		    (int)t->tid);
 	if (t->mdwe == ANSWER_UNKNOWN)
