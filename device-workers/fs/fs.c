@@ -26,7 +26,7 @@
 
 static struct fs the_fs;
 
-/* ---- the session --------------------------------------------------------------------- */
+/* ---- the session --------------------------------------------------------------- */
 
 void
 fs_forget_all(struct fs *fs)
@@ -148,7 +148,7 @@ static const struct fs_op ops[] = {
 	    FS_TAIL_NONE, fs_copy),
 };
 
-/* ---- a request ----------------------------------------------------------------------- */
+/* ---- a request ----------------------------------------------------------------- */
 
 /* An answer of @rc, bytes or -errno: the number of bytes written. */
 static uint32_t
@@ -230,7 +230,7 @@ fs_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
 	return answer(&the_fs, chain, head.unique, -EIO, false);
 }
 
-/* ---- the device ---------------------------------------------------------------------- */
+/* ---- the device ---------------------------------------------------------------- */
 
 static int
 fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)

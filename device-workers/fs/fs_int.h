@@ -111,9 +111,10 @@ uint32_t fs_node_enter(struct fs *fs, const struct stat *st, uint32_t parent,
     const char *name);
 /* The node that is called so; 0: none. */
 uint32_t fs_node_named(const struct fs *fs, uint32_t parent, const char *name);
-/* It is called so now (0 and NULL: no more). */
+/* It is called so now; no more. */
 void fs_node_name(struct fs *fs, uint32_t node, uint32_t parent,
     const char *name);
+void fs_node_unname(struct fs *fs, uint32_t node);
 /* Its name, at most FS_NAME_MAX + 1 bytes. False: it has none. */
 bool fs_node_text(const struct fs *fs, uint32_t node, char *text);
 void fs_node_forget(struct fs *fs, uint32_t node, uint64_t times);

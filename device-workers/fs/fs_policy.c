@@ -16,24 +16,22 @@
 #define OPENED SB_FDS(0, FD_FS_FILES, FD_FS_COUNT)
 #define SHARE SB_FD(0, FD_SHARE)
 #define KNOWN_MODES (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
-/* In a directory that is open, or in the share itself. */
-#define IN_DIRECTORY(call, why)						\
-	SB_ALLOW1(call, OPENED, why), SB_ALLOW1(call, SHARE, why)
-#define MAKE(what, why)							\
-	SB_ALLOW2(mknodat, OPENED, SB_MASK32(2, S_IFMT, what), why),	\
-	SB_ALLOW2(mknodat, SHARE, SB_MASK32(2, S_IFMT, what), why)
-
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
 	SB_ALLOW1(preadv, OPENED, "READ, into guest memory"),
 	SB_ALLOW1(pwritev, OPENED, "WRITE, from guest memory"),
-	IN_DIRECTORY(newfstatat, "LOOKUP, GETATTR; is it still the same file"),
-	IN_DIRECTORY(openat2, "OPEN, CREATE, OPENDIR; a path again"),
+	SB_ALLOW1(newfstatat, OPENED, "LOOKUP, GETATTR; is it still the same file"),
+	SB_ALLOW1(newfstatat, SHARE, "LOOKUP, GETATTR; is it still the same file"),
+	SB_ALLOW1(openat2, OPENED, "OPEN, CREATE, OPENDIR; a path again"),
+	SB_ALLOW1(openat2, SHARE, "OPEN, CREATE, OPENDIR; a path again"),
 	SB_ALLOW1(getdents64, OPENED, "READDIR"),
 	SB_ALLOW1(lseek, OPENED, "READDIR elsewhere; LSEEK"),
-	IN_DIRECTORY(readlinkat, "READLINK"),
-	IN_DIRECTORY(mkdirat, "MKDIR"),
-	IN_DIRECTORY(unlinkat, "UNLINK, RMDIR"),
+	SB_ALLOW1(readlinkat, OPENED, "READLINK"),
+	SB_ALLOW1(readlinkat, SHARE, "READLINK"),
+	SB_ALLOW1(mkdirat, OPENED, "MKDIR"),
+	SB_ALLOW1(mkdirat, SHARE, "MKDIR"),
+	SB_ALLOW1(unlinkat, OPENED, "UNLINK, RMDIR"),
+	SB_ALLOW1(unlinkat, SHARE, "UNLINK, RMDIR"),
 	SB_ALLOW2(renameat2, OPENED, SB_FDS(2, FD_FS_FILES, FD_FS_COUNT), "RENAME"),
 	SB_ALLOW2(renameat2, OPENED, SB_FD(2, FD_SHARE), "RENAME"),
 	SB_ALLOW2(renameat2, SHARE, SB_FDS(2, FD_FS_FILES, FD_FS_COUNT), "RENAME"),
@@ -46,13 +44,19 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW3(linkat, SHARE, SB_FD(2, FD_SHARE), SB_EQ32(4, 0), "LINK"),
 	SB_ALLOW1(symlinkat, SB_FDS(1, FD_FS_FILES, FD_FS_COUNT), "SYMLINK"),
 	SB_ALLOW1(symlinkat, SB_FD(1, FD_SHARE), "SYMLINK"),
-	MAKE(S_IFREG, "MKNOD: a file"),
-	MAKE(S_IFIFO, "MKNOD: a named pipe"),
-	MAKE(S_IFSOCK, "MKNOD: a socket"),
-	IN_DIRECTORY(fchmodat, "SETATTR: the mode"),
+	SB_ALLOW2(mknodat, OPENED, SB_MASK32(2, S_IFMT, S_IFREG), "MKNOD: a file"),
+	SB_ALLOW2(mknodat, SHARE, SB_MASK32(2, S_IFMT, S_IFREG), "MKNOD: a file"),
+	SB_ALLOW2(mknodat, OPENED, SB_MASK32(2, S_IFMT, S_IFIFO), "MKNOD: a named pipe"),
+	SB_ALLOW2(mknodat, SHARE, SB_MASK32(2, S_IFMT, S_IFIFO), "MKNOD: a named pipe"),
+	SB_ALLOW2(mknodat, OPENED, SB_MASK32(2, S_IFMT, S_IFSOCK), "MKNOD: a socket"),
+	SB_ALLOW2(mknodat, SHARE, SB_MASK32(2, S_IFMT, S_IFSOCK), "MKNOD: a socket"),
+	SB_ALLOW1(fchmodat, OPENED, "SETATTR: the mode"),
+	SB_ALLOW1(fchmodat, SHARE, "SETATTR: the mode"),
 	SB_ALLOW1(fchmod, OPENED, "the same of a file that has no name any more"),
-	IN_DIRECTORY(fchownat, "SETATTR: the owner"),
-	IN_DIRECTORY(utimensat, "SETATTR: times"),
+	SB_ALLOW1(fchownat, OPENED, "SETATTR: the owner"),
+	SB_ALLOW1(fchownat, SHARE, "SETATTR: the owner"),
+	SB_ALLOW1(utimensat, OPENED, "SETATTR: times"),
+	SB_ALLOW1(utimensat, SHARE, "SETATTR: times"),
 	SB_ALLOW1(ftruncate, OPENED, "SETATTR: the size"),
 	SB_ALLOW2(fallocate, OPENED, SB_MASK32(1, ~(uint32_t)KNOWN_MODES, 0),
 	    "FALLOCATE"),
@@ -61,7 +65,8 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW1(fsync, OPENED, "FSYNC, FSYNCDIR"),
 	SB_ALLOW1(fdatasync, OPENED, "FSYNC of the data"),
 	SB_ALLOW1(fstatfs, SHARE, "STATFS"),
-	IN_DIRECTORY(fchdir, "to the file whose extended attributes are meant"),
+	SB_ALLOW1(fchdir, OPENED, "to the file whose extended attributes are meant"),
+	SB_ALLOW1(fchdir, SHARE, "to the file whose extended attributes are meant"),
 	SB_ALLOW(lgetxattr, "GETXATTR: relative to that directory"),
 	SB_ALLOW(lsetxattr, "SETXATTR"),
 	SB_ALLOW(llistxattr, "LISTXATTR"),

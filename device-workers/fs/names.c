@@ -111,7 +111,7 @@ remove_name(struct fs *fs, const struct fs_req *req, int flags)
 		return rc;
 	}
 	if (node != 0)
-		fs_node_name(fs, node, 0, NULL);
+		fs_node_unname(fs, node);
 	return 0;
 }
 
@@ -137,7 +137,7 @@ renamed(struct fs *fs, uint32_t from, const char *name, uint32_t to,
 	if (old == node && old != 0)
 		return;		/* two names of one file: nothing happened */
 	if (old != 0)
-		fs_node_name(fs, old, 0, NULL);
+		fs_node_unname(fs, old);
 	if (node != 0)
 		fs_node_name(fs, node, to, name2);
 	if ((flags & RENAME_EXCHANGE) != 0 && old != 0)

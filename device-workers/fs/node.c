@@ -113,16 +113,16 @@ fs_node_named(const struct fs *fs, uint32_t parent, const char *name)
 	return n;
 }
 
-static void
-unname(struct fs *fs, uint32_t node)
+void
+fs_node_unname(struct fs *fs, uint32_t node)
 {
 	struct fs_node *n = &fs->node[node];
-	char text[FS_NAME_MAX + 1];
+	char text[FS_NAME_MAX + 1] = { 0 };
 	uint32_t *link, parent = n->parent;
 
 	if (!fs_node_text(fs, node, text))
 		return;
-	link = &fs->by_name[hash_name(parent, text, n->name_len)];
+	link = &fs->by_name[hash_name(parent, text, strlen(text))];
 	while (*link != node)
 		link = &fs->node[*link].next_name;
 	*link = n->next_name;
@@ -136,24 +136,20 @@ unname(struct fs *fs, uint32_t node)
 void
 fs_node_name(struct fs *fs, uint32_t node, uint32_t parent, const char *name)
 {
-	size_t len = name != NULL ? strlen(name) : 0;
+	size_t len = strlen(name);
 	struct fs_node *n = &fs->node[node];
 	uint32_t other, cells, hash;
 
 	/* A directory that is mounted in itself is reached from above. */
-	if (node == FS_ROOT || node == parent || (parent != 0 &&
-	    is_called(fs, node, parent, name, len)))
+	if (node == FS_ROOT || node == parent ||
+	    is_called(fs, node, parent, name, len))
 		return;
-	if (parent == 0) {
-		unname(fs, node);
-		return;
-	}
 	/* What was called so is no longer: the host has changed it, or a rename. */
 	fs->node[parent].children++;
-	unname(fs, node);
+	fs_node_unname(fs, node);
 	other = fs_node_named(fs, parent, name);
 	if (other != 0)
-		unname(fs, other);
+		fs_node_unname(fs, other);
 	cells = cells_make(fs, name, len);
 	if (cells == 0) {
 		fs->node[parent].children--;
@@ -255,7 +251,7 @@ fs_node_enter(struct fs *fs, const struct stat *st, uint32_t parent,
 void
 fs_node_release(struct fs *fs, uint32_t node)
 {
-	while (node > FS_ROOT) {
+	while (node > FS_ROOT && node < FS_NODES) {
 		struct fs_node *n = &fs->node[node];
 		uint32_t parent = n->parent;
 
@@ -264,10 +260,10 @@ fs_node_release(struct fs *fs, uint32_t node)
 			return;
 		fs_path_drop(fs, node);
 		unhash_id(fs, node);
-		/* Not by unname(), which would come back here. */
+		/* Not by that alone, which would come back here. */
 		if (parent != 0) {
 			fs->node[parent].children++;
-			unname(fs, node);
+			fs_node_unname(fs, node);
 			fs->node[parent].children--;
 		}
 		n->type = 0;
