@@ -184,9 +184,10 @@ refuse(const struct vm *vm, const struct child *old, int binary,
 	if (old == NULL)
 		return 404;
 	*why = "no other process can take the place of its worker";
-	/* What a back end has of a device does not outlive an orderly stop. */
+	/* What a back end has of a device, or a worker of open files, does not outlive
+	 * an orderly stop. */
 	if (!old->dev->on_pci || !process_kinds[old->kind].replaced ||
-	    old->kind == PROC_FRONT)
+	    process_kinds[old->kind].isolated || old->kind == PROC_FRONT)
 		return 405;
 	*why = "another upgrade is under way; try again";
 	if (vm->upgrade.step != UPGRADE_NONE)
