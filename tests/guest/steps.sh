@@ -146,9 +146,9 @@ step_of_start() {	# step_of_start NAME STATUS STRIDE
 }
 t_steps_controller() { step_of_start bulkhead 137 "$([ -n "${FULL:-}" ] && echo 5 || echo 211)"; }
 t_steps_vcpu() { step_of_start bulkhead-vcpu 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 83)"; }	# full
-t_steps_loader() { step_of_start bulkhead-loader 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 97)"; }
-t_steps_opener() { step_of_start bulkhead-opener 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 31)"; }	# full
-t_steps_worker() { step_of_start bulkhead-blk 1 "$([ -n "${FULL:-}" ] && echo 1 || echo 47)"; }	# full
+t_steps_loader() { step_of_start bulkhead-loader 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 97)"; }
+t_steps_opener() { step_of_start bulkhead-opener 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 31)"; }	# full
+t_steps_worker() { step_of_start bulkhead-blk 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 47)"; }	# full
 
 # All kinds of workers die in turn, now and then two at once; the guest goes on, and
 # nothing is left of the dead: no fd, no memory, no process. FULL=1: a thousand times.
