@@ -64,7 +64,9 @@ open_binaries(const struct spawner_config *config, int *binaries, char *why,
 
 		/* What is not ours is missed when it is asked for. */
 		if (process_kinds[i].foreign) {
-			binaries[i] = open(config->passt, O_PATH | O_CLOEXEC);
+			if (config->passt != NULL)
+				binaries[i] = open(config->passt,
+				    O_PATH | O_CLOEXEC);
 			continue;
 		}
 		binaries[i] = openat(dir, name, O_PATH | O_CLOEXEC);
