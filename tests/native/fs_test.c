@@ -546,8 +546,7 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
 	(void)type;
-	(void)ftw;
-	return remove(path);
+	return remove(path + ftw->base);
 }
 
 int
@@ -588,6 +587,6 @@ main(void)
 		vm.needs_reset = 0;
 	}
 	fakevm_fini(&vm);
-	(void)nftw(dir, remove_one, 20, FTW_DEPTH | FTW_PHYS);
+	(void)nftw(dir, remove_one, 20, FTW_DEPTH | FTW_PHYS | FTW_CHDIR);
 	return finish();
 }
