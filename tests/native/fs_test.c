@@ -4,7 +4,6 @@
  * on every kind of ring; names that lead out, links that do, sizes that lie; lookups
  * and what is open without end; two shares of one directory.
  */
-#include <ftw.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
 
@@ -541,14 +540,6 @@ modes(void)
 	return !start(false, BH__FS_CACHE__FS_CACHE_AUTO, "/dev/null");
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	return remove(path + ftw->base);
-}
-
 int
 main(void)
 {
@@ -587,6 +578,5 @@ main(void)
 		vm.needs_reset = 0;
 	}
 	fakevm_fini(&vm);
-	(void)nftw(dir, remove_one, 20, FTW_DEPTH | FTW_PHYS | FTW_CHDIR);
 	return finish();
 }
