@@ -188,7 +188,8 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	/* One whose device another has. */
 	if (child->dev == NULL && (child->kind == PROC_BLK ||
 	    child->kind == PROC_NET || child->kind == PROC_RNG ||
-	    child->kind == PROC_CONSOLE || child->kind == PROC_FRONT)) {
+	    child->kind == PROC_CONSOLE || child->kind == PROC_FS ||
+	    child->kind == PROC_FRONT)) {
 		(void)snprintf(buf, size, "%s", child->name);
 		return;
 	}
