@@ -292,8 +292,14 @@ blk_show(struct blk *b, struct virtq *vq)
 {
 	bool some;
 
-	if (b->ring.queued > 0)
+	if (b->ring.queued > 0) {
 		blk_io_turn(b);
+		/* The ring is one: what is done may be of any queue, and nobody but
+		 * us looks after another than @vq. */
+		for (unsigned int q = 0; q < b->dev->nqueues; q++)
+			if (&b->dev->vq[q] != vq)
+				virtq_flush(&b->dev->vq[q]);
+	}
 	some = vq->pending;
 	virtq_flush(vq);
 	return some;

@@ -221,6 +221,20 @@ test_depths(void)
 	return on_disk(255, 0);		/* 256, as a byte */
 }
 
+/* What one queue hands over may find the other's done: both drivers are told. */
+static bool
+test_two_queues(void)
+{
+	for (unsigned int i = 0; i < 1500; i++) {
+		const unsigned int n = 1 + i % 16;
+
+		MUST(add_many(0, 0, n, true, (uint8_t)i));
+		MUST(add_many(1, 16, n, true, (uint8_t)i));
+		MUST(take(0, 0, n) && take(1, 16, n));
+	}
+	return true;
+}
+
 /* What wants quiet comes when all is done, and not before. */
 static bool
 test_drain(void)
@@ -388,6 +402,7 @@ main(int argc, char **argv)
 		{ "answers come as they are ready", test_order },
 		{ "more requests than there is room for", test_many },
 		{ "depths of 1 to 256", test_depths },
+		{ "two queues at once", test_two_queues },
 		{ "drain waits", test_drain },
 		{ "a reset waits", test_reset },
 		{ "a request that needs a reset beside them", test_needs_reset },
