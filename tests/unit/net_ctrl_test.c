@@ -377,7 +377,9 @@ bad_state_is_refused(void **state)
 		bad[wrong[i].at] = wrong[i].value;
 		assert_int_equal(net_ops.load(&h.dev, 1, bad, len), -EINVAL);
 	}
-	assert_int_equal(net_ops.load(&h.dev, 2, buf, len), -EINVAL);
+	assert_int_equal(net_ops.load(&h.dev, 0, buf, len), -EINVAL);
+	assert_int_equal(net_ops.load(&h.dev, DEVICE_STATE_VERSION + 1, buf, len),
+	    -EINVAL);
 	assert_int_equal(net_ops.load(&h.dev, 1, buf, len - 1), -EINVAL);
 	assert_int_equal(net_ops.load(&h.dev, 1, buf, 0), -EINVAL);
 	assert_int_equal(net_ops.load(&h.dev, 1, buf, len), 0);
