@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "build_id.h"
@@ -249,6 +250,21 @@ fill_fs(const struct fs_spec *spec, Bh__FsConfig *fs)
 }
 
 static void
+fill_balloon(const struct vm *vm, const struct balloon_spec *spec,
+    Bh__BalloonConfig *balloon)
+{
+	struct stat st;
+
+	balloon->size = spec->size;
+	balloon->deflate_on_oom = spec->deflate_on_oom;
+	balloon->free_page_reporting = spec->free_page_reporting;
+	/* hugetlbfs says the size of its pages so. */
+	balloon->host_page = vm->spec.memory.hugepages &&
+	    fstat(vm->ram, &st) == 0 ? (uint64_t)st.st_blksize : 4096;
+	balloon->queue_size = 128;
+}
+
+static void
 send_device_config(struct child *child)
 {
 	struct vm *vm = child->vm;
@@ -257,6 +273,7 @@ send_device_config(struct child *child)
 	Bh__NetConfig net = BH__NET_CONFIG__INIT;
 	Bh__RngConfig rng = BH__RNG_CONFIG__INIT;
 	Bh__FsConfig fs = BH__FS_CONFIG__INIT;
+	Bh__BalloonConfig balloon = BH__BALLOON_CONFIG__INIT;
 	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
@@ -297,6 +314,11 @@ send_device_config(struct child *child)
 		config.packed = vm->spec.fs[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_FS;
 		config.fs = &fs;
+	} else if (dev->kind == PROC_BALLOON) {
+		fill_balloon(vm, &vm->spec.balloons[dev->index], &balloon);
+		config.packed = vm->spec.balloons[dev->index].pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_BALLOON;
+		config.balloon = &balloon;
 	} else if (dev->kind == PROC_FRONT) {
 		config.packed = front_fill(&vm->spec, dev, &front);
 		front.front.successor = child->known_once;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/balloon.h"
 #include "controller/guard.h"
 #include "device-workers/lib/counters.h"
 
@@ -102,6 +103,24 @@ put_net(const struct vm *vm, uint32_t net, Bh__ApiOption *device,
 }
 
 static void
+put_balloon(const struct vm *vm, Bh__ApiOption *device, const uint64_t *c)
+{
+	static const char *const stats[] = { "swap_in", "swap_out", "major_faults",
+		"minor_faults", "free_memory", "total_memory", "available_memory",
+		"disk_caches", "hugetlb_allocations", "hugetlb_failures" };
+
+	put(device, "size", vm->spec.balloons[0].size);
+	put(device, "actual", balloon_actual(vm));
+	put(device, "returned_bytes", bounded(c[BALLOON_COUNT_RETURNED]));
+	/* A guest that has not said anything has no figures. */
+	if (c[BALLOON_COUNT_UPDATED] == 0)
+		return;
+	put(device, "updated", bounded(c[BALLOON_COUNT_UPDATED]));
+	for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
+		put(device, stats[i], bounded(c[BALLOON_COUNT_STATS + i]));
+}
+
+static void
 put_device(const struct vm *vm, const struct child *c)
 {
 	Bh__ApiOption *device = &part.devices[part.n];
@@ -115,6 +134,8 @@ put_device(const struct vm *vm, const struct child *c)
 	device->values = part.pointers[part.n];
 	if (c->kind == PROC_BLK)
 		put_disk(device, counters);
+	else if (c->kind == PROC_BALLOON)
+		put_balloon(vm, device, counters);
 	else
 		put_net(vm, c->dev->index, device, counters);
 	put(device, "worker_deaths", c->ndeaths);
@@ -129,7 +150,7 @@ count_devices(const struct vm *vm, count_part_fn *part_done, void *arg)
 		const struct child *c = &vm->children[i];
 
 		if (c->dev == NULL || (c->kind != PROC_BLK &&
-		    c->kind != PROC_NET))
+		    c->kind != PROC_NET && c->kind != PROC_BALLOON))
 			continue;
 		put_device(vm, c);
 		if (part.n < PART)

@@ -439,7 +439,7 @@ planned(const struct vm_plan *plan, const struct option_row *row, uint32_t n)
 	static const struct { const char *option; enum process_kind kind; }
 	kinds[] = {
 		{ "disk", PROC_BLK }, { "net", PROC_NET }, { "rng", PROC_RNG },
-		{ "fs", PROC_FS },
+		{ "fs", PROC_FS }, { "balloon", PROC_BALLOON },
 		{ "console", PROC_CONSOLE },
 	};
 

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "controller/balloon.h"
 #include "controller/broker.h"
 #include "controller/front.h"
 #include "controller/manage.h"
@@ -440,6 +441,7 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		    start_device_ready(child, packet->device_ready) != 0)
 			return -EPROTO;
 		broker_settle(vm);
+		balloon_ready(child);
 		if (child->died_at != 0)
 			recover_ready(child);
 		return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/balloon.h"
 #include "controller/change.h"
 #include "controller/count.h"
 #include "controller/deaths.h"
@@ -72,7 +73,7 @@ static const struct verb {
 	    IN_CREATED | IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_RESIZE] = { "vm.resize",
 	    "The VM could not be resized", IN_CREATED | IN_RUNNING | CHANGES,
-	    true },
+	    false },
 	[BH__API_VERB__API_VERB_RESIZE_DISK] = { "vm.resize-disk",
 	    "The disk could not be resized", IN_CREATED | IN_RUNNING | CHANGES,
 	    false },
@@ -197,6 +198,7 @@ answer_counters(struct vm *vm, uint32_t seq)
 	struct info info = { vm, seq };
 
 	count_devices(vm, info_part, &info);
+	balloon_refresh(vm);
 	done(vm, seq, 200);
 }
 
@@ -215,7 +217,7 @@ answer_info(struct vm *vm, uint32_t seq)
 	    BH__API_STATE__API_STATE_PAUSED : where(vm) == IN_RUNNING &&
 	    vm->state != VM_STARTING ? BH__API_STATE__API_STATE_RUNNING :
 	    BH__API_STATE__API_STATE_CREATED;
-	answer.memory_size = vm->spec.memory.size;
+	answer.memory_size = vm->spec.memory.size - balloon_actual(vm);
 	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
 		const struct plan_device *dev = &vm->plan.devices[i];
 
@@ -346,6 +348,23 @@ value_of(const Bh__ApiRequest *req, const char *name,
 		    req->options[0]->values[i]->value_case == type)
 			return req->options[0]->values[i];
 	return NULL;
+}
+
+/* Numbers of vCPUs and bytes of memory stay what they are. */
+static void
+resize_vm(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
+{
+	const Bh__ApiValue *size = value_of(req, "balloon",
+	    BH__API_VALUE__VALUE_NUMBER);
+	const char *why = "not supported yet: vm.resize of vCPUs and memory";
+	int rc = -EOPNOTSUPP;
+
+	if (size != NULL && req->options[0]->n_values == 1)
+		rc = balloon_resize(vm, size->number, &why);
+	if (rc == 0)
+		done(vm, seq, 204);
+	else
+		refuse(vm, seq, req->verb, rc == -EINVAL ? 400 : 500, why);
 }
 
 static void
@@ -500,6 +519,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_REMOVE:
 		remove_device(vm, seq, req);
 		return;
+	case BH__API_VERB__API_VERB_RESIZE:
+		resize_vm(vm, seq, req);
+		return;
 	case BH__API_VERB__API_VERB_RESIZE_DISK:
 		resize(vm, seq, req);
 		return;
@@ -512,7 +534,6 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_REBOOT:
 	case BH__API_VERB__API_VERB_PAUSE:
 	case BH__API_VERB__API_VERB_RESUME:
-	case BH__API_VERB__API_VERB_RESIZE:
 	case BH__API_VERB__API_VERB_RESIZE_ZONE:
 	case BH__API_VERB__API_VERB_SNAPSHOT:
 	case BH__API_VERB__API_VERB_RESTORE:

@@ -245,6 +245,15 @@ static const struct sub_option generic_subs[] = {
 	PCI(generic_spec),
 };
 
+static const struct sub_option balloon_subs[] = {
+	SIZE("size", balloon_spec, size, 0, "memory that the guest is to give up; 0"),
+	TOGGLE("deflate_on_oom", balloon_spec, deflate_on_oom,
+	    "the guest may take it back when it has no other; off"),
+	TOGGLE("free_page_reporting", balloon_spec, free_page_reporting,
+	    "the guest says which of its memory is free; off"),
+	PCI(balloon_spec),
+};
+
 static const struct sub_option limit_group_subs[] = {
 	TEXT("id", limit_group_spec, id, 64, "name, for --disk"),
 	LIMITER(limit_group_spec),
@@ -330,6 +339,8 @@ const struct fs_spec fs_default = {
 
 const struct generic_spec generic_default = { .vhost = { .on = true } };
 
+const struct balloon_spec balloon_default = { .size = 0 };
+
 static const struct landlock_spec landlock_default = { .path = NULL };
 
 static const struct limit_group_spec limit_group_default = { .id = NULL };
@@ -383,6 +394,12 @@ const struct option_row option_rows[] = {
 	  .subs = generic_subs, .nsubs = COUNT(generic_subs),
 	  .help = "any virtio device behind a vhost-user socket; several "
 		  "values may follow" },
+	{ .name = "balloon", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, balloons), .count_offset = AT(vm_spec, nballoons),
+	  .element_size = sizeof(struct balloon_spec),
+	  .max_elements = 1, .element_default = &balloon_default,
+	  .subs = balloon_subs, .nsubs = COUNT(balloon_subs),
+	  .help = "memory goes back to the host" },
 	{ .name = "rate-limit-group", .kind = OPTION_SUBS_LIST,
 	  .offset = AT(vm_spec, limit_groups),
 	  .count_offset = AT(vm_spec, nlimit_groups),
@@ -448,7 +465,6 @@ const struct option_row option_rows[] = {
 	  .help = "print the version" },
 	{ .name = "help", .letter = 'h', .kind = OPTION_HELP,
 	  .help = "print this" },
-	OPTION_IS_LATER("balloon"),
 	OPTION_IS_LATER("dbus-object-path"), OPTION_IS_LATER("dbus-service-name"),
 	FLAG_IS_LATER("dbus-system-bus"), OPTION_IS_LATER("device"),
 	OPTION_IS_LATER("fw-cfg-config"), OPTION_IS_LATER("gdb"),

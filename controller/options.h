@@ -88,11 +88,12 @@ struct option_row {
 extern const struct option_row option_rows[];
 extern const unsigned int option_nrows;
 
-/* The defaults of one --disk, --net, --fs and --generic-vhost-user. */
+/* The defaults of one element of an option. */
 extern const struct disk_spec disk_default;
 extern const struct net_spec net_default;
 extern const struct fs_spec fs_default;
 extern const struct generic_spec generic_default;
+extern const struct balloon_spec balloon_default;
 
 enum options_result {
 	OPTIONS_RUN,

@@ -189,6 +189,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	if (child->dev == NULL && (child->kind == PROC_BLK ||
 	    child->kind == PROC_NET || child->kind == PROC_RNG ||
 	    child->kind == PROC_CONSOLE || child->kind == PROC_FS ||
+	    child->kind == PROC_BALLOON ||
 	    child->kind == PROC_FRONT)) {
 		(void)snprintf(buf, size, "%s", child->name);
 		return;
@@ -208,6 +209,9 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_RNG:
 		option_of(vm, PATH_RNG, 0, buf, size);
+		return;
+	case PROC_BALLOON:
+		(void)snprintf(buf, size, "--balloon");
 		return;
 	case PROC_CONSOLE:
 		(void)snprintf(buf, size, "--console, --serial");

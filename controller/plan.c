@@ -83,6 +83,8 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 		return &spec->rng.pci;
 	case PROC_FS:
 		return &spec->fs[dev->index].pci;
+	case PROC_BALLOON:
+		return &spec->balloons[dev->index].pci;
 	case PROC_FRONT:
 		return front_pci_of(spec, dev);
 	case PROC_OPENER:
@@ -167,6 +169,8 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 		do
 			number_name(dev->id, fronts[dev->front], (*counter)++);
 		while (name_taken(plan, spec, dev));
+	else if (dev->kind == PROC_BALLOON)
+		memcpy(dev->id, "__balloon", sizeof("__balloon"));
 	else if (dev->kind == PROC_RNG)
 		memcpy(dev->id, "__rng", sizeof("__rng"));
 	else
@@ -309,6 +313,9 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 	for (uint32_t i = 0; i < spec->ngenerics; i++)
 		add_front(plan, FRONT_GENERIC, i, spec->generics[i].nqueues);
 	add_device(plan, PROC_RNG, 0, 1);
+	for (uint32_t i = 0; i < spec->nballoons; i++)
+		add_device(plan, PROC_BALLOON, i,
+		    spec->balloons[i].free_page_reporting ? 5 : 3);
 	for (uint32_t i = 0; i < plan->ndevices; i++)
 		name_device(plan, spec, &plan->devices[i], &counter);
 	return place_devices(plan, spec, err);

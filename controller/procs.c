@@ -46,6 +46,9 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_FS] = { .name = "fs", .binary = "bulkhead-fs",
 	    .peer = PEER_DEVICE, .replaced = true, .isolated = true, .share = true,
 	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 100 } },
+	[PROC_BALLOON] = { .name = "balloon", .binary = "bulkhead-balloon",
+	    .peer = PEER_DEVICE, .config_page = true, .replaced = true,
+	    .limits = { .pids = 4, .cpu_weight = 50, .io_weight = 10 } },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

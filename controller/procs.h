@@ -25,6 +25,7 @@ enum process_kind {
 	PROC_FRONT,
 	PROC_GUARD,
 	PROC_FS,
+	PROC_BALLOON,
 	PROC_KIND_COUNT,
 };
 

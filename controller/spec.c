@@ -366,6 +366,23 @@ check_fronts(const struct vm_spec *spec, struct spec_error *err)
 }
 
 static int
+check_balloon(const struct vm_spec *spec, struct spec_error *err)
+{
+	for (uint32_t i = 0; i < spec->nballoons; i++) {
+		uint64_t size = spec->balloons[i].size;
+
+		if (size >= spec->memory.size)
+			return usage(err, "--balloon size=%z: not less than the "
+			    "guest's memory of %z; lower it", size,
+			    spec->memory.size);
+		if (size % 4096 != 0 || size > BALLOON_LIMIT_SIZE)
+			return usage(err, "--balloon size=%z: not a multiple of "
+			    "4096, or too large", size);
+	}
+	return 0;
+}
+
+static int
 check_landlock(const struct vm_spec *spec, struct spec_error *err)
 {
 	for (uint32_t i = 0; i < spec->nlandlock_rules; i++) {
@@ -482,6 +499,11 @@ nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
 		return &spec->generics[n].pci;
 	}
 	n -= spec->ngenerics;
+	if (n < spec->nballoons) {
+		*option = "balloon";
+		return &spec->balloons[n].pci;
+	}
+	n -= spec->nballoons;
 	*option = n == 0 ? "rng" : "console";
 	return n == 0 ? &spec->rng.pci : &spec->console.pci;
 }
@@ -489,7 +511,8 @@ nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
 static int
 check_names(const struct vm_spec *spec, struct spec_error *err)
 {
-	uint32_t n = spec->ndisks + spec->nnets + spec->nfs + spec->ngenerics + 2;
+	uint32_t n = spec->ndisks + spec->nnets + spec->nfs + spec->ngenerics +
+	    spec->nballoons + 2;
 	const char *option, *other;
 
 	if (n - 1 + (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
@@ -538,7 +561,8 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 	for (uint32_t i = 0; i < spec->nnets; i++)
 		if ((bad = spec_check_net(&spec->nets[i], err)) != 0)
 			return bad;
-	if ((bad = check_fronts(spec, err)) != 0)
+	if ((bad = check_fronts(spec, err)) != 0 ||
+	    (bad = check_balloon(spec, err)) != 0)
 		return bad;
 	return check_names(spec, err);
 }

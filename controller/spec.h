@@ -210,6 +210,12 @@ struct generic_spec {
 	uint32_t queue_sizes[SPEC_MAX_QUEUES];
 };
 
+struct balloon_spec {
+	struct pci_spec pci;
+	uint64_t size;		/* bytes */
+	bool deflate_on_oom, free_page_reporting;
+};
+
 struct rng_spec {
 	struct pci_spec pci;
 	const char *src;
@@ -302,6 +308,8 @@ struct vm_spec {
 	uint32_t nfs;
 	struct generic_spec generics[SPEC_MAX_GENERICS];
 	uint32_t ngenerics;
+	struct balloon_spec balloons[1];
+	uint32_t nballoons;
 	struct limit_group_spec limit_groups[SPEC_MAX_LIMIT_GROUPS];
 	uint32_t nlimit_groups;
 	struct rng_spec rng;

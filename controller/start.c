@@ -194,6 +194,7 @@ start_spawn(struct child *child)
 	case PROC_CONSOLE:
 	case PROC_FRONT:
 	case PROC_FS:
+	case PROC_BALLOON:
 		pack_device(child, &b);
 		break;
 	case PROC_PASST:

@@ -303,6 +303,19 @@ check_front(const Bh__FrontConfig *m)
 }
 
 static const char *
+check_balloon(const Bh__BalloonConfig *m, uint64_t reserve)
+{
+	REQUIRE(m->size % PAGE == 0 && m->size <= BALLOON_LIMIT_SIZE,
+	    "size of a balloon");
+	REQUIRE(m->host_page == PAGE || (m->host_page >= 64 * PAGE &&
+	    (m->host_page & (m->host_page - 1)) == 0 &&
+	    reserve % m->host_page == 0), "pages of the host");
+	REQUIRE(power_of_two(m->queue_size) &&
+	    m->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+	return NULL;
+}
+
+static const char *
 check_device_config(const Bh__DeviceConfig *m)
 {
 	REQUIRE(m->regions <= GMEM_LIMIT_REGIONS, "too many memory regions");
@@ -338,6 +351,8 @@ check_device_config(const Bh__DeviceConfig *m)
 		REQUIRE(power_of_two(m->fs->queue_size) &&
 		    m->fs->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
 		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_BALLOON:
+		return check_balloon(m->balloon, m->memory_reserve);
 	case BH__DEVICE_CONFIG__DEVICE_CONSOLE:
 		REQUIRE(m->console->columns <= UINT16_MAX &&
 		    m->console->rows <= UINT16_MAX, "terminal size");
@@ -609,6 +624,11 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->resize_disk->size >= 1 &&
 		    p->resize_disk->size <= INT64_MAX, "size of a disk");
 		return NULL;
+	case BH__PACKET__BODY_SET_BALLOON:
+		REQUIRE(p->set_balloon->size % PAGE == 0 &&
+		    p->set_balloon->size <= BALLOON_LIMIT_SIZE,
+		    "size of a balloon");
+		return NULL;
 	case BH__PACKET__BODY_ACTIVATE:
 		return check_activate(p->activate);
 	case BH__PACKET__BODY_WRITE_CONFIG:
@@ -651,6 +671,7 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_TAKE_BACK:
 	case BH__PACKET__BODY_SAVE_STATE:
 	case BH__PACKET__BODY_STOP_REQUESTED:
+	case BH__PACKET__BODY_REFRESH_STATISTICS:
 	case BH__PACKET__BODY_WANT_CONNECTION:
 	case BH__PACKET__BODY_RESET_DEVICE:
 	case BH__PACKET__BODY_NEEDS_RESET:

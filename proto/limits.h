@@ -17,6 +17,7 @@
 #define API_LIMIT_FDS 16u		/* of one request */
 #define BUCKET_LIMIT_SIZE (1ull << 46)	/* tokens of a rate limit */
 #define BUCKET_LIMIT_REFILL_MS 86400000u	/* a day */
+#define BALLOON_LIMIT_SIZE (0xffffffffull << 12)	/* bytes: 32 bits of pages */
 #define USER_NET_LIMIT_PORTS 32u	/* that one passt publishes */
 
 /* The record of a device (device-workers/lib/record.h): its head, then a part for

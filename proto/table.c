@@ -100,6 +100,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(DEVICE_STATE,     device_state,     C, DEV, RUN,                0, 0),
 	MSG(CONSOLE_SIZE,     console_size,     C, DEV, RUN,                0, 0),
 	MSG(RESIZE_DISK,      resize_disk,      C, DEV, RUN,                0, 0),
+	MSG(SET_BALLOON,      set_balloon,      C, DEV, RUN,                0, 0),
+	MSG(REFRESH_STATISTICS, refresh_statistics, C, DEV, RUN,            0, 0),
 	MSG(STOP_REQUESTED,   stop_requested,   DEV, C, RUN,                0, 0),
 
 	MSG(WANT_FILE,        want_file,        DEV, C, CONF,               0, 0),

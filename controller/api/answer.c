@@ -441,7 +441,8 @@ print_member(struct text *t, const struct member *m, const struct gathered *g,
 		}
 		return;
 	}
-	if (!m->list && !m->shown && o->n_values == 0)
+	if (!m->list && !m->shown && o->n_values == 0 &&
+	    strcmp(m->option, "platform") == 0)
 		return;
 	put_name(t, first, m->json);
 	if (!m->list) {

@@ -20,8 +20,8 @@ struct endpoint {
 	const char *name;
 	Bh__ApiVerb verb;
 	bool put;
-	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_DISK_SIZE, BODY_ID, BODY_ANY,
-	    BODY_IGNORED } body;
+	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_DISK_SIZE, BODY_SIZES,
+	    BODY_ID, BODY_ANY, BODY_IGNORED } body;
 	const char *option;	/* BODY_ELEMENT */
 };
 
@@ -45,7 +45,7 @@ static const struct endpoint endpoints[] = {
 	{ "vm.power-button", BH__API_VERB__API_VERB_POWER_BUTTON, true,
 	  BODY_NONE, NULL },
 	{ "vm.nmi", BH__API_VERB__API_VERB_NMI, true, BODY_NONE, NULL },
-	{ "vm.resize", BH__API_VERB__API_VERB_RESIZE, true, BODY_ANY, NULL },
+	{ "vm.resize", BH__API_VERB__API_VERB_RESIZE, true, BODY_SIZES, NULL },
 	{ "vm.resize-disk", BH__API_VERB__API_VERB_RESIZE_DISK, true,
 	  BODY_DISK_SIZE, NULL },
 	{ "vm.resize-zone", BH__API_VERB__API_VERB_RESIZE_ZONE, true, BODY_ANY,
@@ -273,6 +273,31 @@ take_disk_size(struct build *b, const json_t *root)
 	return fields_add_number(b, "size", (uint64_t)json_integer_value(size));
 }
 
+/* vm.resize: what is not named stays as it is. */
+static int
+take_sizes(struct build *b, const json_t *root)
+{
+	static const struct { const char *json, *name; } sizes[] = {
+		{ "desired_vcpus", "cpus" }, { "desired_ram", "memory" },
+		{ "desired_balloon", "balloon" },
+	};
+
+	if (fields_option(b, "resize", 3) != 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const json_t *n = json_object_get(root, sizes[i].json);
+
+		if (n == NULL || json_is_null(n))
+			continue;
+		if (!json_is_integer(n) || json_integer_value(n) < 0)
+			return fields_bad(b, sizes[i].json, "not a number");
+		if (fields_add_number(b, sizes[i].name,
+		    (uint64_t)json_integer_value(n)) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 take_id(struct build *b, const json_t *root, const char *option)
 {
@@ -315,6 +340,8 @@ take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
 		return fields_bad(b, "", "not an object");
 	if (e->body == BODY_DISK_SIZE)
 		return take_disk_size(b, root);
+	if (e->body == BODY_SIZES)
+		return take_sizes(b, root);
 	if (e->body == BODY_ID)
 		return take_id(b, root, e->option);
 	if (e->body != BODY_ELEMENT)

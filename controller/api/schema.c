@@ -172,6 +172,12 @@ static const struct field fs[] = {
 	PCI,
 };
 
+static const struct field balloon[] = {
+	{ .json = "size", .type = FIELD_NUMBER, .required = true, .shown = true },
+	BOOL("deflate_on_oom", false), BOOL("free_page_reporting", false),
+	PCI,
+};
+
 static const struct field landlock_rule[] = {
 	{ .json = "path", .type = FIELD_TEXT, .required = true },
 	{ .json = "access", .type = FIELD_TEXT, .required = true },
@@ -202,7 +208,8 @@ const struct member schema_members[] = {
 	LIST("disks", "disk", disk),
 	LIST("net", "net", net),
 	OBJECT("rng", "rng", rng),
-	NOT_YET("balloon", "balloon"),
+	{ .json = "balloon", .option = "balloon", .fields = balloon,
+	  .nfields = COUNT(balloon) },
 	LIST("fs", "fs", fs),
 	LIST("generic_vhost_user", "generic-vhost-user", generic),
 	NOT_YET_LIST("pmem", "pmem"),

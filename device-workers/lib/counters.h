@@ -36,6 +36,12 @@ enum net_counter {
 	NET_COUNT_TX_FRAMES,
 };
 
+enum balloon_counter {
+	BALLOON_COUNT_UPDATED,	/* when the guest said the rest: seconds since 1970 */
+	BALLOON_COUNT_RETURNED,	/* bytes that went back to the host */
+	BALLOON_COUNT_STATS,	/* from here on by their tags (virtio 1.2, 5.5.6.4) */
+};
+
 /* @counters: the first of them, or NULL: nobody wants to know. */
 static inline void
 counter_add(uint64_t *counters, unsigned int which, uint64_t n)
@@ -43,6 +49,13 @@ counter_add(uint64_t *counters, unsigned int which, uint64_t n)
 	if (counters != NULL)
 		__atomic_store_n(&counters[which], counters[which] + n,
 		    __ATOMIC_RELAXED);
+}
+
+static inline void
+counter_set(uint64_t *counters, unsigned int which, uint64_t n)
+{
+	if (counters != NULL)
+		__atomic_store_n(&counters[which], n, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -152,6 +152,11 @@ struct device_ops {
 	/* The terminal's size changed (console only). */
 	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);
 
+	/* So many bytes shall be in the balloon; somebody wants newer figures of the
+	 * guest than those in the counters (balloon only). */
+	void (*set_target)(struct device *dev, uint64_t size);
+	void (*refresh)(struct device *dev);
+
 	/*
 	 * Answer as failed a request that is not to be carried out, whatever it
 	 * asks: it has killed two workers, or the device is isolated; of @dev

@@ -233,6 +233,9 @@ on_attach_bus(struct worker *w, struct chan_msg *msg)
 		rc = loop_add(&w->loop, &w->bus_src, EPOLLIN);
 	w->bus_open = rc == 0;
 	worker_answer_ctl(w, msg->packet->seq, rc, "cannot attach the bus");
+	/* It knows the device as it was when it was started. */
+	if (rc == 0 && w->dev.config_size > 0)
+		device_config_changed(&w->dev);
 }
 
 static void
@@ -423,6 +426,22 @@ on_console_size(struct worker *w, struct chan_msg *msg)
 	worker_look_after_queues(w);
 }
 
+static void
+on_set_balloon(struct worker *w, struct chan_msg *msg)
+{
+	if (w->dev.ops->set_target != NULL)
+		w->dev.ops->set_target(&w->dev, msg->packet->set_balloon->size);
+}
+
+static void
+on_refresh_statistics(struct worker *w, struct chan_msg *msg)
+{
+	(void)msg;
+	if (w->dev.ops->refresh != NULL && !w->dev.draining)
+		w->dev.ops->refresh(&w->dev);
+	worker_look_after_queues(w);
+}
+
 /* ---- dispatch ----------------------------------------------------------------- */
 
 struct message {
@@ -448,6 +467,8 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_DEVICE_STATE, on_device_state },
 	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },
 	{ BH__PACKET__BODY_RESIZE_DISK, on_resize_disk },
+	{ BH__PACKET__BODY_SET_BALLOON, on_set_balloon },
+	{ BH__PACKET__BODY_REFRESH_STATISTICS, on_refresh_statistics },
 	{ BH__PACKET__BODY_GIVE_FILE, on_give_file },
 	{ BH__PACKET__BODY_GIVE_CONNECTION, on_give_connection },
 	{ BH__PACKET__BODY__NOT_SET, NULL },

@@ -149,6 +149,9 @@ o fs-options-of-path 2 '--fs|readonly, cache and writeback' --kernel "$K" --fs t
 o fs-missing 1 '--fs path=nowhere|check the path' --kernel "$K" --fs tag=t,path=nowhere
 o fs-file 1 '--fs path=large|not a directory|give a directory' --kernel "$K" --fs tag=t,path=large
 o fs-cache 2 '--fs|cache' --kernel "$K" --fs tag=t,path=dir,cache=sometimes
+o balloon-too-large 2 '--balloon|size=128M|lower it' --kernel "$K" --memory size=128M --balloon size=128M
+o balloon-odd 2 '--balloon|multiple of 4096' --kernel "$K" --balloon size=1000
+o balloon-twice 2 '--balloon|at most 1' --kernel "$K" --balloon size=1M --balloon size=2M
 o fs-queue-size 2 '--fs|queue_size=100|power of two' --kernel "$K" --fs tag=t,socket=s,queue_size=100
 o generic-no-type 2 '--generic-vhost-user|device_type' --kernel "$K" --generic-vhost-user socket=s,queue_sizes=[64]
 o generic-bad-type 2 '--generic-vhost-user|device_type=flute|number' --kernel "$K" --generic-vhost-user device_type=flute,socket=s,queue_sizes=[64]

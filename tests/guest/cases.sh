@@ -284,3 +284,38 @@ t_fs() {
 	guest fs "" --fs tag=share,path=share
 	guest fs "" --fs tag=share,path=share,readonly=on,cache=always
 }
+
+# KiB that the guest's memory takes up on the host.
+backed() { echo $(($(stat -L -c %b "$(ls -l "/proc/$pid/fd" | sed -n 's|.* \([0-9]*\) -> /memfd:bulkhead-ram.*|/proc/'"$pid"'/fd/\1|p' | head -1)") / 2)); }
+ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket api "$@"; }
+
+t_balloon() {
+	local before w i
+	guest balloon "pages=2048" --memory size=128M --balloon size=8M,packed=on
+	guest balloon "pages=16384" --memory size=128M,thp=off --balloon size=64M,free_page_reporting=on,deflate_on_oom=on
+	NOISY=1 start 60 balloon "pages=0 follow ms=$((3000 * SLOWNESS))" --memory size=128M \
+		--balloon free_page_reporting=on --api-socket api --event-monitor path=events
+	wait_for serial '^pages 0' 20 || not_ok "the guest runs"
+	ctl resize --balloon 64M || not_ok "is asked for 64 MiB"
+	wait_for serial '^pages 16384' 20 || not_ok "does it"
+	expect "vm.info knows" grep -q '"memory_actual_size":[[:space:]]*67108864' <(ctl info)
+	before=$(backed)
+	expect "it has less of the host's memory: $before KiB" [ "$before" -lt 16384 ]
+	expect "vm.counters know" grep -q '"actual":[[:space:]]*67108864' <(ctl counters)
+	for i in {1..40}; do ctl counters | grep -qE '"free_memory":[[:space:]]*[2-9]' && break; sleep 0.05; done
+	expect "newer figures of the guest" [ "$i" -lt 40 ]
+	w=$(worker balloon)
+	kill -9 "$w"
+	ctl resize --balloon 32M || not_ok "is asked for 32 MiB"
+	wait_for serial '^pages 8192' 20 || not_ok "another worker tells it"
+	expect "it is another" [ "$(worker balloon)" != "$w" ]
+	expect "upgraded" ctl upgrade-worker __balloon
+	expect "its size is what it was" grep -q '"actual":[[:space:]]*33554432' <(ctl counters)
+	expect "as large as memory: refused" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket api resize --balloon 128M 2>/dev/null"
+	ctl resize --balloon 0 || not_ok "is asked for nothing"
+	wait_for serial '^pages 0' 20 || not_ok "has all of it again"
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "events" [ "$(grep -c '"event": "resized"' events)" = 3 ]
+}

@@ -3,7 +3,7 @@
 # under that program's name, in a libexec directory of their own. hooks/ has one
 # with fault injection, which no shipped program has.
 TWIN_DIR := $(BUILD)/test/jail
-TWIN_KINDS := opener guard loader vcpu blk net rng console api vhost-user-front fs
+TWIN_KINDS := opener guard loader vcpu blk net rng console api vhost-user-front fs balloon
 TWIN_SRCS := controller/ctl/attack_twin.c sandbox/known.c sandbox/filter_model.c $(CHILD_SRCS)
 
 define twin_rule

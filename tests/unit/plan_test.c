@@ -169,7 +169,16 @@ front_ends(void **state)
 	assert_int_equal(plan.devices[3].kind, PROC_FS);
 	assert_int_equal(plan.devices[3].nqueues, 2);
 	assert_string_equal(plan.devices[3].id, "_fs2");
-	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = 0;
+	spec.nballoons = 1;
+	spec.balloons[0] = balloon_default;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[6].kind, PROC_BALLOON);
+	assert_string_equal(plan.devices[6].id, "__balloon");
+	assert_int_equal(plan.devices[6].nqueues, 3);
+	spec.balloons[0].free_page_reporting = true;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[6].nqueues, 5);
+	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = spec.nballoons = 0;
 }
 
 static void
