@@ -307,7 +307,7 @@ check_balloon(const Bh__BalloonConfig *m, uint64_t reserve)
 {
 	REQUIRE(m->size % PAGE == 0 && m->size <= BALLOON_LIMIT_SIZE,
 	    "size of a balloon");
-	REQUIRE(m->host_page == PAGE || (m->host_page >= 64 * PAGE &&
+	REQUIRE(m->host_page == PAGE || (m->host_page >= 64ull * PAGE &&
 	    (m->host_page & (m->host_page - 1)) == 0 &&
 	    reserve % m->host_page == 0), "pages of the host");
 	REQUIRE(power_of_two(m->queue_size) &&

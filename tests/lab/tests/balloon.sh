@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# about: the stock driver's balloon: 128 MiB down and up while the guest works, free pages reported, the host's memory goes down
+# about: the stock driver's balloon: 256 MiB down and up while the guest works, free pages reported, the host's memory goes down
 # vcpus: 2
 # memory: 512M
 # seconds: 200
@@ -30,7 +30,7 @@ settles() {
 }
 
 host() {
-	vm_start --balloon free_page_reporting=on,deflate_on_oom=on --api-socket api
+	vm_start --balloon free_page_reporting=on --api-socket api
 	vm_says "guest: filled" || return
 	full=$(backed)
 	vm_says "guest: freed" || return
