@@ -31,6 +31,7 @@
 #include "controller/supervise.h"
 
 #define EXIT_USAGE 2
+#define SPEAKS_VERSION "54.0.0"	/* of Cloud Hypervisor's options and API */
 
 static struct vm the_vm;
 
@@ -47,9 +48,15 @@ terminal_width(void)
 	return size.ws_col;
 }
 
+/* Who looks for Cloud Hypervisor asks it for the version of its interfaces. */
 static void
-show_version(const struct vm_spec *spec)
+show_version(const struct vm_spec *spec, const char *called)
 {
+	const char *name = called != NULL ? strrchr(called, '/') : NULL;
+
+	name = name != NULL ? name + 1 : called;
+	if (name != NULL && strcmp(name, "cloud-hypervisor") == 0)
+		printf("cloud-hypervisor v" SPEAKS_VERSION "\n");
 	printf("bulkhead %s\n", BULKHEAD_VERSION[0] != '\0' ?
 	    BULKHEAD_VERSION : "0.0.0");
 	if (spec->log.verbosity > 0)
@@ -71,7 +78,7 @@ read_options(struct vm_spec *spec, int argc, char **argv, int *status)
 	if (result == OPTIONS_SHOW_HELP)
 		options_help(terminal_width());
 	else if (result == OPTIONS_SHOW_VERSION)
-		show_version(spec);
+		show_version(spec, argv[0]);
 	else if (result == OPTIONS_RUN)
 		result = spec_has_vm(spec) ? spec_check(spec, &err) : 0;
 	if (result > 0)

@@ -476,7 +476,8 @@ print_info(struct text *t, const struct gathered *g, const Bh__ApiAnswer *last)
 
 	put(t, "{\"config\":{");
 	for (unsigned int i = 0; i < schema_nmembers; i++)
-		print_member(t, &schema_members[i], g, &first);
+		if (!schema_members[i].older)
+			print_member(t, &schema_members[i], g, &first);
 	put(t, "},\"state\":");
 	put_text(t, states[last->state]);
 	put(t, ",\"memory_actual_size\":");

@@ -139,6 +139,16 @@ take_object(struct build *b, const json_t *object)
 	return 0;
 }
 
+/* Two members may say the same: an older form, and the newer. */
+static bool
+is_given(const struct build *b, const char *option)
+{
+	for (size_t i = 0; i < b->out->noptions; i++)
+		if (strcmp(b->out->options[i]->option, option) == 0)
+			return true;
+	return false;
+}
+
 /* Each of these is an option by itself. */
 static int
 take_payload(struct build *b, const json_t *object)
@@ -163,6 +173,8 @@ take_payload(struct build *b, const json_t *object)
 		}
 		if (json_is_null(value))
 			continue;
+		if (is_given(b, schema_name(f)))
+			return fields_bad(b, key, "given twice");
 		if (fields_option(b, schema_name(f), 1) != 0 ||
 		    fields_take(b, f, object, value) != 0)
 			return -1;

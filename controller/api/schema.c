@@ -165,6 +165,13 @@ static const struct field payload[] = {
 	TEXT("igvm"), TEXT_AS("host_data", "host-data"),
 };
 
+/* Its form before v28, which libvirt 9.0 sends whatever it is told of versions. */
+static const struct field older_kernel[] = { TEXT_AS("path", "kernel") };
+static const struct field older_initramfs[] = {
+	TEXT_AS("path", "initramfs"),
+};
+static const struct field older_cmdline[] = { TEXT_AS("args", "cmdline") };
+
 static const struct field fs[] = {
 	{ .json = "tag", .type = FIELD_TEXT, .required = true },
 	{ .json = "socket", .type = FIELD_TEXT, .required = true },
@@ -198,6 +205,9 @@ static const struct field generic[] = {
 	  .nfields = COUNT(f) }
 #define NOT_YET(j, o) { .json = j, .option = o }
 #define NOT_YET_LIST(j, o) { .json = j, .option = o, .list = true }
+#define OLDER(j, o, f)							\
+	{ .json = j, .option = o, .older = true, .fields = f,		\
+	  .nfields = COUNT(f) }
 #define FLAG(j, o) { .json = j, .option = o, .flag = true, .shown = true }
 
 const struct member schema_members[] = {
@@ -233,6 +243,9 @@ const struct member schema_members[] = {
 	NOT_YET("ivshmem", "ivshmem"),
 	FLAG("landlock_enable", "landlock"),
 	LIST("landlock_rules", "landlock-rules", landlock_rule),
+	OLDER("kernel", "payload", older_kernel),
+	OLDER("initramfs", "payload", older_initramfs),
+	OLDER("cmdline", "payload", older_cmdline),
 };
 
 const unsigned int schema_nmembers = COUNT(schema_members);

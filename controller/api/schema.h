@@ -52,6 +52,7 @@ struct member {
 	bool list;
 	bool shown;		/* also where all of it is default */
 	bool flag;		/* a boolean, and not an object */
+	bool older;		/* another's older form: read, never shown */
 	const struct field *fields;
 	unsigned int nfields;
 };
