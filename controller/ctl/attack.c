@@ -11,6 +11,7 @@
 
 #include "controller/ctl/attack_scratch.h"
 #include "controller/ctl/audit.h"
+#include "controller/ctl/progress.h"
 #include "ipc/slots.h"
 #include "sandbox/jail.h"
 
@@ -206,7 +207,7 @@ print_attempt(const char *who, const struct attack *attack, enum attack_end end,
 }
 
 struct tally {
-	unsigned int refused, business, through, unknown;
+	unsigned int tried, refused, business, through, unknown;
 };
 
 /* Whom the twins take the place of, and what is beside them. */
@@ -230,6 +231,7 @@ attack_once(struct vm *vm, const struct victim *v, const struct attack *attack,
 	end = try_as(vm, v->kind, attack, v->process, &order, &t);
 	tally->through += end == ATTACK_THROUGH;
 	tally->unknown += end == ATTACK_UNKNOWN;
+	progress_at(++tally->tried, 0, "attempts");
 	tally->refused += end == ATTACK_DENIED || end == ATTACK_KILLED;
 	print_attempt(v->name, attack, end, &t);
 	twin_free(&t);
@@ -316,6 +318,9 @@ attack_main(const char *only, const struct audit *a)
 	}
 	(void)printf("A VM of hostile twins, in the jails and with the filters of their "
 	    "kinds, on scratch\nfiles and eventfds of their own.\n\n");
+	/* On a terminal, the table is its own progress. */
+	if (isatty(STDOUT_FILENO) == 0)
+		progress_begin("audit --attack");
 	if (scratch_other_make(&other) != 0)
 		tally.unknown++;
 	if (a != NULL)
@@ -327,6 +332,7 @@ attack_main(const char *only, const struct audit *a)
 		tally.through++;
 	}
 	scratch_other_free(&other);
+	progress_clear();
 	if (!vm_end(&vm))
 		tally.unknown++;
 	(void)printf("\n%u refused, %u left out (a kind's own business), %u got through, "

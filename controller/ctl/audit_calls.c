@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "controller/ctl/audit.h"
 #include "controller/ctl/calls.h"
+#include "controller/ctl/progress.h"
 #include "sandbox/notify.h"
 
 _Alignas(8) static const unsigned char program[] = {
@@ -219,7 +219,6 @@ static int
 count(const struct audit *a, struct bpf_object *object, unsigned int seconds,
     bool as_json)
 {
-	struct timespec left = { .tv_sec = seconds };
 	struct bpf_link *enter, *leave;
 	struct maps m;
 	int rc;
@@ -240,7 +239,9 @@ count(const struct audit *a, struct bpf_object *object, unsigned int seconds,
 		(void)bpf_link__destroy(enter);
 		return complain("attaching to the tracepoint", rc);
 	}
-	(void)nanosleep(&left, NULL);
+	progress_begin("audit --trace");
+	progress_wait(-1, seconds);
+	progress_clear();
 	(void)bpf_link__destroy(leave);
 	(void)bpf_link__destroy(enter);
 	if (as_json)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "controller/api/answer.h"
+#include "controller/ctl/progress.h"
 #include "controller/ctl/remote_crashes.h"
 #include "controller/ctl/remote_http.h"
 #include "controller/ctl/remote_upgrade.h"
@@ -538,6 +539,7 @@ remote_main(int argc, char **argv)
 		return remote_upgrade(call.socket, call.argc, call.argv);
 	rc = make_body(&call);
 	if (rc == 0) {
+		progress_begin(call.command->name);
 		rc = remote_ask(call.socket, call.command->method,
 		    call.command->endpoint, call.body, call.len, call.fds,
 		    call.nfds, &answer);

@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "controller/ctl/progress.h"
+
 #define MAX_FDS 16u
 #define MAX_ANSWER (64u << 20)
 
@@ -105,6 +107,7 @@ receive(int fd, struct remote_answer *answer)
 			}
 			text = more;
 		}
+		progress_wait(fd, 0);
 		n = recv(fd, text + have, room - have - 1, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -154,6 +157,7 @@ remote_ask(const char *path, const char *method, const char *endpoint,
 	/* Who refuses a request half way says why, and hangs up. */
 	if (rc == 0 || rc == -EPIPE)
 		rc = receive(fd, answer);
+	progress_clear();
 	close(fd);
 	return rc;
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/ctl/progress.h"
 #include "controller/ctl/remote_http.h"
 #include "ipc/log.h"
 
@@ -117,9 +118,13 @@ open_binary(const struct upgrade *u, const char *device)
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && name != NULL)
 		(void)snprintf(path, sizeof(path), "%s/%s", u->binary, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		int rc = errno;
+
+		progress_clear();
 		(void)fprintf(stderr, COMMAND " %s: %s: %s\n", device, path,
-		    log_errtext(errno));
+		    log_errtext(rc));
+	}
 	return fd;
 }
 
@@ -153,20 +158,26 @@ int
 remote_upgrade(const char *socket, int argc, char **argv)
 {
 	struct upgrade u = { .socket = socket };
+	unsigned int n = 0;
 	const char *id;
 	json_t *v;
 	int rc = 0;
 
 	if (!parse(&u, argc, argv))
 		return usage();
+	progress_begin("upgrade-worker");
 	if ((u.all || u.binary != NULL) && get_tree(&u) != 0)
 		return 1;
 	if (!u.all)
 		rc = upgrade(&u, u.device);
 	else
-		json_object_foreach(u.tree, id, v)
+		json_object_foreach(u.tree, id, v) {
+			progress_at(n++, (unsigned int)json_object_size(u.tree),
+			    "devices");
 			if (rc == 0)
 				rc = upgrade(&u, id);
+		}
+	progress_clear();
 	json_decref(u.tree);
 	return rc;
 }

@@ -52,7 +52,7 @@ all: $(TWIN_DIR)/loose/bulkhead-rng $(TWIN_DIR)/oldhost
 
 DRIVER_SRCS := $(addprefix tests/jail/,driver.c attempts.c rules.c starts.c look.c ends.c) \
 	controller/ctl/attack.c controller/ctl/attack_vm.c \
-	controller/ctl/attack_scratch.c
+	controller/ctl/attack_scratch.c controller/ctl/progress.c
 $(TWIN_DIR)/driver: $(call objs,$(DRIVER_SRCS) sandbox/known.c sandbox/filter_model.c sandbox/notify.c sandbox/seal.c sandbox/no_nss.c \
     $(SPAWNER_SRCS) $(IPC_SRCS)) $(PB_OBJ) $(SPAWNER_OBJS) $(KNOWN_OBJS)
 	@mkdir -p $(@D)
