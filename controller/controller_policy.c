@@ -25,7 +25,9 @@
 static const struct sb_rule rules[] = {
 	SB_ALLOW(epoll_wait, "the loop"),
 	SB_ALLOW(epoll_ctl, "a child comes or goes"),
-	SB_ALLOW(poll, "is a notification of a denied call there?"),
+	SB_ALLOW(poll, "is a notification of a denied call there? Has a vhost-user "
+	    "back end hung up?"),
+	SB_ALLOW1(shutdown, SB_EQ32(1, SHUT_WR), "it is to do so"),
 	SB_ALLOW(recvmsg, "what children say"),
 	SB_ALLOW(sendmsg, "what they are told, with fds"),
 	SB_ALLOW(close, "fds that were passed or are over"),

@@ -5,6 +5,7 @@
 #include "controller/front.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -248,7 +249,11 @@ front_connected(struct vm *vm, uint32_t index, struct chan_msg *msg)
 		let_go(vm);
 		return 0;
 	}
-	fds[0] = msg->fds[0];
+	/* Kept: it tells when that back end has let go of the device. */
+	if (child->far >= 0)
+		close(child->far);
+	child->far = chan_take_fd(msg, 0);
+	fds[0] = child->far;
 	answer(child, 0, fds, 3);
 	close(fds[1]);
 	close(fds[2]);
@@ -292,6 +297,28 @@ front_refused(struct vm *vm, uint32_t index, const Bh__Failed *failed)
 		refused_at_start(child, failed);
 	answer(child, failed->error, NULL, 0);
 	let_go(vm);
+}
+
+void
+front_hang_up(struct child *child, bool wait)
+{
+	if (child->far < 0)
+		return;
+	if (wait) {
+		/* It sees the end of the stream; that it hangs up, we see. */
+		(void)shutdown(child->far, SHUT_WR);
+		return;
+	}
+	close(child->far);
+	child->far = -1;
+}
+
+bool
+front_let_go(const struct child *child)
+{
+	struct pollfd p = { .fd = child->far };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
 }
 
 void

@@ -39,4 +39,13 @@ void front_refused(struct vm *vm, uint32_t index, const Bh__Failed *failed);
 /* A child is gone: if it was the opener, those who wait for it are told. */
 void front_settle(struct vm *vm);
 
+/*
+ * Its worker has gone: the back end is to let go of the device. With @wait we hear
+ * when it does, until another is connected.
+ */
+void front_hang_up(struct child *child, bool wait);
+
+/* Has it? Of a child whose back end was ever connected (child->far). */
+bool front_let_go(const struct child *child);
+
 #endif

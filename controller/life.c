@@ -525,6 +525,8 @@ life_exited(struct child *child)
 		manage_down(vm);
 	if (child->spare)
 		front_settle(vm);
+	if (child->kind == PROC_FRONT)
+		front_hang_up(child, recover_takes(child));
 	if (!upgrade_exited(child))
 		recover_exited(child);
 	pause_gone(vm);

@@ -11,6 +11,7 @@
 
 #include "controller/broker.h"
 #include "controller/deaths.h"
+#include "controller/front.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/paths.h"
@@ -23,6 +24,7 @@
 #include "ipc/log.h"
 
 #define REPLACE_SECONDS 60u	/* the lab is a hundred times slower than a host */
+#define LET_GO_SECONDS 10u	/* for a back end of another program to hang up */
 
 bool
 recover_takes(const struct child *child)
@@ -95,8 +97,9 @@ recover_replace(struct child *child)
 	}
 	if (resources_bus(child) != 0)
 		return;
-	if (child->kind == PROC_BLK &&
-	    vm->disks[child->dev->index].sentinel != 0) {
+	if ((child->kind == PROC_BLK &&
+	    vm->disks[child->dev->index].sentinel != 0) ||
+	    (child->kind == PROC_FRONT && child->isolated)) {
 		child->awaits_io = true;
 		recover_tick(vm);
 	} else {
@@ -127,8 +130,8 @@ recover_exited(struct child *child)
 	}
 	isolate = too_many(child, now) || process_kinds[child->kind].isolated ||
 	    vm->spec.worker_failure.action == FAILURE_ISOLATE;
-	/* Who could answer what only the back end knows to be in flight? */
-	if (isolate && child->kind == PROC_FRONT) {
+	/* One that connected to us: nobody hears when it lets go of the rings. */
+	if (isolate && child->kind == PROC_FRONT && child->far < 0) {
 		lose(child);
 		return;
 	}
@@ -165,6 +168,31 @@ io_ended(struct child *child)
 	start_spawn(child);
 }
 
+/*
+ * A stand-in serves the rings itself: not before the back end has let go of them.
+ * True: it may still.
+ */
+static bool
+far_end_serves(struct child *child, uint64_t now)
+{
+	if (front_let_go(child)) {
+		child->awaits_io = false;
+		start_spawn(child);
+		return false;
+	}
+	if (now - child->died_at < LET_GO_SECONDS * SECOND)
+		return true;
+	log_error("%s: its back end does not hang up", child->name);
+	child->awaits_io = false;
+	child->phase = CHILD_GONE;
+	for (int i = 0; i < 2; i++) {
+		close(child->bus[i]);
+		child->bus[i] = -1;
+	}
+	lose(child);
+	return false;
+}
+
 /* Soon at first, and ever more seldom. */
 static void
 look_again(struct vm *vm, uint64_t waited)
@@ -190,6 +218,11 @@ recover_tick(struct vm *vm)
 
 		if (!c->awaits_io || c->dev == NULL)
 			continue;
+		if (c->kind == PROC_FRONT) {
+			if (far_end_serves(c, now) && now - c->died_at < waited)
+				waited = now - c->died_at;
+			continue;
+		}
 		b = &vm->disks[c->dev->index];
 		/* The next one needs the disk once more: both take their time. */
 		if (!c->isolated && b->next_own == 0 && !b->reopening) {
@@ -214,6 +247,7 @@ recover_reopened(struct vm *vm, uint32_t index, int fd, const char *why)
 		return 0;
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (vm->children[i].awaits_io &&
+		    vm->children[i].kind == PROC_BLK &&
 		    vm->children[i].dev->index == index)
 			child = &vm->children[i];
 	if (child == NULL || !vm->disks[index].reopening)

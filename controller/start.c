@@ -310,6 +310,7 @@ release_child(struct child *child)
 	let_go(&child->binary);
 	let_go(&child->previous);
 	let_go(&child->inflight);
+	let_go(&child->far);
 	/* Its place is free for any kind. */
 	child->phase = CHILD_GONE;
 	child->kind = PROC_OPENER;

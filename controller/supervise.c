@@ -478,7 +478,7 @@ child_init(struct child *child, struct vm *vm, enum process_kind kind,
 		.vm = vm, .kind = kind, .dev = dev, .pidfd = -1,
 		.instance = ++vm->next_instance,
 		.control = { .fd = -1 }, .denied = { .fd = -1 },
-		.bus = { -1, -1 }, .config_page = -1, .record = -1, .inflight = -1,
+		.bus = { -1, -1 }, .config_page = -1, .record = -1, .inflight = -1, .far = -1,
 		.binary = -1, .previous = -1,
 	};
 	for (uint32_t i = 0; i < sizeof(child->events) / sizeof(child->events[0]);

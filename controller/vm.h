@@ -130,6 +130,7 @@ struct child {
 	} wants;		/* front.c: a connection */
 	int record;		/* of what is in flight, for a successor; -1: none */
 	int inflight;		/* the same of a vhost-user back end; -1: none */
+	int far;		/* the last connection to that one; -1: none */
 	bool known_once;	/* the guest has run with it: recover.c */
 	bool isolated;		/* a stand-in, which refuses every request */
 	bool lost;		/* nobody will serve it again */

@@ -60,6 +60,19 @@ struct device_remote {
 	 * are the device's, among FD_INCOMING (or -errno), or an errno. */
 	void (*connection)(struct device *dev, int error, const int *fds,
 	    unsigned int nfds);
+	/*
+	 * Of a stand-in, which serves the rings itself, and answers that all has
+	 * failed (refuse()). Before the jail: have at hand what left() needs. -errno.
+	 */
+	int (*stand_in)(struct device *dev);
+	/*
+	 * Whoever served queue @q has let go of it: write into @region, which has
+	 * RECORD_QUEUE_SIZE bytes, what virtq_track() is to go on from. @state has
+	 * the @len bytes of the last save(), 0: there was none; @features are the
+	 * driver's. -errno: nobody can tell what was in flight.
+	 */
+	int (*left)(struct device *dev, unsigned int q, uint64_t features,
+	    const uint8_t *state, size_t len, void *region);
 };
 
 struct device_ops {

@@ -96,13 +96,20 @@ worker_hold_queues(struct worker *w, bool hold)
 	listen_for_kicks(w, !hold);
 }
 
+void
+worker_say_needs_reset(struct worker *w)
+{
+	Bh__NeedsReset reset = BH__NEEDS_RESET__INIT;
+	CHAN_PACKET(p, NEEDS_RESET, needs_reset, &reset);
+
+	send_bus(w, &p);
+}
+
 /* Stop the device until the driver resets it; say so once. */
 static void
 need_reset(struct worker *w, const char *why)
 {
 	struct device *dev = &w->dev;
-	Bh__NeedsReset reset = BH__NEEDS_RESET__INIT;
-	CHAN_PACKET(p, NEEDS_RESET, needs_reset, &reset);
 
 	w->needs_reset = true;
 	w->again = 0;
@@ -111,7 +118,7 @@ need_reset(struct worker *w, const char *why)
 	for (unsigned int q = 0; q < dev->nqueues; q++)
 		if (dev->vq[q].enabled)
 			(void)virtq_break(&dev->vq[q], why);
-	send_bus(w, &p);
+	worker_say_needs_reset(w);
 }
 
 /* After a call of the device's: show what was pushed, notice what is broken. */
@@ -228,12 +235,12 @@ worker_refuse(struct worker *w, unsigned int q, unsigned int entry)
 	virtq_flush(vq);
 }
 
-/* A stand-in has no device: its ops are these, and dev->priv the device's own. */
+/* A stand-in has no device, but of its ops refuse(). */
 static void
 refuse_all(struct device *dev, unsigned int q)
 {
 	struct worker *w = worker_of(dev);
-	const struct device_ops *real = dev->priv;
+	const struct device_ops *real = w->stands_for;
 	struct virtq *vq = &dev->vq[q];
 
 	for (unsigned int i = 0; i < vq->layout.size; i++) {
@@ -259,19 +266,18 @@ nobody_ready(struct device *dev, int fd, uint32_t events)
 	device_unwatch(dev, fd);
 }
 
-void
+int
 worker_isolate(struct worker *w, const Bh__DeviceReady *known)
 {
 	static struct device_ops ops = {
 		.queue_ready = refuse_all, .backend_ready = nobody_ready,
 	};
 	struct device *dev = &w->dev;
-	union { const void *in; void *out; } real = { .in = dev->ops };
 
+	w->stands_for = dev->ops;
 	ops.name = dev->ops->name;
 	ops.config_case = dev->ops->config_case;
 	dev->ops = &ops;
-	dev->priv = real.out;
 	dev->virtio_id = known->virtio_id;
 	dev->features = known->features;
 	dev->nqueues = (unsigned int)known->n_queue_max;
@@ -280,6 +286,8 @@ worker_isolate(struct worker *w, const Bh__DeviceReady *known)
 	dev->config_size = (uint32_t)known->config.len;
 	if (dev->config_size > 0)
 		memcpy(dev->config, known->config.data, dev->config_size);
+	return w->stands_for->remote != NULL ?
+	    w->stands_for->remote->stand_in(dev) : 0;
 }
 
 /* ---- quiet -------------------------------------------------------------------- */

@@ -77,6 +77,7 @@ struct worker {
 	bool suspect;			/* the predecessor died of what it did */
 	uint64_t doubtful;		/* queues that a worker died on, a bit each */
 	struct virtq_chain chain;	/* of requests that are refused */
+	const struct device_ops *stands_for;	/* as a stand-in: the device's own */
 
 	/* At work */
 	uint64_t again;			/* queues of device_again(), a bit each */
@@ -131,8 +132,12 @@ void worker_run_queues(struct worker *w);
 /* Answer the request that has killed too many of queue @q, entry @entry. */
 void worker_refuse(struct worker *w, unsigned int q, unsigned int entry);
 
-/* What stands in for a device that has died too often: it refuses everything. */
-void worker_isolate(struct worker *w, const Bh__DeviceReady *known);
+/* What stands in for a device that has died too often: it refuses everything. Before
+ * the jail. -errno. */
+int worker_isolate(struct worker *w, const Bh__DeviceReady *known);
+
+/* Tell the driver that the device needs a reset. The queues go on. */
+void worker_say_needs_reset(struct worker *w);
 
 /* After a call of the device's: show what was pushed, notice what is broken. */
 void worker_look_after_queues(struct worker *w);
@@ -149,6 +154,9 @@ int worker_enable_queue(struct worker *w, uint32_t q,
  * begin where it was. *suspect: the request that has killed too many, or -1.
  */
 int worker_track_queue(struct worker *w, uint32_t q, bool resume, int *suspect,
+    const char **why);
+/* A stand-in for a remote device: bring what its back end had into the record. */
+int worker_take_over_queue(struct worker *w, uint32_t q, uint64_t features,
     const char **why);
 /* Does this build know it? The controller saw to it, unless a predecessor lied. */
 int worker_check_record(const struct worker *w, const char **why);

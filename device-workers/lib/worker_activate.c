@@ -76,6 +76,21 @@ worker_track_queue(struct worker *w, uint32_t q, bool resume, int *suspect,
 }
 
 int
+worker_take_over_queue(struct worker *w, uint32_t q, uint64_t features,
+    const char **why)
+{
+	const struct device_ops *real = w->stands_for;
+	size_t len;
+
+	if (real == NULL || real->remote == NULL || w->record.base == NULL)
+		return 0;
+	*why = "what its back end had in flight, which nobody can tell";
+	len = record_read_state(&w->record, w->state);
+	return real->remote->left(&w->dev, q, features, w->state, len,
+	    record_region(&w->record, q));
+}
+
+int
 worker_check_record(const struct worker *w, const char **why)
 {
 	*why = "what this build does not know: its record is of another version";

@@ -32,6 +32,9 @@ enable_queues(struct worker *w, const Bh__Activate *a, int *suspects,
 		};
 
 		rc = worker_enable_queue(w, q->index, &layout, a->features, why);
+		if (rc == 0 && a->resume)
+			rc = worker_take_over_queue(w, q->index, a->features,
+			    why);
 		if (rc == 0)
 			rc = worker_track_queue(w, q->index, a->resume,
 			    &suspects[q->index], why);
@@ -90,6 +93,9 @@ on_activate(struct worker *w, struct chan_msg *msg)
 			    suspects[a->queues[i]->index]);
 	if (a->resume)
 		signal_queues(w);
+	/* Once: a driver that did as it is told would do so for ever. */
+	if (a->resume && w->stands_for != NULL)
+		worker_say_needs_reset(w);
 	worker_run_queues(w);
 }
 

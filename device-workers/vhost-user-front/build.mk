@@ -2,7 +2,7 @@
 #
 # Devices behind a vhost-user socket.
 FRONT_SRCS := $(addprefix device-workers/vhost-user-front/,front.c conn.c steps.c greet.c \
-	start.c relay.c control.c reply.c)
+	start.c relay.c control.c reply.c stand_in.c)
 
 PROGRAMS += bulkhead-vhost-user-front
 bulkhead-vhost-user-front_SRCS := device-workers/vhost-user-front/main.c $(FRONT_SRCS) \

@@ -64,13 +64,22 @@ front_place(int fd, int slot)
 
 /* ---- losing ------------------------------------------------------------------- */
 
+/* The controller has the connection, too: the back end is to know at once. */
+static void
+hang_up(int fd)
+{
+	if (fd == FD_FRONT_CONN)
+		(void)shutdown(fd, SHUT_RDWR);
+	close(fd);
+}
+
 static void
 shut(struct front *f, struct loop_source *src)
 {
 	if (!src->added)
 		return;
 	loop_remove(&f->loop, src);
-	close(src->fd);
+	hang_up(src->fd);
 }
 
 static void
@@ -350,7 +359,7 @@ begin(struct front *f)
 		.fd = FD_FRONT_CONN, .ready = conn_ready, .owner = f,
 	};
 	if (loop_add(&f->loop, &f->conn_src, EPOLLIN) < 0) {
-		close(FD_FRONT_CONN);
+		hang_up(FD_FRONT_CONN);
 		try_later(f);
 		return;
 	}

@@ -7,7 +7,7 @@
  * and for net's control queue (control.c).
  *
  * Should it die, its successor finds in the library's record what was agreed on
- * (struct saved) and what was relayed, and in FD_FRONT_INFLIGHT the back end's record.
+ * (struct front_saved) and what was relayed, and in FD_FRONT_INFLIGHT the back end's record.
  *
  * The back end is trusted with this device and, as every vhost-user back end, with
  * the guest's memory; its bytes are parsed here and nowhere else.
@@ -27,8 +27,6 @@
 #include "proto/limits.h"
 
 #define BIT(n) (1ull << (n))
-
-enum { NET = 1, BLK = 2, RNG = 4, FS = 26 };
 
 /*
  * What a back end may offer and a guest does not get: what concerns the transport
@@ -50,14 +48,6 @@ enum { NET = 1, BLK = 2, RNG = 4, FS = 26 };
 
 #define BLK_F_MQ BIT(12)
 #define BLK_NUM_QUEUES 34u		/* in its configuration space */
-
-/* For a successor; what the back end is asked anew is not in it. */
-struct saved {
-	struct front_inflight inflight;
-	uint8_t inflight_open, relay;
-	uint16_t pairs;
-	uint8_t padding[4];
-};
 
 static struct front the_front;
 
@@ -391,7 +381,7 @@ static size_t
 front_save(struct device *dev, uint8_t *buf, size_t size)
 {
 	const struct front *f = front_of(dev);
-	const struct saved s = {
+	const struct front_saved s = {
 		.inflight = f->inflight, .inflight_open = f->inflight_open,
 		.relay = f->relay, .pairs = (uint16_t)f->pairs,
 	};
@@ -408,7 +398,7 @@ static int
 front_load(struct device *dev, uint32_t version, const uint8_t *buf, size_t len)
 {
 	struct front *f = front_of(dev);
-	struct saved s;
+	struct front_saved s;
 
 	(void)version;
 	if (len != sizeof(s))
@@ -567,6 +557,8 @@ static const struct device_remote remote = {
 	.stop = front_stop,
 	.result = front_result,
 	.connection = front_connection,
+	.stand_in = stand_in_init,
+	.left = stand_in_left,
 };
 
 const struct device_ops front_ops = {
@@ -580,6 +572,7 @@ const struct device_ops front_ops = {
 	.reset = front_reset,
 	.drain = front_drain,
 	.config_write = front_config_write,
+	.refuse = stand_in_refuse,
 	.redo = true,
 	.save = front_save,
 	.load = front_load,

@@ -4,7 +4,8 @@
  * front.c is the device (device.h), conn.c the connection to the back end, steps.c
  * the conversation (its tables: greet.c and start.c), relay.c the rings of back ends
  * that forget what they have in flight, control.c net's control queue. Guest memory
- * is mapped for these two alone.
+ * is mapped for these two alone, and by what stands in when all of that has failed too
+ * often: stand_in.c.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_VHOST_USER_FRONT_FRONT_H
 #define BULKHEAD_DEVICE_WORKERS_VHOST_USER_FRONT_FRONT_H
@@ -24,6 +25,17 @@
 #define FRONT_RINGS_GPA (1ull << 52)
 
 #define FRONT_NS_MS 1000000ull
+
+/* virtio device numbers that make a difference. */
+enum { NET = 1, BLK = 2, RNG = 4, FS = 26 };
+
+/* For a successor; what the back end is asked anew is not in it. */
+struct front_saved {
+	struct front_inflight inflight;
+	uint8_t inflight_open, relay;
+	uint16_t pairs;
+	uint8_t padding[4];
+};
 
 struct front_region {
 	struct gmem_region at;	/* size 0: free; host is of no use here */
@@ -226,5 +238,13 @@ void relay_hold(struct front *f);
 void relay_settle(struct front *f);
 /* The driver is gone. */
 void relay_forget(struct front *f);
+
+/* ---- stand_in.c: see device.h ---- */
+
+int stand_in_init(struct device *dev);
+int stand_in_left(struct device *dev, unsigned int q, uint64_t features,
+    const uint8_t *state, size_t len, void *region);
+int64_t stand_in_refuse(struct device *dev, unsigned int q,
+    struct virtq_chain *chain);
 
 #endif

@@ -16,6 +16,8 @@ static const struct sb_rule rules[] = {
 	WORKER_TIMER_RULES,
 	SB_ALLOW1(sendmsg, SB_FD(0, FD_FRONT_CONN), "requests to the back end"),
 	SB_ALLOW1(recvmsg, SB_FD(0, FD_FRONT_CONN), "its answers"),
+	SB_ALLOW2(shutdown, SB_FD(0, FD_FRONT_CONN), SB_EQ32(1, SHUT_RDWR),
+	    "hang up: the controller has the connection, too"),
 	SB_ALLOW1(recvmsg, SB_FD(0, FD_FRONT_EVENTS), "messages of its own"),
 	SB_ALLOW1(sendmsg, SB_FD(0, FD_FRONT_EVENTS), "and answers to these"),
 	SB_ALLOW2(accept4, SB_FD(0, FD_FRONT_LISTEN),

@@ -200,6 +200,24 @@ isolated() {
 	expect "it is said" [ "$(grep -c 'it is isolated' stderr)" = 1 ]
 }
 t_isolate() { isolated --on-worker-failure isolate; }
+# net_isolated KIND OPTION...: so is a network device, worker KIND's; frames are lost.
+net_isolated() {
+	start 60 isolated "" "${@:2}" --on-worker-failure isolate
+	wait_for serial '^running' 20 || not_ok "the guest runs"
+	sleep 0.2
+	kill -9 "$(worker "$1")"
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "frames before and after" grep -qaE '^sent [1-9][0-9]*, then 200' serial
+	expect "it is said" [ "$(grep -c 'it is isolated' stderr)" = 1 ]
+}
+t_isolate_net() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	ip tuntap add dev bhvu1 mode tap vnet_hdr && ip link set bhvu1 up
+	net_isolated net --net tap=bhvu1
+	ip link del bhvu1
+}
 t_isolate_at_limit() { isolated --worker-failure-limit deaths=1; }
 
 killed() {	# killed PID...: the controller, the spawner or both
