@@ -185,7 +185,7 @@ split_take(struct virtq *vq, struct virtq_chain *chain)
 	chain->id = chain->entry = head;
 	vq->taken[head / 64] |= 1ull << (head % 64);
 	vq->next_avail++;
-	inflight_take(vq, chain);
+	inflight_split_take(vq, head);
 	return 1;
 }
 
@@ -251,7 +251,7 @@ packed_take(struct virtq *vq, struct virtq_chain *chain)
 			chain->descs = (uint16_t)n;
 			vq->inflight_descs = (uint16_t)(vq->inflight_descs + n);
 			packed_step(vq, &vq->next_avail, &vq->avail_wrap, n);
-			inflight_take(vq, chain);
+			inflight_packed_take(vq, chain);
 			return 1;
 		}
 	}
@@ -367,6 +367,8 @@ pop_again(struct virtq *vq, int entry, struct virtq_chain *chain)
 	vq->taken[entry / 64] |= 1ull << (entry % 64);
 	vq->resubmit--;
 	vq->inflight++;
+	/* Of the trail; what is in the region is as old as it was. */
+	vq->counter++;
 	return 1;
 }
 
@@ -429,7 +431,7 @@ let_go(struct virtq *vq, const struct virtq_chain *chain)
 	if (vq->packed)
 		vq->inflight_descs = (uint16_t)(vq->inflight_descs -
 		    chain->descs);
-	/* With a region it is free when the region says so: inflight_settled. */
+	/* With a region it is free when the region says so: ..._settled. */
 	if (!vq->packed && vq->region == NULL)
 		vq->taken[chain->id / 64] &= ~(1ull << (chain->id % 64));
 }
@@ -508,11 +510,13 @@ virtq_push(struct virtq *vq, const struct virtq_chain *chain, uint32_t written)
 		chain_mark_dirty(vq, chain, written);
 	if (vq->desc_area == NULL)
 		return;
-	inflight_used(vq, chain);
-	if (vq->packed)
+	if (vq->packed) {
+		inflight_packed_used(vq, chain);
 		packed_use(vq, chain, written);
-	else
+	} else {
+		inflight_split_used(vq, chain->entry);
 		split_use(vq, chain, written);
+	}
 	vq->pending = true;
 }
 
@@ -589,16 +593,17 @@ virtq_flush(struct virtq *vq)
 	if (vq->packed) {
 		struct packed_desc *ring = vq->desc_area;
 
-		inflight_settle(vq);
+		inflight_packed_settle(vq);
 		STORE_RELEASE(&ring[vq->first_slot].flags, vq->first_flags);
 		mark(vq, vq->layout.desc, 16ull * vq->first_slot, 16);
+		inflight_packed_settled(vq);
 	} else {
 		struct split_used *used = vq->used_area;
 
 		STORE_RELEASE(&used->idx, vq->next_used);
 		mark(vq, vq->layout.used, 2, 2);
+		inflight_split_settled(vq);
 	}
-	inflight_settled(vq);
 	/*
 	 * Full: what is used is visible before we look whether the driver wants
 	 * to know; it does the reverse, and looks at the ring again after it has

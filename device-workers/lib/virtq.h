@@ -103,7 +103,6 @@ struct virtq {
 	void *region;
 	uint32_t *mark;			/* NULL, or where the last one taken is noted */
 	struct record_taken *trail;	/* set if mark is: record.h */
-	uint32_t ntaken;		/* ... and so many were taken */
 	bool keep_taken;		/* before virtq_track(): nothing goes back */
 	uint64_t counter;		/* of the next request taken */
 	uint16_t resubmit;		/* predecessor's, not popped again yet */
@@ -147,7 +146,7 @@ static inline void
 virtq_note_type(struct virtq *vq, uint32_t type)
 {
 	if (vq->mark != NULL)
-		vq->trail[vq->ntaken % RECORD_TRAIL].type = type + 1;
+		vq->trail[vq->counter % RECORD_TRAIL].type = type + 1;
 }
 
 /*

@@ -61,89 +61,76 @@ inflight_note(struct virtq *vq, uint32_t n, const struct packed_desc *d)
 }
 
 void
-inflight_write_take(struct virtq *vq, struct virtq_chain *chain)
+inflight_packed_take(struct virtq *vq, struct virtq_chain *chain)
 {
-	if (vq->packed) {
-		struct inflight_packed *r = vq->region;
-		struct inflight_packed_entry *e = &r->desc[vq->free_entry];
+	struct inflight_packed *r = vq->region;
+	struct inflight_packed_entry *e;
 
-		chain->entry = vq->free_entry;
-		e->last = vq->noted;
-		e->num = chain->descs;
-		e->counter = vq->counter;
-		IN_ORDER();
-		STORE(&e->inflight, 1);
-		/* An end before this frees it again: it stays in the list. */
-		vq->free_entry = vq->noted_next;
-		region_set_free(vq, vq->free_entry, vq->free_entry);
-	} else {
-		struct inflight_split *r = vq->region;
-
-		r->desc[chain->entry].counter = vq->counter;
-		IN_ORDER();
-		STORE(&r->desc[chain->entry].inflight, 1);
-	}
-	vq->counter++;
+	if (r == NULL)
+		return;
+	e = &r->desc[vq->free_entry];
+	chain->entry = vq->free_entry;
+	e->last = vq->noted;
+	e->num = chain->descs;
+	e->counter = vq->counter++;
+	IN_ORDER();
+	STORE(&e->inflight, 1);
+	/* An end before this frees it again: it stays in the list. */
+	vq->free_entry = vq->noted_next;
+	region_set_free(vq, vq->free_entry, vq->free_entry);
 	entry_set_taken(vq, chain->entry, true);
 }
 
 void
-inflight_write_untake(struct virtq *vq, const struct virtq_chain *chain)
+inflight_untake(struct virtq *vq, const struct virtq_chain *chain)
 {
-	if (vq->packed) {
-		struct inflight_packed *r = vq->region;
-		struct inflight_packed_entry *e = &r->desc[chain->entry];
-		uint16_t last = LOAD(&e->last);
+	struct inflight_packed *r = vq->region;
+	uint16_t last;
 
-		STORE(&e->inflight, 0);
-		IN_ORDER();
-		if (last < vq->layout.size)
-			STORE(&r->desc[last].next, vq->free_entry);
-		vq->free_entry = chain->entry;
-		region_set_free(vq, vq->free_entry, vq->free_entry);
-	} else {
-		struct inflight_split *r = vq->region;
-
-		STORE(&r->desc[chain->entry].inflight, 0);
-	}
+	if (r == NULL)
+		return;
 	entry_set_taken(vq, chain->entry, false);
+	if (!vq->packed) {
+		STORE(&split_entry(vq, chain->entry)->inflight, 0);
+		return;
+	}
+	last = LOAD(&r->desc[chain->entry].last);
+	STORE(&r->desc[chain->entry].inflight, 0);
+	IN_ORDER();
+	if (last < vq->layout.size)
+		STORE(&r->desc[last].next, vq->free_entry);
+	vq->free_entry = chain->entry;
+	region_set_free(vq, vq->free_entry, vq->free_entry);
 }
 
 void
-inflight_write_used(struct virtq *vq, const struct virtq_chain *chain)
+inflight_packed_used(struct virtq *vq, const struct virtq_chain *chain)
 {
-	if (vq->packed) {
-		struct inflight_packed *r = vq->region;
-		uint16_t last = LOAD(&r->desc[chain->entry].last);
+	struct inflight_packed *r = vq->region;
+	uint16_t last;
 
-		if (last >= vq->layout.size) {
-			(void)virtq_break(vq, "in-flight region changed");
-			return;
-		}
-		/* Heads are linked by their chains' last entries. */
-		if (vq->batch == 0)
-			vq->batch_tail = last;
-		else
-			STORE(&r->desc[last].next, vq->batch_head);
-	} else {
-		struct inflight_split *r = vq->region;
-
-		STORE(&r->desc[chain->entry].next, vq->batch_head);
-		IN_ORDER();
-		STORE(&r->last_batch_head, chain->entry);
-		/* Before the used index moves: virtq_flush stores that. */
-		IN_ORDER();
+	if (r == NULL)
+		return;
+	last = LOAD(&r->desc[chain->entry].last);
+	if (last >= vq->layout.size) {
+		(void)virtq_break(vq, "in-flight region changed");
+		return;
 	}
+	/* Heads are linked by their chains' last entries. */
+	if (vq->batch == 0)
+		vq->batch_tail = last;
+	else
+		STORE(&r->desc[last].next, vq->batch_head);
 	vq->batch_head = chain->entry;
 	vq->batch++;
 }
 
 void
-inflight_write_settle(struct virtq *vq)
+inflight_packed_settle(struct virtq *vq)
 {
 	struct inflight_packed *r = vq->region;
 
-	if (vq->batch == 0)
+	if (r == NULL || vq->batch == 0)
 		return;
 	STORE(&r->desc[vq->batch_tail].next, vq->free_entry);
 	region_set_free(vq, vq->batch_head, vq->free_entry);
@@ -151,12 +138,15 @@ inflight_write_settle(struct virtq *vq)
 	    r->old_used_wrap << 15));
 }
 
-static void
-settled_packed(struct virtq *vq)
+void
+inflight_packed_settled(struct virtq *vq)
 {
 	struct inflight_packed *r = vq->region;
 	uint16_t i = vq->batch_head, last;
 
+	if (r == NULL || vq->batch == 0)
+		return;
+	IN_ORDER();
 	for (unsigned int n = vq->batch; n > 0 && i < vq->layout.size; n--) {
 		STORE(&r->desc[i].inflight, 0);
 		entry_set_taken(vq, i, false);
@@ -168,25 +158,5 @@ settled_packed(struct virtq *vq)
 	vq->free_entry = vq->batch_head;
 	region_set_free(vq, vq->free_entry, vq->free_entry);
 	region_set_used(vq, region_used_place(vq), region_used_place(vq));
-}
-
-void
-inflight_write_settled(struct virtq *vq)
-{
-	struct inflight_split *r = vq->region;
-	uint16_t i = vq->batch_head;
-
-	IN_ORDER();
-	if (vq->packed && vq->batch > 0)
-		settled_packed(vq);
-	for (unsigned int n = vq->packed ? 0 : vq->batch; n > 0 &&
-	    i < vq->layout.size; n--) {
-		STORE(&r->desc[i].inflight, 0);
-		entry_set_taken(vq, i, false);
-		i = LOAD(&r->desc[i].next);
-	}
-	IN_ORDER();
-	if (!vq->packed)
-		STORE(&r->used_idx, vq->next_used);
 	vq->batch = 0;
 }

@@ -123,71 +123,102 @@ region_used_place(const struct virtq *vq)
 	return (uint16_t)(vq->next_used | vq->used_wrap << 15);
 }
 
-/* Packed: descriptor @d is number @n, from 1, of what is being taken. False: no
- * entry is free. */
-bool inflight_note(struct virtq *vq, uint32_t n, const struct packed_desc *d);
+/* ---- split: in the way of every request, so that it is kept short ---- */
 
-void inflight_write_take(struct virtq *vq, struct virtq_chain *chain);
-void inflight_write_untake(struct virtq *vq, const struct virtq_chain *chain);
-void inflight_write_used(struct virtq *vq, const struct virtq_chain *chain);
-void inflight_write_settle(struct virtq *vq);
-void inflight_write_settled(struct virtq *vq);
-
-/*
- * What was asked for last: if nobody lives to clear the mark, it may be what the
- * worker died of. The trail is for who looks back.
- */
-static inline void
-inflight_note_taken(struct virtq *vq, const struct virtq_chain *chain)
+static inline struct inflight_split_entry *
+split_entry(const struct virtq *vq, unsigned int entry)
 {
-	uint32_t n;
+	return &((struct inflight_split *)vq->region)->desc[entry];
+}
 
-	if (vq->mark == NULL)
+/* @head has been taken. */
+static inline void
+inflight_split_take(struct virtq *vq, uint16_t head)
+{
+	struct inflight_split_entry *e;
+
+	if (vq->region == NULL)
 		return;
-	STORE(vq->mark, chain->entry + 1u);
-	n = ++vq->ntaken;
-	vq->trail[n % RECORD_TRAIL] = (struct record_taken){ .number = n,
-	    .read_len = (uint32_t)chain->read_len,
-	    .write_len = (uint32_t)chain->write_len };
-}
-
-/* @chain has been taken; chain->entry is its place in the region. */
-static inline void
-inflight_take(struct virtq *vq, struct virtq_chain *chain)
-{
-	if (vq->region != NULL)
-		inflight_write_take(vq, chain);
-}
-
-static inline void
-inflight_untake(struct virtq *vq, const struct virtq_chain *chain)
-{
-	if (vq->region != NULL)
-		inflight_write_untake(vq, chain);
+	e = split_entry(vq, head);
+	e->counter = vq->counter++;
+	IN_ORDER();
+	STORE(&e->inflight, 1);
 }
 
 /* It is in the used ring, and the driver does not see it yet. */
 static inline void
-inflight_used(struct virtq *vq, const struct virtq_chain *chain)
+inflight_split_used(struct virtq *vq, uint16_t head)
 {
-	if (vq->region != NULL)
-		inflight_write_used(vq, chain);
-}
+	struct inflight_split *r = vq->region;
 
-/* Packed: right before the driver sees the batch. */
-static inline void
-inflight_settle(struct virtq *vq)
-{
-	if (vq->region != NULL)
-		inflight_write_settle(vq);
+	if (r == NULL)
+		return;
+	STORE(&r->desc[head].next, vq->batch_head);
+	IN_ORDER();
+	STORE(&r->last_batch_head, head);
+	/* Before the used index moves: virtq_flush stores that. */
+	IN_ORDER();
+	vq->batch_head = head;
+	vq->batch++;
 }
 
 /* The driver sees the batch. */
 static inline void
-inflight_settled(struct virtq *vq)
+inflight_split_settled(struct virtq *vq)
 {
-	if (vq->region != NULL)
-		inflight_write_settled(vq);
+	struct inflight_split *r = vq->region;
+	const uint32_t size = vq->layout.size;
+	unsigned int i = vq->batch_head;
+
+	if (r == NULL)
+		return;
+	IN_ORDER();
+	for (unsigned int n = vq->batch; n > 0 && i < size; n--) {
+		STORE(&r->desc[i].inflight, 0);
+		entry_set_taken(vq, i, false);
+		i = LOAD(&r->desc[i].next);
+	}
+	IN_ORDER();
+	STORE(&r->used_idx, vq->next_used);
+	vq->batch = 0;
+}
+
+/* ---- packed ---- */
+
+/* Descriptor @d is number @n, from 1, of what is being taken. False: no entry is
+ * free. */
+bool inflight_note(struct virtq *vq, uint32_t n, const struct packed_desc *d);
+/* @chain has been taken: chain->entry is its place in the region from now on. */
+void inflight_packed_take(struct virtq *vq, struct virtq_chain *chain);
+/* It is in the ring, and the driver does not see it yet. */
+void inflight_packed_used(struct virtq *vq, const struct virtq_chain *chain);
+/* Right before the driver sees the batch; and right after. */
+void inflight_packed_settle(struct virtq *vq);
+void inflight_packed_settled(struct virtq *vq);
+
+/* ---- both ---- */
+
+void inflight_untake(struct virtq *vq, const struct virtq_chain *chain);
+
+/*
+ * What was asked for last: if nobody lives to clear the mark, it may be what the
+ * worker died of. The trail is for who looks back; its numbers are those of the
+ * region's counter.
+ */
+static inline void
+inflight_note_taken(struct virtq *vq, const struct virtq_chain *chain)
+{
+	struct record_taken *t;
+
+	if (vq->mark == NULL)
+		return;
+	STORE(vq->mark, chain->entry + 1u);
+	t = &vq->trail[vq->counter % RECORD_TRAIL];
+	/* And its type, which is not known yet. */
+	t->number = (uint32_t)vq->counter;
+	t->type = 0;
+	t->read_len = (uint32_t)chain->read_len;
+	t->write_len = (uint32_t)chain->write_len;
 }
 
 /* Of a predecessor's requests not popped again, the oldest's entry; -1: none. */

@@ -71,7 +71,6 @@ worker_track_queue(struct worker *w, uint32_t q, bool resume, int *suspect,
 	else
 		vq->mark = &record_mark(r, q)->now;
 	vq->trail = record_trail(r, q);
-	vq->ntaken = 0;
 	return rc;
 }
 
