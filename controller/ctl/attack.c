@@ -15,66 +15,71 @@
 #include "ipc/slots.h"
 #include "sandbox/jail.h"
 
-#define EVERYONE "opener,guard,loader,vcpu,blk,net,rng,console,api"
 #define SCRATCH_UIDS 0x70100000u	/* of nobody's, as those of VMs */
 
 const struct attack attacks[] = {
 #ifdef BULKHEAD_SANITIZED	/* sandbox/sanitizer_policy.c */
-	{ "open", "open a path", false, EVERYONE },
-	{ "openat", "open a path", false, EVERYONE },
+	{ "open", "open a path", false, "*", false },
+	{ "openat", "open a path", false, "*", false },
 #else
-	{ "open", "open a path", false, "" },
-	{ "openat", "open a path", false, "opener" },
+	{ "open", "open a path", false, "", false },
+	{ "openat", "open a path", false, "opener", false },
 #endif
-	{ "openat2", "open a path", false, "opener" },
-	{ "socket", "make an internet socket", false, "" },
-	{ "bind", "give a socket an address", false, "opener" },
-	{ "connect", "connect to another VM's socket", false, "opener" },
-	{ "clone", "make a process", false, "" },
-	{ "clone3", "make a process", false, "" },
-	{ "fork", "make a process", false, "" },
-	{ "execve", "execute a program", true, "" },
-	{ "execveat", "execute a program", true, "" },
-	{ "ptrace", "trace a process", true, "" },
-	{ "process_vm_readv", "read another's memory", true, "" },
-	{ "pidfd_open", "take hold of a process", false, "" },
-	{ "pidfd_getfd", "take another's fd", true, "" },
-	{ "kcmp", "compare with another process", true, "" },
-	{ "kill", "signal a process", false, "" },
-	{ "tgkill", "signal another's thread", false, "" },
-	{ "setuid", "become root", false, "" },
-	{ "capset", "take a capability", false, "" },
-	{ "prctl", "undo no_new_privs", false, "" },
-	{ "prlimit64", "raise a limit", false, "" },
-	{ "unshare", "make namespaces", true, "" },
-	{ "setns", "enter a namespace", true, "" },
-	{ "mount", "mount a file system", true, "" },
-	{ "umount2", "unmount the root", true, "" },
-	{ "pivot_root", "change the root", true, "" },
-	{ "chroot", "change the root", true, "" },
-	{ "keyctl", "read a key", true, "" },
-	{ "add_key", "add a key", true, "" },
-	{ "bpf", "read another's BPF map", true, "" },
-	{ "perf_event_open", "measure the kernel", true, "" },
-	{ "userfaultfd", "stop the kernel at a page", true, "" },
-	{ "io_uring_setup", "make an unrestricted io_uring", false, "" },
-	{ "init_module", "load a module", true, "" },
-	{ "iopl", "reach the ports", true, "" },
-	{ "memfd_create", "make memory to execute", false, "" },
-	{ "mmap", "map executable memory", false, "" },
-	{ "mprotect", "make memory executable", false, "" },
-	{ "mmap-more", "map memory without end", false, "guard" },
-	{ "brk", "grow without end", false, "guard" },
-	{ "dup", "use up fds", false, "" },
-	{ "add-seals", "seal shared memory against writes", false, "" },
-	{ "truncate", "cut the back end", false, "" },
-	{ "ioctl", "send the back end any request", false, "" },
-	{ "flags", "make the back end block for others", false, "" },
-	{ "syslog", "read the kernel's log", true, "" },
-	{ "wrong-fd", "use a fd that is not its own", false, "" },
-	{ "connect-other", "connect to another VM's API", false, "opener" },
-	{ "sendto-other", "send to another VM's socket", false, "" },
-	{ "open-other", "open another VM's channel", false, "opener" },
+	{ "openat2", "open a path", false, "opener", false },
+	{ "open_by_handle_at", "open a file by its handle", true, "", false },
+	{ "mknodat", "make a device", false, "", false },
+	{ "socket", "make an internet socket", false, "", false },
+	{ "bind", "give a socket an address", false, "opener", false },
+	{ "connect", "connect to another VM's socket", false, "opener", false },
+	{ "clone", "make a process", false, "", false },
+	{ "clone3", "make a process", false, "", false },
+	{ "fork", "make a process", false, "", false },
+	{ "execve", "execute a program", true, "", false },
+	{ "execveat", "execute a program", true, "", false },
+	{ "ptrace", "trace a process", true, "", false },
+	{ "process_vm_readv", "read another's memory", true, "", false },
+	{ "pidfd_open", "take hold of a process", false, "", false },
+	{ "pidfd_getfd", "take another's fd", true, "", false },
+	{ "kcmp", "compare with another process", true, "", false },
+	{ "kill", "signal a process", false, "", false },
+	{ "tgkill", "signal another's thread", false, "", false },
+	{ "setuid", "become root", false, "", false },
+	{ "capset", "take a capability", false, "", false },
+	{ "prctl", "undo no_new_privs", false, "", false },
+	{ "prlimit64", "raise a limit", false, "", false },
+	{ "unshare", "make namespaces", true, "", false },
+	{ "setns", "enter a namespace", true, "", false },
+	{ "mount", "mount a file system", true, "", false },
+	{ "umount2", "unmount the root", true, "", false },
+	{ "pivot_root", "change the root", true, "", false },
+	{ "chroot", "change the root", true, "", false },
+	{ "keyctl", "read a key", true, "", false },
+	{ "add_key", "add a key", true, "", false },
+	{ "bpf", "read another's BPF map", true, "", false },
+	{ "perf_event_open", "measure the kernel", true, "", false },
+	{ "userfaultfd", "stop the kernel at a page", true, "", false },
+	{ "io_uring_setup", "make an unrestricted io_uring", false, "", false },
+	{ "init_module", "load a module", true, "", false },
+	{ "iopl", "reach the ports", true, "", false },
+	{ "memfd_create", "make memory to execute", false, "controller", false },
+	{ "mmap", "map executable memory", false, "", false },
+	{ "mprotect", "make memory executable", false, "", false },
+	{ "mmap-more", "map memory without end", false, "guard", false },
+	{ "brk", "grow without end", false, "guard,controller", false },
+	{ "dup", "use up fds", false, "", false },
+	{ "add-seals", "seal shared memory against writes", false, "controller", false },
+	{ "truncate", "cut the back end", false, "controller", false },
+	{ "ioctl", "send the back end any request", false, "", false },
+	{ "flags", "make the back end block for others", false, "", false },
+	{ "syslog", "read the kernel's log", true, "", false },
+	{ "wrong-fd", "use a fd that is not its own", false, "controller", false },
+	{ "connect-other", "connect to another VM's API", false, "opener", false },
+	{ "sendto-other", "send to another VM's socket", false, "", false },
+	{ "open-other", "open another VM's channel", false, "opener", false },
+	{ "share-up", "open what is above the share", false, "", true },
+	{ "share-root", "open a path of the host's", false, "", true },
+	{ "share-proc", "open another process's memory", false, "", true },
+	{ "share-other", "open another VM's socket", false, "", true },
 };
 const size_t nattacks = sizeof(attacks) / sizeof(attacks[0]);
 
@@ -92,7 +97,21 @@ is_one_of(const char *list, const char *name)
 bool
 attack_is_business(const struct attack *attack, const char *kind)
 {
-	return is_one_of(attack->allowed, kind);
+	return strcmp(attack->allowed, "*") == 0 || is_one_of(attack->allowed, kind);
+}
+
+const struct sb_known *
+attack_policy(enum process_kind kind)
+{
+	const struct process_kind_info *info = &process_kinds[kind];
+
+	return info->foreign ? NULL : sb_known_find(info->binary + strlen("bulkhead-"));
+}
+
+bool
+attack_applies(const struct attack *attack, const struct sb_known *kind)
+{
+	return !attack->in_share || kind->policy.share != 0;
 }
 
 /* "expect NAME INDEX VALUE", which the twin said before it tried. */
@@ -121,8 +140,12 @@ end_of(struct vm *vm, const struct attack *attack, struct twin *t, bool came)
 		return ATTACK_NOTHING;
 	if (!came || t->failed_error != 0)
 		return ATTACK_UNKNOWN;
+	if (attack->in_share)
+		return !t->denied && t->signal == 0 && t->status == TWIN_ENOENT ?
+		    ATTACK_FAILED : ATTACK_THROUGH;
+	/* Where no listener can be had, all denied calls kill. */
 	if (t->signal == SIGSYS && !t->denied)
-		return attack->at_once ? ATTACK_KILLED : ATTACK_THROUGH;
+		return attack->at_once || !t->listened ? ATTACK_KILLED : ATTACK_THROUGH;
 	named = t->denied && as_announced(t);
 	vm_kill(vm, t);
 	if (!vm_wait(vm, t, twin_exited))
@@ -133,28 +156,32 @@ end_of(struct vm *vm, const struct attack *attack, struct twin *t, bool came)
 
 /* @p: whose fds the twin is to have the like of; NULL: those of its kind. */
 static enum attack_end
-try_as(struct vm *vm, enum process_kind kind, const struct attack *attack,
-    const struct audit_process *p, struct twin_order *order, struct twin *t)
+try_as(struct vm *vm, enum process_kind kind, const struct sb_known *k,
+    const struct attack *attack, const struct audit_process *p,
+    struct twin_order *order, struct twin *t)
 {
 	static struct scratch s;
+	enum attack_end end;
 
 	if (p != NULL)
 		scratch_of_process(&s, p);
 	else
-		scratch_of_kind(&s, process_kinds[kind].name);
+		scratch_of_kind(&s, k);
 	(void)snprintf(order->attempt, sizeof(order->attempt), "%s", attack->name);
 	vm_spawn(vm, t, kind, order, s.fds, s.slots, s.n);
+	end = end_of(vm, attack, t, vm_wait(vm, t, twin_denied_or_exited));
 	scratch_free(&s);
-	return end_of(vm, attack, t, vm_wait(vm, t, twin_denied_or_exited));
+	return end;
 }
 
 enum attack_end
-attack_try(struct vm *vm, enum process_kind kind, const struct attack *attack,
-    struct twin *t)
+attack_try(struct vm *vm, enum process_kind kind, const struct sb_known *k,
+    const struct attack *attack, struct twin *t)
 {
-	struct twin_order order = { .mode = JAIL_ENFORCE };
+	struct twin_order order = { .mode = JAIL_ENFORCE, .path = "/other",
+	    .control = "/other" };
 
-	return try_as(vm, kind, attack, NULL, &order, t);
+	return try_as(vm, kind, k, attack, NULL, &order, t);
 }
 
 /* ---- the command ---------------------------------------------------------------- */
@@ -191,6 +218,7 @@ print_attempt(const char *who, const struct attack *attack, enum attack_end end,
 	static const char *const ends[] = {
 		[ATTACK_DENIED] = "denied, named, killed",
 		[ATTACK_KILLED] = "killed at once",
+		[ATTACK_FAILED] = "is not there",
 		[ATTACK_NOTHING] = "nothing to try",
 		[ATTACK_THROUGH] = "GOT THROUGH",
 		[ATTACK_UNKNOWN] = "NOT TRIED",
@@ -202,20 +230,22 @@ print_attempt(const char *who, const struct attack *attack, enum attack_end end,
 	else if (end == ATTACK_THROUGH || end == ATTACK_UNKNOWN)
 		(void)snprintf(text, sizeof(text), "status %d, signal %d, %.60s%.60s",
 		    t->status, t->signal, t->log, t->failed);
-	(void)printf("%-8s %-17s %-34s %-22s %.60s\n", who, attack->name,
+	(void)printf("%-16s %-17s %-34s %-22s %.60s\n", who, attack->name,
 	    attack->tries, ends[end], text);
 }
 
 struct tally {
 	unsigned int tried, refused, business, through, unknown;
+	bool over;		/* this host starts no worker, so none of the twins */
 };
 
 /* Whom the twins take the place of, and what is beside them. */
 struct victim {
 	enum process_kind kind;
+	const struct sb_known *known;
 	const struct audit_process *process;	/* NULL: any of this kind */
 	const struct scratch_other *other;
-	char name[24];
+	char name[40];
 };
 
 static void
@@ -228,32 +258,37 @@ attack_once(struct vm *vm, const struct victim *v, const struct attack *attack,
 
 	memcpy(order.path, v->other->path, sizeof(order.path));
 	memcpy(order.control, v->other->control, sizeof(order.control));
-	end = try_as(vm, v->kind, attack, v->process, &order, &t);
+	end = try_as(vm, v->kind, v->known, attack, v->process, &order, &t);
 	tally->through += end == ATTACK_THROUGH;
 	tally->unknown += end == ATTACK_UNKNOWN;
 	progress_at(++tally->tried, 0, "attempts");
-	tally->refused += end == ATTACK_DENIED || end == ATTACK_KILLED;
+	tally->refused += end == ATTACK_DENIED || end == ATTACK_KILLED ||
+	    end == ATTACK_FAILED;
 	print_attempt(v->name, attack, end, &t);
+	tally->over = tally->over || t.failed_error != 0;
 	twin_free(&t);
 }
 
 static void
 attack_victim(struct vm *vm, const struct victim *v, struct tally *tally)
 {
-	for (size_t i = 0; i < nattacks; i++) {
+	for (size_t i = 0; i < nattacks && !tally->over; i++) {
 		const struct attack *attack = &attacks[i];
 
-		if (attack_is_business(attack, process_kinds[v->kind].name)) {
-			(void)printf("%-8s %-17s %-34s its business\n", v->name,
+		if (!attack_applies(attack, v->known))
+			continue;
+		if (attack_is_business(attack, v->known->name)) {
+			(void)printf("%-16s %-17s %-34s its business\n", v->name,
 			    attack->name, attack->tries);
 			tally->business++;
 			continue;
 		}
 		attack_once(vm, v, attack, 0, tally);
-		/* Of a running VM's process, each of its fds. */
+		/* Of a running VM's process, each of its fds that is something. */
 		for (size_t k = 0; v->process != NULL &&
 		    strcmp(attack->name, "ioctl") == 0 && k < v->process->nfds; k++)
 			if (v->process->fds[k].nr >= FD_BACKEND &&
+			    v->process->fds[k].is != SB_IS_NULL &&
 			    v->process->fds[k].nr != TWIN_ORDER)
 				attack_once(vm, v, attack, v->process->fds[k].nr,
 				    tally);
@@ -266,12 +301,12 @@ attack_kinds(struct vm *vm, const char *only, const struct scratch_other *other,
 {
 	for (int kind = 0; kind < PROC_KIND_COUNT; kind++) {
 		struct victim v = { .kind = (enum process_kind)kind,
-				    .other = other };
+		    .known = attack_policy((enum process_kind)kind), .other = other };
 
-		(void)snprintf(v.name, sizeof(v.name), "%s",
-		    process_kinds[kind].name);
-		if (sb_known_find(v.name) != NULL &&
-		    (only == NULL || is_one_of(only, v.name)))
+		if (v.known == NULL)
+			continue;	/* a program of the host's */
+		(void)snprintf(v.name, sizeof(v.name), "%s", v.known->name);
+		if (only == NULL || is_one_of(only, v.name))
 			attack_victim(vm, &v, tally);
 	}
 }
@@ -282,19 +317,20 @@ attack_processes(struct vm *vm, const struct audit *a,
     const struct scratch_other *other, struct tally *tally)
 {
 	for (size_t i = 0; i < a->n; i++) {
-		struct victim v = { .process = &a->processes[i], .other = other };
+		struct victim v = { .process = &a->processes[i],
+		    .known = a->processes[i].known, .other = other };
 		int kind = 0;
 
-		if (v.process->known == NULL)
+		if (v.known == NULL)
 			continue;
 		while (kind < PROC_KIND_COUNT &&
-		    strcmp(process_kinds[kind].name, v.process->known->name) != 0)
+		    attack_policy((enum process_kind)kind) != v.known)
 			kind++;
 		if (kind == PROC_KIND_COUNT)
 			continue;
 		v.kind = (enum process_kind)kind;
-		(void)snprintf(v.name, sizeof(v.name), "%s %d",
-		    process_kinds[kind].name, (int)v.process->pid);
+		(void)snprintf(v.name, sizeof(v.name), "%s %d", v.known->name,
+		    (int)v.process->pid);
 		attack_victim(vm, &v, tally);
 	}
 }

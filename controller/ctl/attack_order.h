@@ -32,6 +32,7 @@ enum twin_exit {
 	TWIN_EPERM = 43,	/* ... and failed with EPERM */
 	TWIN_OTHER = 44,	/* ... or with something else */
 	TWIN_EACCES = 46,	/* ... or with EACCES */
+	TWIN_ENOENT = 47,	/* ... or with ENOENT */
 	TWIN_CONFUSED = 45,	/* the order makes no sense */
 };
 

@@ -92,12 +92,26 @@ make_vm(bool vcpu)
 	return fd;
 }
 
+/* An empty directory. It has to be there for as long as the twin is. */
+static int
+make_directory(struct scratch *s)
+{
+	if (s->dir[0] == '\0') {
+		(void)snprintf(s->dir, sizeof(s->dir), "/tmp/bulkhead-share.XXXXXX");
+		if (mkdtemp(s->dir) == NULL)
+			s->dir[0] = '\0';
+	}
+	return open(s->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* Something of the class that a slot takes, or -1. Nothing of a VM's. */
 static int
-make(uint32_t is)
+make(struct scratch *s, uint32_t is)
 {
 	int fd;
 
+	if (is & SB_IS_DIRECTORY)
+		return make_directory(s);
 	if (is & SB_IS_EVENT)
 		return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (is & SB_IS_MEMFD) {
@@ -130,22 +144,21 @@ add(struct scratch *s, uint32_t slot, uint32_t is)
 	if (slot < FD_BACKEND || slot == TWIN_ORDER || slot >= FD_INCOMING ||
 	    s->n == SCRATCH_MAX)
 		return;
-	s->fds[s->n] = make(is);
+	s->fds[s->n] = make(s, is);
 	s->slots[s->n] = slot;
 	s->n += s->fds[s->n] >= 0;
 }
 
 void
-scratch_of_kind(struct scratch *s, const char *kind)
+scratch_of_kind(struct scratch *s, const struct sb_known *k)
 {
-	const struct sb_known *k = sb_known_find(kind);
-
 	s->n = 0;
-	for (size_t i = 0; k != NULL && i < k->policy.nfds; i++) {
+	s->dir[0] = '\0';
+	for (size_t i = 0; i < k->policy.nfds; i++) {
 		const struct sb_fd *f = &k->policy.fds[i];
 
 		add(s, f->first, f->is & (SB_IS_EVENT | SB_IS_MEMFD |
-		    SB_IS_NULL | SB_IS_FILE));
+		    SB_IS_NULL | SB_IS_FILE | SB_IS_DIRECTORY));
 	}
 }
 
@@ -153,6 +166,7 @@ void
 scratch_of_process(struct scratch *s, const struct audit_process *p)
 {
 	s->n = 0;
+	s->dir[0] = '\0';
 	for (size_t i = 0; i < p->nfds; i++)
 		add(s, p->fds[i].nr, p->fds[i].is);
 }
@@ -162,6 +176,15 @@ scratch_free(struct scratch *s)
 {
 	while (s->n > 0)
 		close(s->fds[--s->n]);
+	/* What a twin made in it, if it got that far, is one device. */
+	if (s->dir[0] != '\0' && rmdir(s->dir) != 0) {
+		char path[sizeof(s->dir) + 8];
+
+		(void)snprintf(path, sizeof(path), "%s/device", s->dir);
+		(void)unlink(path);
+		(void)rmdir(s->dir);
+	}
+	s->dir[0] = '\0';
 }
 
 /* ---- another VM ------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "controller/ctl/audit.h"
+#include "sandbox/known.h"
 
 #define SCRATCH_MAX 190u	/* fds that one Spawn takes, and two of the twin's */
 
@@ -16,10 +17,11 @@ struct scratch {
 	unsigned int n;
 	int fds[SCRATCH_MAX];
 	uint32_t slots[SCRATCH_MAX];
+	char dir[64];		/* a share; "": none. Removed with what is in it */
 };
 
-/* The first of each range of slots of @kind, as its VM would fill them. */
-void scratch_of_kind(struct scratch *s, const char *kind);
+/* The first of each range of slots of a kind, as its VM would fill them. */
+void scratch_of_kind(struct scratch *s, const struct sb_known *k);
 
 /* As many, and in the same places, as @p has now; the first SCRATCH_MAX of them. */
 void scratch_of_process(struct scratch *s, const struct audit_process *p);

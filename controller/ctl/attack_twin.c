@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -49,6 +51,11 @@ static const char passwd[] = "/etc/passwd";
 static const char root[] = "/";
 static char scratch[4096] __attribute__((aligned(4096)));
 static struct clone_args clone3_args = { .exit_signal = SIGCHLD };
+static struct open_how by_path = { .flags = O_PATH };
+static const char up[] = "../../../../../../../../etc/passwd";
+static const char memory[] = "/proc/1/mem";
+static const char inside[] = ".";
+static const char device[] = "device";
 
 /* Another VM's, by the order. */
 static struct sockaddr_un other = { .sun_family = AF_UNIX };
@@ -113,6 +120,20 @@ static const struct attempt attempts[] = {
 	{ "open-other", SYS_openat, { (uint64_t)AT_FDCWD, PTR(other_channel), O_RDWR },
 	    1 },
 	{ "syslog", SYS_syslog, { 3, PTR(scratch), 16 }, 0 },
+	{ "share-inside", SYS_openat2, { FD_BACKEND, PTR(inside), PTR(&by_path),
+	    sizeof(by_path) }, 0 },
+	{ "share-up", SYS_openat2, { FD_BACKEND, PTR(up), PTR(&by_path),
+	    sizeof(by_path) }, 0 },
+	{ "share-root", SYS_openat2, { FD_BACKEND, PTR(passwd), PTR(&by_path),
+	    sizeof(by_path) }, 0 },
+	{ "share-proc", SYS_openat2, { FD_BACKEND, PTR(memory), PTR(&by_path),
+	    sizeof(by_path) }, 0 },
+	{ "share-other", SYS_openat2, { FD_BACKEND, PTR(other.sun_path), PTR(&by_path),
+	    sizeof(by_path) }, 0 },
+	{ "mknodat", SYS_mknodat, { FD_BACKEND, PTR(device), S_IFCHR | 0666,
+	    1 << 8 | 3 }, 2 },
+	{ "open_by_handle_at", SYS_open_by_handle_at, { FD_BACKEND, PTR(scratch),
+	    O_RDONLY }, 0 },
 };
 
 /* The call's own name, where the attempt has another. */
@@ -134,6 +155,8 @@ call_name(const struct attempt *at)
 		return "connect";
 	case SYS_sendto:
 		return "sendto";
+	case SYS_openat2:
+		return "openat2";
 	default:
 		return at->name;
 	}
@@ -340,7 +363,7 @@ attempt_and_exit(const struct attempt *at)
 	if (rc >= 0)
 		_exit(TWIN_SUCCEEDED);
 	_exit(errno == EPERM ? TWIN_EPERM : errno == EACCES ? TWIN_EACCES :
-	    TWIN_OTHER);
+	    errno == ENOENT ? TWIN_ENOENT : TWIN_OTHER);
 }
 
 static void

@@ -166,12 +166,14 @@ from_twin(struct twin *t)
 
 	while ((rc = chan_recv(&t->ctl, &msg, NULL)) == 1) {
 		p = msg.packet;
-		if (p->body_case == BH__PACKET__BODY_SECCOMP_LISTENER)
+		if (p->body_case == BH__PACKET__BODY_SECCOMP_LISTENER) {
 			t->listener = chan_take_fd(&msg, 0);
-		else if (p->body_case == BH__PACKET__BODY_LOG)
+			t->listened = true;
+		} else if (p->body_case == BH__PACKET__BODY_LOG) {
 			(void)snprintf(t->log, sizeof(t->log), "%s", p->log->text);
-		else if (p->body_case == BH__PACKET__BODY_FAILED)
+		} else if (p->body_case == BH__PACKET__BODY_FAILED) {
 			take_failed(t, p);
+		}
 		chan_done(&msg);
 	}
 	if (rc < 0) {
@@ -230,7 +232,8 @@ twin_exited(const struct twin *t)
 bool
 twin_denied_or_exited(const struct twin *t)
 {
-	return (t->denied && t->pidfd >= 0) || twin_exited(t);
+	return (t->denied && t->pidfd >= 0) || twin_exited(t) ||
+	    (t->failed_error != 0 && t->pidfd < 0);
 }
 
 bool

@@ -39,6 +39,7 @@ struct twin {
 	int failed_error;	/* of Failed, from spawner or twin; 0: none */
 	char failed[256];
 	char log[512];		/* its last line */
+	bool listened;		/* it has sent its listener */
 	bool denied;		/* a notification came: it is in call */
 	struct denied_call call;
 };

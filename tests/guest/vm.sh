@@ -28,7 +28,10 @@ start() {
 	case " $* " in *' --serial '*) io=(--console off) ;; esac
 	case " $* " in *' --console '*) io=(${io[@]/--console/}); io=(${io[@]/off/}) ;; esac
 	[ -z "$cmdline" ] || io+=(--cmdline "$cmdline")
-	[ -z "${SECCOMP:-}" ] || io+=(--seccomp "$SECCOMP")
+	case ${SECCOMP:-}:" $* " in
+	:* | *' --seccomp '*) ;;
+	*) io+=(--seccomp "$SECCOMP") ;;
+	esac
 	: >serial
 	"$G/watch" $((limit * SLOWNESS)) pid "${BULKHEAD:-$ROOT/$BUILD/bulkhead}" \
 		--kernel "${KERNEL:-$G/$guest.elf}" "${io[@]}" "$@" 2>stderr >stdout </dev/null &

@@ -13,43 +13,70 @@
 #include "tests/jail/driver.h"
 
 static void
-try_attempt(struct vm *vm, enum process_kind kind, const struct attack *attack)
+try_attempt(struct vm *vm, enum process_kind kind, const struct sb_known *k,
+    const struct attack *attack)
 {
-	const char *who = process_kinds[kind].name;
+	enum attack_end end, want = ATTACK_DENIED;
+	const char *ends = "denied, named and killed:";
 	char text[200] = "";
-	enum attack_end end;
 	struct twin t;
 
-	end = attack_try(vm, kind, attack, &t);
+	if (attack->in_share) {
+		want = ATTACK_FAILED;
+		ends = "made, and finds nothing";
+	} else if (attack->at_once || !has_controller(k)) {
+		want = ATTACK_KILLED;
+		ends = "killed by SIGSYS";
+	}
+	end = attack_try(vm, kind, k, attack, &t);
 	if (end == ATTACK_DENIED)
 		notify_describe(&t.call, text, sizeof(text));
-	ok(end == (attack->at_once ? ATTACK_KILLED : ATTACK_DENIED), "%s: %s is %s %s",
-	    who, attack->name, attack->at_once ? "killed by SIGSYS" :
-	    "denied, named and killed:", text);
-	if (end != ATTACK_DENIED && end != ATTACK_KILLED)
+	ok(end == want, "%s: %s is %s %s", k->name, attack->name, ends, text);
+	if (end != want)
 		printf("# log \"%s\" failed \"%s\" status %d signal %d denied %s\n",
 		    t.log, t.failed, t.status, t.signal, t.denied ? t.call.name : "no");
 	twin_free(&t);
 }
 
+/* A share is there, and only what is outside is not. */
+static void
+try_inside(struct vm *vm, enum process_kind kind, const struct sb_known *k)
+{
+	static const struct attack inside = { .name = "share-inside", .in_share = true };
+	struct twin t;
+
+	ok(attack_try(vm, kind, k, &inside, &t) == ATTACK_THROUGH &&
+	    t.status == TWIN_SUCCEEDED, "%s: the share itself can be opened", k->name);
+	twin_free(&t);
+}
+
 void
-test_attempts(struct vm *vm)
+test_attempts_of(struct vm *vm, enum process_kind kind, const struct sb_known *k)
 {
 	char text[100];
 
-	for (int kind = 0; kind < PROC_KIND_COUNT; kind++) {
-		const char *who = process_kinds[kind].name;
-
-		if (sb_known_find(who) == NULL)
-			continue;	/* a program of the host's */
-		for (size_t i = 0; i < nattacks; i++) {
-			if (attack_is_business(&attacks[i], who)) {
-				snprintf(text, sizeof(text), "%s: %s", who,
-				    attacks[i].name);
-				skip(text, "is its business");
-			} else {
-				try_attempt(vm, (enum process_kind)kind, &attacks[i]);
-			}
+	if (k->policy.share != 0)
+		try_inside(vm, kind, k);
+	for (size_t i = 0; i < nattacks; i++) {
+		if (!attack_applies(&attacks[i], k))
+			continue;
+		if (attack_is_business(&attacks[i], k->name)) {
+			snprintf(text, sizeof(text), "%s: %s", k->name,
+			    attacks[i].name);
+			skip(text, "is its business");
+		} else {
+			try_attempt(vm, kind, k, &attacks[i]);
 		}
+	}
+}
+
+void
+test_attempts(struct vm *vm)
+{
+	for (int kind = 0; kind < PROC_KIND_COUNT; kind++) {
+		const struct sb_known *k = attack_policy((enum process_kind)kind);
+
+		if (k != NULL)
+			test_attempts_of(vm, (enum process_kind)kind, k);
 	}
 }

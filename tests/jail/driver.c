@@ -4,13 +4,12 @@
  * (twin.c) of each process kind by the real exec path, and looks at what becomes
  * of them. Prints TAP.
  *
- *	driver [-n FIRST] TWINS HOOKS SCRATCH KINDS
+ *	driver [-n FIRST] TWINS HOOKS SCRATCH
  *
  * As root it runs all tests twice, as root and then as an ordinary user, who has
  * to be able to reach the directories. -n is for that second run.
  * TWINS, HOOKS: libexec directories of rules.mk. SCRATCH: a directory to write
- * in. KINDS: comma-separated, those with a policy of their own; the others'
- * attempts are skipped. Run by tests/jail/run.
+ * in. Run by tests/jail/run.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -30,7 +29,7 @@
 
 #define NOBODY 65534
 
-const char *twins, *hooks, *scratch, *kinds;
+const char *twins, *hooks, *scratch;
 unsigned int failures;
 static unsigned int count;
 
@@ -218,8 +217,7 @@ static int
 again_as_user(char **argv)
 {
 	static char number[16], first[] = "-n", place[512];
-	char *again[] = { argv[0], first, number, argv[1], argv[2], place, argv[4],
-	    NULL };
+	char *again[] = { argv[0], first, number, argv[1], argv[2], place, NULL };
 	int status = -1;
 	pid_t pid;
 
@@ -256,8 +254,7 @@ run_tests(void)
 	test_orders(&vm);
 	test_crowd(&vm);
 	ok(vm_end(&vm), "the spawner ends with its channel");
-	if (getenv("BULKHEAD_NO_RULES") == NULL)
-		test_rules_of_others();
+	test_others(getenv("BULKHEAD_NO_RULES") == NULL);
 	test_stages();
 	test_supervised();
 	test_missing();
@@ -275,14 +272,13 @@ main(int argc, char **argv)
 		argv += 2;
 		argc -= 2;
 	}
-	if (argc != 5) {
-		fprintf(stderr, "usage: driver [-n FIRST] TWINS HOOKS SCRATCH KINDS\n");
+	if (argc != 4) {
+		fprintf(stderr, "usage: driver [-n FIRST] TWINS HOOKS SCRATCH\n");
 		return 2;
 	}
 	twins = argv[1];
 	hooks = argv[2];
 	scratch = argv[3];
-	kinds = argv[4];
 	signal(SIGPIPE, SIG_IGN);
 	run_tests();
 	printf("# as uid %u: %u failed\n", (unsigned int)geteuid(), failures);

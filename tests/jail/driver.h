@@ -16,7 +16,7 @@
 #define DENIED "socket"
 
 /* What the command line said, see driver.c; and the tally. */
-extern const char *twins, *hooks, *scratch, *kinds;
+extern const char *twins, *hooks, *scratch;
 extern unsigned int failures;
 
 void ok(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -31,15 +31,21 @@ void make_with_mode(const char *path, unsigned int mode);
 bool proc_line(uint32_t pid, const char *file, const char *key, char *out,
     size_t size);
 
+/* Whether its calls are reported; a back end of another VMM's has nobody to tell. */
+bool has_controller(const struct sb_known *k);
+
 /* attempts.c: twins of each kind try what a compromised worker would. */
 void test_attempts(struct vm *vm);
+void test_attempts_of(struct vm *vm, enum process_kind kind, const struct sb_known *k);
 
 /*
  * rules.c: each rule of each policy that has a twin, with the arguments that it
  * allows and with each of them changed. Takes long where processes start slowly.
  */
 void test_rules(struct vm *vm);
-void test_rules_of_others(void);
+
+/* Policies of programs that no spawner starts: their attempts and, with @rules, rules. */
+void test_others(bool rules);
 
 /* starts.c: modes, stages that fail, programs that are missing, threads. */
 void test_modes(struct vm *vm);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The least policy, for the twins that test the jail itself and for kinds that
- * are not built yet.
+ * The least policy, for the twins that test the jail itself.
  */
 #include "ipc/slots.h"
 #include "sandbox/policy.h"

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-# Twins: the test program with the policy of each jailed program that is built,
-# under that program's name, in a libexec directory of their own. hooks/ has one
+# Twins: the test program with the policy of each kind of process (controller/procs.c),
+# under that kind's name, in a libexec directory of their own. hooks/ has one
 # with fault injection, which no shipped program has.
 TWIN_DIR := $(BUILD)/test/jail
-TWIN_KINDS := opener guard loader vcpu blk net rng console api vhost-user-front fs balloon
+TWIN_KINDS := $(shell sed -n 's/.*\.binary = "bulkhead-\([^"]*\)".*/\1/p' controller/procs.c)
 TWIN_SRCS := controller/ctl/attack_twin.c sandbox/known.c sandbox/filter_model.c $(CHILD_SRCS)
 
 define twin_rule
 $(TWIN_DIR)/twins/bulkhead-$(1): $(call objs,$(TWIN_SRCS)) $(PB_OBJ) \
-    $(BUILD)/obj/gen/$(2)_filter.o $(call objs,$($(2)_POLICY)) $(KNOWN_OBJS)
+    $(BUILD)/obj/gen/bulkhead-$(1)_filter.o $(call objs,$(bulkhead-$(1)_POLICY)) \
+    $(KNOWN_OBJS)
 	@mkdir -p $$(@D)
 	$(Q)$$(CC) $$(LINK) -o $$@ $$^ $$(LDLIBS)
 endef
-twin_policy = $(if $(bulkhead-$(1)_POLICY),bulkhead-$(1),plain)
-$(foreach k,$(TWIN_KINDS),$(eval $(call twin_rule,$(k),$(call twin_policy,$(k)))))
+$(foreach k,$(TWIN_KINDS),$(eval $(call twin_rule,$(k))))
 
 # Twins with the policies of programs that no spawner starts, in rng's place:
 # as-NAME/bulkhead-rng, with links to all others.
@@ -67,12 +67,6 @@ JAIL_TEST_FILES := $(addprefix $(TWIN_DIR)/twins/bulkhead-,$(TWIN_KINDS)) \
 	$(addprefix $(TWIN_DIR)/hooks/bulkhead-,$(TWIN_KINDS)) $(TWIN_DIR)/driver \
 	$(TWIN_OTHER_FILES)
 
-# Those of them that have a policy of their own, for the driver.
-empty :=
-comma := ,
-twin_kinds := $(subst $(empty) $(empty),$(comma),$(strip $(foreach k,$(TWIN_KINDS),\
-	$(if $(bulkhead-$(k)_POLICY),$(k)))))
-
 # The spawner wants all kinds to be there; only rng has hooks.
 $(foreach k,$(filter-out rng,$(TWIN_KINDS)),$(eval \
 $(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
@@ -81,7 +75,6 @@ $(TWIN_DIR)/hooks/bulkhead-$(k): $(TWIN_DIR)/twins/bulkhead-$(k) ; \
 # All of it for a host that does not build: the lab. ./start runs the tests.
 $(TWIN_DIR).tar: $(JAIL_TEST_FILES) tests/jail/start
 	$(Q)rm -rf $@.d && mkdir -p $@.d && cp -r $(TWIN_DIR)/* tests/jail/start $@.d/
-	$(Q)echo $(twin_kinds) > $@.d/kinds
 	$(Q)rm -rf $@.d/loose $@.d/as-loose $@.d/oldhost && strip -g $@.d/driver $@.d/*/* && tar -c -f $@ -C $@.d . && rm -rf $@.d
 all: $(TWIN_DIR).tar
 

@@ -43,9 +43,9 @@ test_modes(struct vm *vm)
 	    "a twin that does nothing exits with status 0");
 	test_mode(vm, JAIL_ERRNO, DENIED, TWIN_EPERM,
 	    "mode errno: a denied call fails with EPERM");
-	test_mode(vm, JAIL_LOG, "openat", TWIN_OTHER,
+	test_mode(vm, JAIL_LOG, "openat", TWIN_ENOENT,
 	    "mode log: the call is made, and finds the root empty");
-	test_mode(vm, JAIL_OFF, "openat", TWIN_OTHER,
+	test_mode(vm, JAIL_OFF, "openat", TWIN_ENOENT,
 	    "mode off: the root is empty");
 	test_mode(vm, JAIL_OFF, "opendir", TWIN_EACCES,
 	    "mode off: Landlock refuses what is there");
