@@ -50,11 +50,17 @@ enum arch_stop { ARCH_STOP_SHUTDOWN, ARCH_STOP_RESET };
 
 struct arch_host {
 	void (*stop)(void *owner, enum arch_stop reason);
+	/* The guest has let vCPU @cpu go, never the first, or will not (!@gone). */
+	void (*let_go)(void *owner, uint32_t cpu, bool gone);
 	void *owner;
 };
 
+/* vCPU @cpu is to run from now on: it waits for the guest to start it. */
+typedef void arch_plug_fn(void *arg, uint32_t cpu);
+
 struct arch_platform_config {
 	struct hv_vm *vm;
+	uint32_t boot_vcpus, max_vcpus;
 	struct bus *ports;		/* x86: the I/O space; else empty */
 	struct bus *mmio;
 	const struct gmem *mem;
@@ -97,7 +103,15 @@ void arch_eoi(uint32_t vector);
  * From the vCPU's thread. */
 uint64_t arch_vcpu_pc(struct hv_vcpu *vcpu);
 
-/* Main thread. */
+/*
+ * Main thread, as all that follows. The guest shall have @want vCPUs, 1 to max_vcpus:
+ * what comes is plugged here, what goes the guest ejects when it likes
+ * (arch_host.let_go). EBUSY: it is still asked to let others go; EOPNOTSUPP: this
+ * machine cannot.
+ */
+int arch_vcpus_resize(uint32_t want, arch_plug_fn *plug, void *arg);
+/* How many it has. */
+uint32_t arch_vcpus_count(void);
 void arch_power_button(void);
 void arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config);
 void arch_rings_ready(void);	/* bytes or room in the serial rings */

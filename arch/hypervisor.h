@@ -148,6 +148,12 @@ void hv_clock_stop(struct hv_vm *vm);
 void hv_clock_go(struct hv_vm *vm);
 void hv_vcpu_was_away(struct hv_vcpu *vcpu);
 
+/*
+ * It was taken out of the machine: should it be put in again, it waits for the guest
+ * to start it, as at its first time. From the vCPU's thread.
+ */
+int hv_vcpu_unplugged(struct hv_vcpu *vcpu);
+
 /* CPUID of the vCPU. Before it has run. */
 int hv_vcpu_set_cpuid(struct hv_vcpu *vcpu,
     const struct arch_cpuid_entry *entries, uint32_t count);

@@ -44,6 +44,7 @@ check_hypervisor(void)
 	hv_clock_stop(NULL);
 	hv_clock_go(NULL);
 	hv_vcpu_was_away(NULL);
+	expect("hv_vcpu_unplugged", hv_vcpu_unplugged(NULL));
 	expect("hv_vcpu_set_cpuid", hv_vcpu_set_cpuid(NULL, NULL, 0));
 	expect("hv_vcpu_get_state", hv_vcpu_get_state(NULL, NULL));
 	expect("hv_vcpu_set_state", hv_vcpu_set_state(NULL, NULL));
@@ -65,6 +66,8 @@ check_arch(void)
 	expect("arch_irqchip_init", arch_irqchip_init(NULL));
 	expect("arch_platform_init", arch_platform_init(&platform, &why));
 	expect("arch_vcpu_pc", arch_vcpu_pc(NULL) == 0 ? -ENOSYS : 0);
+	expect("arch_vcpus_resize", arch_vcpus_resize(1, NULL, NULL));
+	expect("arch_vcpus_count", arch_vcpus_count() == 0 ? -ENOSYS : 0);
 	arch_eoi(0);
 	arch_power_button();
 	arch_nmi(NULL, NULL);

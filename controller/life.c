@@ -22,6 +22,7 @@
 #include "controller/recover.h"
 #include "controller/report.h"
 #include "controller/resize.h"
+#include "controller/resize_vm.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "controller/upgrade.h"
@@ -326,6 +327,7 @@ running(struct vm *vm)
 
 	if (!life_enter(vm, VM_RUNNING))
 		return;
+	resize_vm_booted(vm);
 	manage_event(vm, "vm", again ? "rebooted" : "booted");
 	recover_running(vm);
 	manage_progress(vm);
@@ -362,6 +364,9 @@ acknowledged(struct child *child, const struct request *req)
 		return;
 	case BH__PACKET__BODY_RESIZE_DISK:
 		resize_answered(vm, req->subject, NULL);
+		return;
+	case BH__PACKET__BODY_RESIZE_VCPUS:
+		resize_vm_answered(vm, NULL);
 		return;
 	case BH__PACKET__BODY_SET_PAUSED:
 		pause_answered(child);
@@ -410,6 +415,8 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			upgrade_answered(child, packet->failed->text);
 		else if (req->type == BH__PACKET__BODY_RESIZE_DISK)
 			resize_answered(vm, req->subject, packet->failed);
+		else if (req->type == BH__PACKET__BODY_RESIZE_VCPUS)
+			resize_vm_answered(vm, packet->failed);
 		else
 			report_failed(child, packet->failed);
 		return 0;
@@ -474,6 +481,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 			guest_stopped(vm, packet->guest_stopped);
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_PANICKED) {
 		guest_panicked(vm, packet->guest_panicked->events);
+	} else if (packet->body_case == BH__PACKET__BODY_VCPUS_CHANGED) {
+		rc = resize_vm_changed(vm, packet->vcpus_changed);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_FILE) {
 		rc = broker_want(child, packet->want_file);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_CONNECTION) {

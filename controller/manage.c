@@ -18,6 +18,7 @@
 #include "controller/life.h"
 #include "controller/pause.h"
 #include "controller/resize.h"
+#include "controller/resize_vm.h"
 #include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -350,23 +351,6 @@ value_of(const Bh__ApiRequest *req, const char *name,
 	return NULL;
 }
 
-/* Numbers of vCPUs and bytes of memory stay what they are. */
-static void
-resize_vm(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
-{
-	const Bh__ApiValue *size = value_of(req, "balloon",
-	    BH__API_VALUE__VALUE_NUMBER);
-	const char *why = "not supported yet: vm.resize of vCPUs and memory";
-	int rc = -EOPNOTSUPP;
-
-	if (size != NULL && req->options[0]->n_values == 1)
-		rc = balloon_resize(vm, size->number, &why);
-	if (rc == 0)
-		done(vm, seq, 204);
-	else
-		refuse(vm, seq, req->verb, rc == -EINVAL ? 400 : 500, why);
-}
-
 static void
 remove_device(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 {
@@ -404,6 +388,39 @@ resize(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 	vm->pending.verb = req->verb;
 	if (resize_disk(vm, dev->index, size->number, resized, &why) != 0)
 		settle(vm, 500, why);
+}
+
+static void
+resize_all(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
+{
+	static const char *const names[RESIZE_COUNT] = {
+		[RESIZE_VCPUS] = "cpus", [RESIZE_RAM] = "memory",
+		[RESIZE_BALLOON] = "balloon",
+	};
+	const uint64_t *sizes[RESIZE_COUNT] = { NULL };
+	const char *why = "";
+	uint32_t status;
+
+	for (unsigned int i = 0; i < RESIZE_COUNT; i++) {
+		const Bh__ApiValue *value = value_of(req, names[i],
+		    BH__API_VALUE__VALUE_NUMBER);
+
+		if (value != NULL)
+			sizes[i] = &value->number;
+	}
+	vm->pending.any = true;
+	vm->pending.seq = seq;
+	vm->pending.verb = req->verb;
+	status = resize_vm(vm, sizes, &why);
+	if (status != 0)
+		settle(vm, status, why);
+}
+
+void
+manage_resized(struct vm *vm, uint32_t status, const char *why)
+{
+	if (vm->pending.verb == BH__API_VERB__API_VERB_RESIZE)
+		settle(vm, status, why);
 }
 
 static void
@@ -519,11 +536,11 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_REMOVE:
 		remove_device(vm, seq, req);
 		return;
-	case BH__API_VERB__API_VERB_RESIZE:
-		resize_vm(vm, seq, req);
-		return;
 	case BH__API_VERB__API_VERB_RESIZE_DISK:
 		resize(vm, seq, req);
+		return;
+	case BH__API_VERB__API_VERB_RESIZE:
+		resize_all(vm, seq, req);
 		return;
 	case BH__API_VERB__API_VERB_UPGRADE_WORKER:
 		upgrade(vm, seq, req, msg);
@@ -580,7 +597,8 @@ manage_progress(struct vm *vm)
 		return;
 	case VM_RESETTING:
 		if (verb == BH__API_VERB__API_VERB_PAUSE ||
-		    verb == BH__API_VERB__API_VERB_RESUME)
+		    verb == BH__API_VERB__API_VERB_RESUME ||
+		    verb == BH__API_VERB__API_VERB_RESIZE)
 			settle(vm, 500, "the VM is reset");
 		return;
 	case VM_STARTING:

@@ -27,6 +27,9 @@ void manage_progress(struct vm *vm);
 /* It is paused, or is so no more: answer who asked for it. */
 void manage_paused(struct vm *vm);
 
+/* vm.resize that was under way has ended so. */
+void manage_resized(struct vm *vm, uint32_t status, const char *why);
+
 /* A worker of the VM that is to stop does not even die. */
 void manage_stuck(struct vm *vm);
 

@@ -324,6 +324,10 @@ struct vm {
 	int rings, rings_to_far, rings_to_guest;
 	int limits[SPEC_MAX_LIMIT_GROUPS];	/* state of each group, a memfd */
 
+	/* resize_vm.c */
+	uint32_t vcpus, want_vcpus;	/* that run; that were asked for last */
+	bool vcpus_leaving;		/* the guest is asked to let some go */
+
 	struct upgrade upgrade;	/* upgrade.c */
 	uint32_t user;		/* who started the VMM */
 

@@ -606,6 +606,14 @@ proto_check(const Bh__Packet *p)
 		return check_boot(p->start_vm->boot);
 	case BH__PACKET__BODY_GUEST_STOPPED:
 		return check_string(p->guest_stopped->text, 480);
+	case BH__PACKET__BODY_RESIZE_VCPUS:
+		REQUIRE(p->resize_vcpus->count >= 1 &&
+		    p->resize_vcpus->count <= MAX_VCPUS, "number of vCPUs");
+		return NULL;
+	case BH__PACKET__BODY_VCPUS_CHANGED:
+		REQUIRE(p->vcpus_changed->count >= 1 &&
+		    p->vcpus_changed->count <= MAX_VCPUS, "number of vCPUs");
+		return NULL;
 	case BH__PACKET__BODY_GUEST_PANICKED:
 		REQUIRE(p->guest_panicked->events >= 1 &&
 		    p->guest_panicked->events <= 3, "events of pvpanic");

@@ -83,6 +83,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(GUEST_PANICKED,   guest_panicked,   VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(POWER_BUTTON,     power_button,     C, VCPU, RUN,               0, 0),
 	MSG(INJECT_NMI,       inject_nmi,       C, VCPU, RUN,               0, 0),
+	MSG(RESIZE_VCPUS,     resize_vcpus,     C, VCPU, RUN,               0, 0),
+	MSG(VCPUS_CHANGED,    vcpus_changed,    VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(SET_PAUSED,       set_paused,       C, VCPU | DEV, RUN,         0, 0),
 	MSG(REPLACE_DEVICE,   replace_device,   C, VCPU, RUN,               1, 1),
 	MSG(LOSE_DEVICE,      lose_device,      C, VCPU, RUN,               0, 0),

@@ -130,7 +130,7 @@ look_at_pause(struct vm *vm)
 	if (vm->pause_seq == 0 || !vcpus_paused(vm))
 		return;
 	hv_clock_stop(vm->hv);
-	for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++)
+	for (uint32_t i = 0; i < vm->cpus.max_vcpus; i++)
 		hv_vcpu_was_away(vm->vcpu[i].hv);
 	answer(vm, vm->pause_seq, 0, NULL);
 	vm->pause_seq = 0;
@@ -149,6 +149,32 @@ set_paused(struct vm *vm, uint32_t seq, bool paused)
 	hv_clock_go(vm->hv);
 	vcpus_resume(vm);
 	answer(vm, seq, 0, NULL);
+}
+
+static void
+resize_vcpus(struct vm *vm, uint32_t seq, uint32_t want)
+{
+	const char *why = "";
+	int rc = vcpus_resize(vm, want, &why);
+
+	/* What came is there; the answer says it. */
+	vm->told_vcpus = vcpus_in(vm);
+	answer(vm, seq, rc, why);
+}
+
+/* The guest has let vCPUs go, or will not. */
+static void
+report_vcpus(struct vm *vm)
+{
+	Bh__VcpusChanged changed = BH__VCPUS_CHANGED__INIT;
+	CHAN_PACKET(p, VCPUS_CHANGED, vcpus_changed, &changed);
+
+	changed.count = vcpus_in(vm);
+	changed.refused = atomic_exchange(&vm->vcpu_stays, false);
+	if (changed.count == vm->told_vcpus && !changed.refused)
+		return;
+	vm->told_vcpus = changed.count;
+	must_send(chan_send(&vm->ctl, &p, NULL, 0));
 }
 
 static void
@@ -174,6 +200,7 @@ start(struct vm *vm, uint32_t seq, const Bh__StartVm *request)
 		send_listener(vm, listener);
 	answer_or_end(vm, seq, rc, why);
 	vm->started = true;
+	vm->told_vcpus = vm->cpus.boot_vcpus;
 	vm->ctl.states = PROTO_RUNNING;
 	vcpus_go(vm);
 }
@@ -252,6 +279,9 @@ handle(struct vm *vm, struct chan_msg *msg)
 	case BH__PACKET__BODY_INJECT_NMI:
 		arch_nmi(vm->hv, &vm->cpus);
 		break;
+	case BH__PACKET__BODY_RESIZE_VCPUS:
+		resize_vcpus(vm, p->seq, p->resize_vcpus->count);
+		break;
 	case BH__PACKET__BODY_SET_PAUSED:
 		set_paused(vm, p->seq, p->set_paused->paused);
 		break;
@@ -298,6 +328,8 @@ wake_ready(struct loop_source *src, uint32_t events)
 		return;
 	devices_flush(vm);
 	look_at_pause(vm);
+	if (vm->started)
+		report_vcpus(vm);
 	report_panic(vm);
 	look_at_stop(vm);
 }

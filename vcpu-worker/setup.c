@@ -64,8 +64,7 @@ copy_affinity(struct vm *vm, const Bh__VcpuAffinity *a, const char **why)
 {
 	cpu_set_t *set;
 
-	/* Of a CPU that is added later there is no thread yet. */
-	if (a->vcpu >= vm->cpus.boot_vcpus)
+	if (a->vcpu >= vm->cpus.max_vcpus)
 		return 0;
 	set = calloc(1, sizeof(*set));
 	if (set == NULL)
@@ -99,7 +98,7 @@ configure_cpus(struct vm *vm, const Bh__VmConfig *c, const char **why)
 		vm->cpus.packages = c->topology->packages;
 	}
 	*why = "out of memory";
-	vm->vcpu = calloc(c->boot_vcpus, sizeof(*vm->vcpu));
+	vm->vcpu = calloc(c->max_vcpus, sizeof(*vm->vcpu));
 	if (vm->vcpu == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; rc == 0 && i < c->n_affinity; i++)
@@ -207,12 +206,20 @@ vm_remove_memory(struct vm *vm, uint32_t slot, const char **why)
 	return gmem_remove(&vm->mem, slot);
 }
 
+static void
+platform_let_go(void *owner, uint32_t cpu, bool gone)
+{
+	vcpus_let_go(owner, cpu, gone);
+}
+
 static int
 make_platform(struct vm *vm, const char **why)
 {
 	const struct arch_platform_config config = {
 		.vm = vm->hv, .ports = &vm->ports, .mmio = &vm->mmio,
-		.mem = &vm->mem, .host = { platform_stop, vm },
+		.boot_vcpus = vm->cpus.boot_vcpus,
+		.max_vcpus = vm->cpus.max_vcpus,
+		.mem = &vm->mem, .host = { platform_stop, platform_let_go, vm },
 		.rings = vm->rings, .to_far = FD_RINGS_TO_FAR,
 		.serial = vm->serial, .debug_console = vm->debug_console,
 		.debug_console_port = vm->debug_console_port,

@@ -54,7 +54,7 @@ park(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
-	if (atomic_fetch_add(&vm->parked, 1) + 1 == vm->cpus.boot_vcpus)
+	if (atomic_fetch_add(&vm->parked, 1) + 1 == vm->cpus.max_vcpus)
 		vm_wake(vm);
 	pthread_mutex_lock(&vm->start_lock);
 	for (;;)
@@ -72,13 +72,34 @@ wait_paused(struct vcpu *v)
 	struct vm *vm = v->vm;
 
 	pthread_mutex_lock(&vm->start_lock);
-	if (++vm->paused == vm->cpus.boot_vcpus)
+	if (++vm->paused == vm->cpus.max_vcpus)
 		vm_wake(vm);
 	while (atomic_load(&vm->pausing) && !atomic_load(&vm->stopping))
 		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
 	vm->paused--;
 	pthread_mutex_unlock(&vm->start_lock);
 	hv_vcpu_resume(v->hv);
+}
+
+/* Not in the machine, or not any more: wait until it is, or something else is up. */
+static void
+wait_plugged(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	if (atomic_load(&v->place) == VCPU_LEAVING) {
+		(void)hv_vcpu_unplugged(v->hv);
+		hv_vcpu_resume(v->hv);
+	}
+	pthread_mutex_lock(&vm->start_lock);
+	if (v->place == VCPU_LEAVING) {
+		v->place = VCPU_OUT;
+		vm_wake(vm);
+	}
+	while (v->place == VCPU_OUT && !atomic_load(&vm->pausing) &&
+	    !atomic_load(&vm->stopping))
+		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
+	pthread_mutex_unlock(&vm->start_lock);
 }
 
 static void
@@ -190,6 +211,10 @@ vcpu_main(void *arg)
 			wait_paused(v);
 		if (atomic_load(&v->vm->stopping))
 			park(v);
+		if (atomic_load(&v->place) != VCPU_IN) {
+			wait_plugged(v);
+			continue;
+		}
 		hv_vcpu_run(v->hv, &e);
 		handle(v, &e);
 	}
@@ -199,12 +224,13 @@ vcpu_main(void *arg)
 int
 vcpus_create(struct vm *vm, const struct arch_boot *boot, const char **why)
 {
-	for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++) {
+	for (uint32_t i = 0; i < vm->cpus.max_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 		int rc;
 
 		v->vm = vm;
 		v->index = i;
+		v->place = i < vm->cpus.boot_vcpus ? VCPU_IN : VCPU_OUT;
 		*why = "cannot create a vCPU";
 		rc = hv_create_vcpu(vm->hv, i, arch_vcpu_id(&vm->cpus, i),
 		    &v->hv);
@@ -254,10 +280,10 @@ static int
 await_threads(struct vm *vm, const char **why)
 {
 	pthread_mutex_lock(&vm->start_lock);
-	while (vm->ready < vm->cpus.boot_vcpus)
+	while (vm->ready < vm->cpus.max_vcpus)
 		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
 	pthread_mutex_unlock(&vm->start_lock);
-	for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++)
+	for (uint32_t i = 0; i < vm->cpus.max_vcpus; i++)
 		if (vm->vcpu[i].error < 0) {
 			*why = "--cpus affinity: a vCPU "
 			    "may run on none of its CPUs; see taskset -p $$";
@@ -280,7 +306,7 @@ vcpus_spawn(struct vm *vm, const char **why)
 	share_core_cookie(vm);
 	pthread_attr_init(&attr);
 	rc = pthread_attr_setstacksize(&attr, STACK_SIZE);
-	for (uint32_t i = 0; rc == 0 && i < vm->cpus.boot_vcpus; i++)
+	for (uint32_t i = 0; rc == 0 && i < vm->cpus.max_vcpus; i++)
 		rc = pthread_create(&thread, &attr, vcpu_main, &vm->vcpu[i]);
 	pthread_attr_destroy(&attr);
 	/* A positive error, of pthread functions. */
@@ -302,17 +328,21 @@ vcpus_go(struct vm *vm)
  * the target.
  */
 static void
-kick_all(struct vm *vm)
+kick(const struct vcpu *v)
 {
-	for (uint32_t i = 0; i < vm->cpus.boot_vcpus; i++) {
-		hv_vcpu_interrupt(vm->vcpu[i].hv);
-		(void)syscall(SYS_tgkill, 1, vm->vcpu[i].tid,
-		    VCPU_KICK_SIGNAL);
-	}
+	hv_vcpu_interrupt(v->hv);
+	(void)syscall(SYS_tgkill, 1, v->tid, VCPU_KICK_SIGNAL);
 }
 
 static void
-wake_paused(struct vm *vm)
+kick_all(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->cpus.max_vcpus; i++)
+		kick(&vm->vcpu[i]);
+}
+
+static void
+wake_waiting(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->start_lock);
 	pthread_cond_broadcast(&vm->start_cond);
@@ -324,6 +354,7 @@ vcpus_pause(struct vm *vm)
 {
 	atomic_store(&vm->pausing, true);
 	kick_all(vm);
+	wake_waiting(vm);
 }
 
 bool
@@ -332,7 +363,7 @@ vcpus_paused(struct vm *vm)
 	bool all;
 
 	pthread_mutex_lock(&vm->start_lock);
-	all = vm->paused == vm->cpus.boot_vcpus;
+	all = vm->paused == vm->cpus.max_vcpus;
 	pthread_mutex_unlock(&vm->start_lock);
 	return all;
 }
@@ -341,7 +372,63 @@ void
 vcpus_resume(struct vm *vm)
 {
 	atomic_store(&vm->pausing, false);
-	wake_paused(vm);
+	wake_waiting(vm);
+}
+
+void
+vcpus_let_go(struct vm *vm, uint32_t cpu, bool gone)
+{
+	struct vcpu *v = &vm->vcpu[cpu];
+
+	if (gone) {
+		pthread_mutex_lock(&vm->start_lock);
+		if (v->place == VCPU_IN)
+			v->place = VCPU_LEAVING;
+		pthread_mutex_unlock(&vm->start_lock);
+		kick(v);
+	} else {
+		atomic_store(&vm->vcpu_stays, true);
+		vm_wake(vm);
+	}
+}
+
+uint32_t
+vcpus_in(struct vm *vm)
+{
+	uint32_t in = 0;
+
+	for (uint32_t i = 0; i < vm->cpus.max_vcpus; i++)
+		in += atomic_load(&vm->vcpu[i].place) != VCPU_OUT;
+	return in;
+}
+
+static void
+plug(void *arg, uint32_t cpu)
+{
+	struct vm *vm = arg;
+
+	pthread_mutex_lock(&vm->start_lock);
+	vm->vcpu[cpu].place = VCPU_IN;
+	pthread_cond_broadcast(&vm->start_cond);
+	pthread_mutex_unlock(&vm->start_lock);
+}
+
+int
+vcpus_resize(struct vm *vm, uint32_t want, const char **why)
+{
+	int rc;
+
+	*why = "a VM has from 1 vCPU to --cpus max=";
+	if (want == 0 || want > vm->cpus.max_vcpus)
+		return -EINVAL;
+	*why = "the guest is still asked to let vCPUs go";
+	for (uint32_t i = 0; i < vm->cpus.max_vcpus; i++)
+		if (atomic_load(&vm->vcpu[i].place) == VCPU_LEAVING)
+			return -EBUSY;
+	rc = arch_vcpus_resize(want, plug, vm);
+	if (rc != -EBUSY)
+		*why = "this machine's vCPUs neither come nor go";
+	return rc;
 }
 
 bool
@@ -349,8 +436,8 @@ vcpus_standstill(struct vm *vm)
 {
 	if (!vm->kicked) {
 		kick_all(vm);
-		wake_paused(vm);
+		wake_waiting(vm);
 		vm->kicked = true;
 	}
-	return atomic_load(&vm->parked) == vm->cpus.boot_vcpus;
+	return atomic_load(&vm->parked) == vm->cpus.max_vcpus;
 }

@@ -27,6 +27,8 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_GET_SREGS), "the same"),
 	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_KVMCLOCK_CTRL),
 	    "the guest was paused: no lockup of its own"),
+	SB_ALLOW2(ioctl, VCPUS, REQUEST(KVM_SET_MP_STATE),
+	    "the guest has let it go: it starts anew if it comes again"),
 	SB_ALLOW2(ioctl, VM, REQUEST(KVM_GET_CLOCK), "stop its clock meanwhile"),
 	SB_ALLOW2(ioctl, VM, REQUEST(KVM_SET_CLOCK), "... and let it go on"),
 	SB_ALLOW2(ioctl, VM, REQUEST(KVM_SIGNAL_MSI),
@@ -72,7 +74,7 @@ static const struct sb_rule rules[] = {
 	    SB_EQ32(3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 	    MAP_FIXED), "let guest memory go"),
 	SB_ALLOW2(tgkill, SB_EQ32(0, 1), SB_EQ32(2, VCPU_KICK_SIGNAL),
-	    "main thread: get own vCPU threads out of KVM_RUN"),
+	    "get own vCPU threads out of KVM_RUN"),
 	SB_ALLOW(rt_sigreturn, "... and they come back from its handler"),
 	SB_ALLOW2(dup3, SB_FDS(1, FD_DEVICE_BUS, FD_DEVICE_COUNT),
 	    SB_EQ32(2, O_CLOEXEC), "the bus of a new device worker"),

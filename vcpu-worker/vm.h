@@ -37,6 +37,14 @@
 
 struct vm;
 
+/* Whether a vCPU runs. One that shall come later has a thread already: later there
+ * is a filter, and it lets nobody make threads. */
+enum vcpu_place {
+	VCPU_OUT,		/* its thread waits */
+	VCPU_IN,
+	VCPU_LEAVING,		/* the guest has let it go, its thread comes back */
+};
+
 struct vcpu {
 	struct vm *vm;
 	uint32_t index;
@@ -44,6 +52,7 @@ struct vcpu {
 	cpu_set_t *affinity;		/* NULL: anywhere */
 	pid_t tid;
 	int error;			/* of the thread's start, negative */
+	_Atomic enum vcpu_place place;	/* changed under start_lock */
 };
 
 /* A device on PCI and the channel to its worker. */
@@ -94,7 +103,9 @@ struct vm {
 	uint32_t next_gsi;
 	uint32_t next_event;		/* of FD_DEVICE_EVENT */
 
-	struct vcpu *vcpu;		/* cpus.boot_vcpus of them */
+	struct vcpu *vcpu;		/* cpus.max_vcpus of them */
+	uint32_t told_vcpus;		/* what the controller knows to be in */
+	atomic_bool vcpu_stays;		/* the guest will not let one go */
 	pthread_mutex_t start_lock;	/* of ready and go */
 	pthread_cond_t start_cond;
 	uint32_t ready;
@@ -104,10 +115,10 @@ struct vm {
 	atomic_flag stop_taken;		/* who sets it fills in stop */
 	struct vm_stop stop;
 	atomic_bool stopping;		/* stop is filled in */
-	atomic_uint parked;		/* vCPUs at a standstill for good */
+	atomic_uint parked;		/* threads at a standstill for good */
 	atomic_bool pausing;		/* vCPUs stand still until it is false */
 
-	uint32_t paused;		/* vCPUs that do; under start_lock */
+	uint32_t paused;		/* threads that do; under start_lock */
 	uint32_t pause_seq;		/* SetPaused that is not answered; 0: none */
 	bool started, kicked, reported, quitting;
 };
@@ -148,5 +159,15 @@ bool vcpus_standstill(struct vm *vm);
 void vcpus_pause(struct vm *vm);
 bool vcpus_paused(struct vm *vm);
 void vcpus_resume(struct vm *vm);
+
+/*
+ * Main thread: the guest shall have @want vCPUs. Those that come run at once; those
+ * that go the guest lets go, see vcpus_in(). EINVAL, EBUSY and *why: nothing changed.
+ */
+int vcpus_resize(struct vm *vm, uint32_t want, const char **why);
+/* Any thread: the guest has let vCPU @cpu go, or will not. */
+void vcpus_let_go(struct vm *vm, uint32_t cpu, bool gone);
+/* Main thread: how many run, or have not stopped yet. */
+uint32_t vcpus_in(struct vm *vm);
 
 #endif

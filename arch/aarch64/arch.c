@@ -77,6 +77,21 @@ arch_vcpu_pc(struct hv_vcpu *vcpu)
 	return 0;
 }
 
+int
+arch_vcpus_resize(uint32_t want, arch_plug_fn *plug, void *arg)
+{
+	(void)want;
+	(void)plug;
+	(void)arg;
+	return UNIMPLEMENTED;
+}
+
+uint32_t
+arch_vcpus_count(void)
+{
+	return 0;
+}
+
 void
 arch_power_button(void)
 {

@@ -73,6 +73,14 @@ hv_vcpu_was_away(struct hv_vcpu *vcpu)
 	(void)kvm_hv_ioctl_value(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
+int
+hv_vcpu_unplugged(struct hv_vcpu *vcpu)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_UNINITIALIZED };
+
+	return kvm_hv_ioctl(vcpu->fd, KVM_SET_MP_STATE, &state);
+}
+
 /*
  * Target bits 8 to 14 are in address bits 5 to 11 (KVM_FEATURE_MSI_EXT_DEST_ID);
  * KVM takes them in the high half, as with interrupt remapping, and refuses a

@@ -177,3 +177,10 @@ hv_vcpu_was_away(struct hv_vcpu *vcpu)
 {
 	(void)vcpu;
 }
+
+int
+hv_vcpu_unplugged(struct hv_vcpu *vcpu)
+{
+	(void)vcpu;
+	return UNIMPLEMENTED;
+}

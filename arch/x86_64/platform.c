@@ -10,6 +10,7 @@
 #include "arch/arch.h"
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cmos.h"
+#include "arch/x86_64/cpus.h"
 #include "arch/x86_64/i8042.h"
 #include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/layout.h"
@@ -26,6 +27,7 @@ const struct arch_layout arch_layout = {
 static struct platform {
 	struct ioapic ioapic;
 	struct acpi acpi;
+	struct cpus cpus;
 	struct cmos cmos;
 	struct i8042 i8042;
 	struct serial serial;
@@ -158,6 +160,9 @@ add_ports(const struct arch_platform_config *config)
 		rc = bus_add(io, LAYOUT_PORT_ACPI_SLEEP, ACPI_WINDOW,
 		    &acpi_ops, &p->acpi);
 	if (rc == 0)
+		rc = bus_add(io, LAYOUT_PORT_CPUS, CPUS_WINDOW, &cpus_ops,
+		    &p->cpus);
+	if (rc == 0)
 		rc = bus_add(io, LAYOUT_PORT_POST, 1, &post_ops, p);
 	if (rc == 0 && p->has_serial)
 		rc = bus_add(io, LAYOUT_PORT_COM1, SERIAL_WINDOW, &serial_ops,
@@ -186,6 +191,8 @@ arch_platform_init(const struct arch_platform_config *config,
 	memory_sizes(config->mem, &low, &high);
 	ioapic_init(&p->ioapic, config->vm);
 	acpi_init(&p->acpi, &p->ioapic, &config->host);
+	cpus_init(&p->cpus, config->boot_vcpus, config->max_vcpus,
+	    &config->host);
 	cmos_init(&p->cmos, low, high, &config->host);
 	i8042_init(&p->i8042, &config->host);
 	p->to_far = config->to_far;
@@ -212,6 +219,22 @@ arch_eoi(uint32_t vector)
 	ioapic_eoi(&platform.ioapic, vector);
 }
 
+int
+arch_vcpus_resize(uint32_t want, arch_plug_fn *plug, void *arg)
+{
+	if (cpus_leaving(&platform.cpus))
+		return -EBUSY;
+	if (cpus_resize(&platform.cpus, want, plug, arg))
+		acpi_notify(&platform.acpi, LAYOUT_GED_CPUS);
+	return 0;
+}
+
+uint32_t
+arch_vcpus_count(void)
+{
+	return cpus_count(&platform.cpus);
+}
+
 void
 arch_power_button(void)
 {
@@ -222,7 +245,7 @@ arch_power_button(void)
 void
 arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config)
 {
-	for (uint32_t i = 0; i < config->boot_vcpus; i++) {
+	for (uint32_t i = 0; i < config->max_vcpus; i++) {
 		uint32_t id = arch_vcpu_id(config, i);
 		const struct hv_msi nmi = {
 			.addr = LAYOUT_LAPIC | (id & 0xff) << 12 |
@@ -230,7 +253,8 @@ arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config)
 			.data = 4u << 8,
 		};
 
-		(void)hv_signal_msi(vm, &nmi);
+		if (cpus_present(&platform.cpus, i))
+			(void)hv_signal_msi(vm, &nmi);
 	}
 }
 

@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86_64/apicid.h"
 #include "arch/x86_64/layout.h"
+#include "controller/loader/acpi_cpus.h"
 #include "controller/loader/dsdt.h"
+#include "controller/loader/writer.h"
 
 #define HEADER_SIZE 36u		/* of every table but the RSDP */
 
@@ -30,68 +31,15 @@
 #define GAS_SYSTEM_IO 1u
 
 /* MADT (5.2.12) */
-#define MADT_LOCAL_APIC 0u
 #define MADT_IO_APIC 1u
 #define MADT_OVERRIDE 2u
-#define MADT_LOCAL_X2APIC 9u
-#define LAPIC_ENABLED (1u << 0)
-#define LAPIC_ONLINE_CAPABLE (1u << 1)
 #define INTI_ACTIVE_HIGH_EDGE 0x5u
-#define XAPIC_IDS 255u		/* 255 is a broadcast */
 
 _Static_assert(ACPI_MAX_SIZE == LAYOUT_ACPI_END - LAYOUT_RSDP, "layout.h");
 _Static_assert(LAYOUT_ECAM_LAST == LAYOUT_ECAM + LAYOUT_ECAM_SIZE - 1,
     "layout.h");
 _Static_assert(LAYOUT_MMIO32_LAST == LAYOUT_MMIO32 + LAYOUT_MMIO32_SIZE - 1,
     "layout.h");
-
-/* A table that is being written. */
-struct writer {
-	struct acpi_tables *t;
-	size_t start;		/* of the table */
-	int error;
-};
-
-static void
-put_bytes(struct writer *w, const void *src, size_t len)
-{
-	if (len > sizeof(w->t->bytes) - w->t->len) {
-		w->error = -ENOSPC;
-		return;
-	}
-	memcpy(w->t->bytes + w->t->len, src, len);
-	w->t->len += len;
-}
-
-static void
-put(struct writer *w, uint64_t value, size_t width)
-{
-	uint8_t le[8];
-
-	for (size_t i = 0; i < width; i++)
-		le[i] = (uint8_t)(value >> (8 * i));
-	put_bytes(w, le, width);
-}
-
-/* Overwrite @width bytes at @offset of the table being written. */
-static void
-set(struct writer *w, size_t offset, uint64_t value, size_t width)
-{
-	if (w->error != 0 || offset + width > w->t->len - w->start)
-		return;
-	for (size_t i = 0; i < width; i++)
-		w->t->bytes[w->start + offset + i] = (uint8_t)(value >> (8 * i));
-}
-
-static void
-put_zeros(struct writer *w, size_t len)
-{
-	static const uint8_t zeros[64];
-
-	for (; len > sizeof(zeros); len -= sizeof(zeros))
-		put_bytes(w, zeros, sizeof(zeros));
-	put_bytes(w, zeros, len);
-}
 
 uint8_t
 acpi_checksum(const uint8_t *bytes, size_t len)
@@ -107,8 +55,8 @@ acpi_checksum(const uint8_t *bytes, size_t len)
 static size_t
 begin(struct writer *w, const char *signature, uint8_t revision)
 {
-	put_zeros(w, -w->t->len & 15);
-	w->start = w->t->len;
+	put_zeros(w, -w->len & 15);
+	w->start = w->len;
 	put_bytes(w, signature, 4);
 	put(w, 0, 4);				/* length */
 	put(w, revision, 1);
@@ -124,24 +72,26 @@ begin(struct writer *w, const char *signature, uint8_t revision)
 static void
 end(struct writer *w)
 {
-	size_t len = w->t->len - w->start;
+	size_t len = w->len - w->start;
 
 	set(w, 4, len, 4);
 	set(w, 9, 0, 1);
-	set(w, 9, acpi_checksum(w->t->bytes + w->start, len), 1);
+	set(w, 9, acpi_checksum(w->bytes + w->start, len), 1);
 }
 
 static void
-put_dsdt(struct writer *w, const Bh__LoadConfig *config)
+put_dsdt(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
 {
-	put_zeros(w, -w->t->len & 15);
-	w->start = w->t->dsdt = w->t->len;
+	put_zeros(w, -w->len & 15);
+	w->start = t->dsdt = w->len;
 	put_bytes(w, dsdt_aml, dsdt_aml_size);
 	set(w, dsdt_offset_P64B, config->mmio64_base, 8);
 	set(w, dsdt_offset_P64L, config->mmio64_size == 0 ? 0 :
 	    config->mmio64_base + config->mmio64_size - 1, 8);
 	/* Present, enabled, shown, working; or none of it (6.3.7). */
 	set(w, dsdt_offset_COMS, config->serial ? 0xf : 0, 1);
+	set(w, dsdt_offset_NCPU, acpi_cpus_change(config) ? config->max_vcpus : 0,
+	    4);
 	end(w);
 }
 
@@ -163,11 +113,11 @@ set_port(struct writer *w, size_t offset, uint16_t port, uint8_t width)
  * BSD take the timer from it all the same, and Cloud Hypervisor gives it to them.
  */
 static void
-put_fadt(struct writer *w)
+put_fadt(struct acpi_tables *t, struct writer *w)
 {
-	uint64_t dsdt = LAYOUT_RSDP + w->t->dsdt;
+	uint64_t dsdt = LAYOUT_RSDP + t->dsdt;
 
-	w->t->fadt = begin(w, "FACP", 6);
+	t->fadt = begin(w, "FACP", 6);
 	put_zeros(w, 276 - HEADER_SIZE);
 	set(w, 40, dsdt, 4);				/* DSDT */
 	set(w, 76, LAYOUT_PORT_PM_TIMER, 4);		/* PM_TMR_BLK */
@@ -187,48 +137,22 @@ put_fadt(struct writer *w)
 	set_port(w, 244, LAYOUT_PORT_ACPI_SLEEP, 1);	/* SLEEP_CONTROL_REG */
 	set_port(w, 256, LAYOUT_PORT_ACPI_SLEEP, 1);	/* SLEEP_STATUS_REG */
 	if (w->error == 0)				/* hypervisor vendor */
-		memcpy(w->t->bytes + w->start + 268, "BULKHEAD", 8);
+		memcpy(w->bytes + w->start + 268, "BULKHEAD", 8);
 	end(w);
 }
 
-/* A vCPU that can come later is described, but not enabled. */
 static void
-put_cpu(struct writer *w, const Bh__LoadConfig *config, uint32_t cpu)
-{
-	const Bh__Topology *t = config->topology;
-	uint32_t id = t == NULL ? cpu :
-	    x86_apic_id(cpu, t->threads, t->cores, t->dies);
-	uint32_t flags = cpu < config->boot_vcpus ?
-	    LAPIC_ENABLED : LAPIC_ONLINE_CAPABLE;
-
-	if (id < XAPIC_IDS && cpu < XAPIC_IDS) {
-		put(w, MADT_LOCAL_APIC, 1);
-		put(w, 8, 1);
-		put(w, cpu, 1);				/* processor UID */
-		put(w, id, 1);
-		put(w, flags, 4);
-	} else {
-		put(w, MADT_LOCAL_X2APIC, 1);
-		put(w, 16, 1);
-		put(w, 0, 2);
-		put(w, id, 4);
-		put(w, flags, 4);
-		put(w, cpu, 4);				/* processor UID */
-	}
-}
-
-static void
-put_madt(struct writer *w, const Bh__LoadConfig *config)
+put_madt(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
 {
 	/* Below 16 a GSI is edge and active high unless said; Linux warns when
 	 * DSDT and MADT say different things, so it is said. */
 	static const uint8_t edge[] = { LAYOUT_GSI_COM1, LAYOUT_GSI_GED };
 
-	w->t->madt = begin(w, "APIC", 5);
+	t->madt = begin(w, "APIC", 5);
 	put(w, LAYOUT_LAPIC, 4);
 	put(w, 0, 4);					/* no 8259s */
 	for (uint32_t cpu = 0; cpu < config->max_vcpus; cpu++)
-		put_cpu(w, config, cpu);
+		acpi_put_cpu(w, config, cpu, cpu < config->boot_vcpus);
 	put(w, MADT_IO_APIC, 1);
 	put(w, 12, 1);
 	put(w, LAYOUT_IOAPIC_ID, 1);
@@ -246,11 +170,23 @@ put_madt(struct writer *w, const Bh__LoadConfig *config)
 	end(w);
 }
 
+/* What comes and goes of the vCPUs, devices of \\_SB.CPUS in the DSDT. */
+static void
+put_ssdt(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
+{
+	t->ssdt = 0;
+	if (!acpi_cpus_change(config))
+		return;
+	t->ssdt = begin(w, "SSDT", 2);
+	acpi_put_cpu_devices(w, config);
+	end(w);
+}
+
 /* PCI firmware specification 3.0 4.1.2. */
 static void
-put_mcfg(struct writer *w)
+put_mcfg(struct acpi_tables *t, struct writer *w)
 {
-	w->t->mcfg = begin(w, "MCFG", 1);
+	t->mcfg = begin(w, "MCFG", 1);
 	put(w, 0, 8);
 	put(w, LAYOUT_ECAM, 8);
 	put(w, 0, 2);					/* segment */
@@ -261,44 +197,47 @@ put_mcfg(struct writer *w)
 }
 
 static void
-put_xsdt(struct writer *w)
+put_xsdt(struct acpi_tables *t, struct writer *w)
 {
-	w->t->xsdt = begin(w, "XSDT", 1);
-	put(w, LAYOUT_RSDP + w->t->fadt, 8);
-	put(w, LAYOUT_RSDP + w->t->madt, 8);
-	put(w, LAYOUT_RSDP + w->t->mcfg, 8);
+	t->xsdt = begin(w, "XSDT", 1);
+	put(w, LAYOUT_RSDP + t->fadt, 8);
+	put(w, LAYOUT_RSDP + t->madt, 8);
+	put(w, LAYOUT_RSDP + t->mcfg, 8);
+	if (t->ssdt != 0)
+		put(w, LAYOUT_RSDP + t->ssdt, 8);
 	end(w);
 }
 
 /* RSDP (5.2.5.3), last, since it says where the XSDT is. */
 static void
-set_rsdp(struct writer *w)
+set_rsdp(const struct acpi_tables *t, struct writer *w)
 {
-	uint8_t *rsdp = w->t->bytes;
+	uint8_t *rsdp = w->bytes;
 
 	w->start = 0;
 	memcpy(rsdp, "RSD PTR ", 8);
 	memcpy(rsdp + 9, "BLKHD ", 6);
 	rsdp[15] = 2;
 	set(w, 20, 36, 4);
-	set(w, 24, LAYOUT_RSDP + w->t->xsdt, 8);
+	set(w, 24, LAYOUT_RSDP + t->xsdt, 8);
 	rsdp[8] = acpi_checksum(rsdp, 20);
 	rsdp[32] = acpi_checksum(rsdp, 36);
 }
 
 int
-acpi_build(struct acpi_tables *tables, const Bh__LoadConfig *config)
+acpi_build(struct acpi_tables *t, const Bh__LoadConfig *config)
 {
-	struct writer w = { .t = tables };
+	struct writer w = { .bytes = t->bytes, .size = sizeof(t->bytes) };
 
-	tables->len = 0;
 	put_zeros(&w, 36);
-	put_dsdt(&w, config);
-	put_fadt(&w);
-	put_madt(&w, config);
-	put_mcfg(&w);
-	put_xsdt(&w);
-	set_rsdp(&w);
+	put_dsdt(t, &w, config);
+	put_fadt(t, &w);
+	put_madt(t, &w, config);
+	put_mcfg(t, &w);
+	put_ssdt(t, &w, config);
+	put_xsdt(t, &w);
+	set_rsdp(t, &w);
+	t->len = w.len;
 	return w.error;
 }
 

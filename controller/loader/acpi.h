@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ACPI tables of an x86-64 guest (ACPI 6.4, hardware-reduced): RSDP, XSDT,
- * FADT, MADT, MCFG and the DSDT of dsdt.asl. Pure: made in a buffer from the
- * configuration, then written in one go.
+ * FADT, MADT, MCFG, the DSDT of dsdt.asl and an SSDT where vCPUs come and go.
+ * Pure: made in a buffer from the configuration, then written in one go.
  */
 #ifndef BULKHEAD_CONTROLLER_LOADER_ACPI_H
 #define BULKHEAD_CONTROLLER_LOADER_ACPI_H
@@ -18,7 +18,7 @@
 
 struct acpi_tables {
 	size_t len;		/* bytes used, RSDP first */
-	size_t dsdt, fadt, madt, mcfg, xsdt;	/* offsets, for tests and the dump */
+	size_t dsdt, fadt, madt, mcfg, ssdt, xsdt;	/* offsets; ssdt 0: none */
 	_Alignas(16) uint8_t bytes[ACPI_MAX_SIZE];
 };
 

@@ -3,7 +3,8 @@
 LOADER_LIB_SRCS := controller/loader/load.c controller/loader/image.c \
 	controller/loader/memmap.c controller/loader/elf.c \
 	controller/loader/bzimage.c controller/loader/pvh.c \
-	controller/loader/acpi.c controller/loader/smbios.c $(GEN)/dsdt.c
+	controller/loader/acpi.c controller/loader/acpi_cpus.c \
+	controller/loader/smbios.c controller/loader/writer.c $(GEN)/dsdt.c
 
 PROGRAMS += bulkhead-loader
 bulkhead-loader_SRCS := controller/loader/main.c $(LOADER_LIB_SRCS) ipc/gmem.c \
@@ -22,7 +23,7 @@ $(GEN)/dsdt.c: controller/loader/dsdt.asl arch/x86_64/layout.h
 	echo 'const uint8_t dsdt_aml[] = {'; \
 	od -An -v -tx1 $(@D)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; \
 	echo 'const uint32_t dsdt_aml_size = sizeof(dsdt_aml);'; \
-	sed -n 's/^ *{"\(P64B\|P64L\|COMS\)", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t dsdt_offset_\1 = \3;/p' \
+	sed -n 's/^ *{"\(P64B\|P64L\|COMS\|NCPU\)", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t dsdt_offset_\1 = \3;/p' \
 		$(@D)/dsdt.offset.h; } > $@
 
 # ---- tests
@@ -37,11 +38,14 @@ fuzz_elf_SRCS := tests/fuzz/elf_fuzz.c $(LOADER_TEST_SRCS)
 fuzz_bzimage_SRCS := tests/fuzz/bzimage_fuzz.c $(LOADER_TEST_SRCS)
 
 # Writes the ACPI tables for tests/acpi/run.
-$(BUILD)/test/acpi-dump: tests/acpi/dump.c controller/loader/acpi.c $(GEN)/dsdt.c \
+$(BUILD)/test/acpi-dump: tests/acpi/dump.c controller/loader/acpi.c \
+    controller/loader/acpi_cpus.c controller/loader/writer.c $(GEN)/dsdt.c \
     $(GEN)/bulkhead.pb-c.c $(wildcard controller/loader/*.h arch/x86_64/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -O1 -D_GNU_SOURCE -I. -isystem $(GEN) -o $@ \
-		tests/acpi/dump.c controller/loader/acpi.c controller/loader/image.c \
+		tests/acpi/dump.c controller/loader/acpi.c \
+		controller/loader/acpi_cpus.c controller/loader/writer.c \
+		controller/loader/image.c \
 		ipc/gmem.c ipc/errname.c $(GEN)/dsdt.c $(GEN)/bulkhead.pb-c.c -lprotobuf-c
 
 # The controller's side of one load, for tests/native/loader.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The DSDT of an x86-64 guest, compiled by iasl when the loader is built. What
-// differs from VM to VM is in three names at the top, which acpi.c overwrites
+// differs from VM to VM is in four names at the top, which acpi.c overwrites
 // (their offsets come from iasl); the addresses are those of
 // arch/x86_64/layout.h (build.mk runs this through the C preprocessor).
 #include "arch/x86_64/layout.h"
@@ -11,6 +11,10 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 	Name (\P64B, 0x1122334455667788)	// 64-bit PCI window: first byte
 	Name (\P64L, 0x1122334455667799)	// ... and last byte; 0: no window
 	Name (\COMS, 0x5A)			// _STA of the serial port
+	Name (\NCPU, 0x11223344)		// vCPUs that can come and go; or 0
+
+	// Of the SSDT that acpi.c makes where there are such.
+	External (\_SB.CPUS.CTFY, MethodObj)
 
 	Name (\_S5, Package () { LAYOUT_ACPI_S5, 0, 0, 0 })
 
@@ -34,6 +38,7 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				IO (Decode16, LAYOUT_PORT_GED, LAYOUT_PORT_GED, 1, 1)
 				IO (Decode16, LAYOUT_PORT_PM_TIMER,
 				    LAYOUT_PORT_PM_TIMER, 1, 4)
+				IO (Decode16, LAYOUT_PORT_CPUS, LAYOUT_PORT_CPUS, 1, 5)
 			})
 		}
 
@@ -134,6 +139,82 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			})
 		}
 
+		// vCPUs that come and go; arch/x86_64/cpus.h has the registers. Each
+		// is a device in the SSDT, which tells CTFY which it is.
+		Device (CPUS)
+		{
+			Name (_HID, "ACPI0010")
+			Name (_CID, EisaId ("PNP0A05"))
+			OperationRegion (CPUR, SystemIO, LAYOUT_PORT_CPUS, 5)
+			Field (CPUR, DWordAcc, NoLock, WriteAsZeros)
+			{
+				CSEL, 32
+			}
+			Field (CPUR, ByteAcc, NoLock, WriteAsZeros)
+			{
+				Offset (4),
+				CPEN, 1,	// is there
+				CINS, 1,	// has come
+				CRMV, 1,	// is asked to leave
+				CEJ0, 1,	// is let go
+				CREF, 1		// will not be let go
+			}
+			Mutex (CLCK, 0)
+			Method (CSTA, 1, Serialized)
+			{
+				Acquire (CLCK, 0xFFFF)
+				CSEL = Arg0
+				Local0 = Zero
+				If (CPEN)
+				{
+					Local0 = 0x0F
+				}
+				Release (CLCK)
+				Return (Local0)
+			}
+			Method (CEJT, 1, Serialized)
+			{
+				Acquire (CLCK, 0xFFFF)
+				CSEL = Arg0
+				CEJ0 = One
+				Release (CLCK)
+			}
+			// The event (an eject request, the guest's own or ours),
+			// and how it ended: not 0, nor "in progress", is a failure
+			// (ACPI 6.4 6.3.5).
+			Method (COST, 3, Serialized)
+			{
+				If (((Arg1 & 0xFF) == 3) && Arg2 && (Arg2 != 0x84))
+				{
+					Acquire (CLCK, 0xFFFF)
+					CSEL = Arg0
+					CREF = One
+					Release (CLCK)
+				}
+			}
+			Method (CSCN, 0, Serialized)
+			{
+				Acquire (CLCK, 0xFFFF)
+				Local0 = Zero
+				While (Local0 < \NCPU)
+				{
+					CSEL = Local0
+					If (CINS)
+					{
+						CINS = One
+						CTFY (Local0, 1)	// device check
+					}
+					ElseIf (CRMV)
+					{
+						CRMV = One
+						CTFY (Local0, 3)	// eject request
+					}
+					Local0++
+				}
+				Release (CLCK)
+			}
+		}
+
 		Device (PWRB)
 		{
 			Name (_HID, EisaId ("PNP0C0C"))
@@ -159,6 +240,10 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			Method (_EVT, 1, Serialized)
 			{
 				Local0 = EVTS
+				If (Local0 & LAYOUT_GED_CPUS)
+				{
+					\_SB.CPUS.CSCN ()
+				}
 				If (Local0 & LAYOUT_GED_POWER_BUTTON)
 				{
 					Notify (\_SB.PWRB, 0x80)

@@ -9,6 +9,7 @@
 #include "arch/x86_64/layout.h"
 #include "build_id.h"
 #include "controller/loader/acpi.h"
+#include "controller/loader/writer.h"
 
 #define ENTRY_SIZE 24u
 #define TABLE_OFFSET 32u	/* of the first structure, 16-byte aligned */
@@ -17,68 +18,47 @@
 _Static_assert(SMBIOS_MAX_SIZE == LAYOUT_HIGH_RAM - LAYOUT_SMBIOS, "layout.h");
 
 /* A structure that is being written: its fixed part, then its strings. */
-struct writer {
-	struct smbios_tables *t;
+struct structures {
+	struct writer w;
 	uint16_t handle;
 	unsigned int strings;
 	const char *string[MAX_STRINGS];
 	int error;
 };
 
-static void
-put_bytes(struct writer *w, const void *src, size_t len)
-{
-	if (len > sizeof(w->t->bytes) - w->t->len) {
-		w->error = -ENOSPC;
-		return;
-	}
-	memcpy(w->t->bytes + w->t->len, src, len);
-	w->t->len += len;
-}
-
-static void
-put(struct writer *w, uint64_t value, size_t width)
-{
-	uint8_t le[8];
-
-	for (size_t i = 0; i < width; i++)
-		le[i] = (uint8_t)(value >> (8 * i));
-	put_bytes(w, le, width);
-}
-
 /* @length: of the fixed part with this header (6.1.2). */
 static void
-begin(struct writer *w, uint8_t type, uint8_t length)
+begin(struct structures *d, uint8_t type, uint8_t length)
 {
-	w->strings = 0;
-	put(w, type, 1);
-	put(w, length, 1);
-	put(w, w->handle++, 2);
+	d->strings = 0;
+	put(&d->w, type, 1);
+	put(&d->w, length, 1);
+	put(&d->w, d->handle++, 2);
 }
 
 /* A string's number; the empty one has number 0 (6.1.3). */
 static void
-put_string(struct writer *w, const char *string)
+put_string(struct structures *d, const char *string)
 {
 	if (string == NULL || string[0] == '\0') {
-		put(w, 0, 1);
+		put(&d->w, 0, 1);
 		return;
 	}
-	if (w->strings == MAX_STRINGS) {
-		w->error = -ENOSPC;
+	if (d->strings == MAX_STRINGS) {
+		d->w.error = -ENOSPC;
 		return;
 	}
-	w->string[w->strings++] = string;
-	put(w, w->strings, 1);
+	d->string[d->strings++] = string;
+	put(&d->w, d->strings, 1);
 }
 
 static void
-end(struct writer *w)
+end(struct structures *d)
 {
-	for (unsigned int i = 0; i < w->strings; i++)
-		put_bytes(w, w->string[i], strlen(w->string[i]) + 1);
+	for (unsigned int i = 0; i < d->strings; i++)
+		put_bytes(&d->w, d->string[i], strlen(d->string[i]) + 1);
 	/* Two NULs end a structure without strings. */
-	put_bytes(w, "\0", w->strings == 0 ? 2 : 1);
+	put_bytes(&d->w, "\0", d->strings == 0 ? 2 : 1);
 }
 
 static const char *
@@ -129,82 +109,82 @@ parse_uuid(const char *text, uint8_t uuid[16])
 
 /* Type 0 (7.1) */
 static void
-put_bios(struct writer *w)
+put_bios(struct structures *d)
 {
-	begin(w, 0, 0x18);
-	put_string(w, "Bulkhead");
-	put_string(w, BULKHEAD_VERSION[0] != '\0' ? BULKHEAD_VERSION : "0");
-	put(w, 0, 2);			/* segment: none */
-	put_string(w, "01/01/2026");
-	put(w, 0, 1);			/* 64 KiB */
-	put(w, 1u << 3, 8);		/* characteristics: not supported */
-	put(w, 0, 1);
-	put(w, 1u << 4, 1);		/* this is a virtual machine */
-	put(w, 0, 2);			/* release */
-	put(w, 0xffff, 2);		/* no embedded controller */
-	end(w);
+	begin(d, 0, 0x18);
+	put_string(d, "Bulkhead");
+	put_string(d, BULKHEAD_VERSION[0] != '\0' ? BULKHEAD_VERSION : "0");
+	put(&d->w, 0, 2);			/* segment: none */
+	put_string(d, "01/01/2026");
+	put(&d->w, 0, 1);			/* 64 KiB */
+	put(&d->w, 1u << 3, 8);		/* characteristics: not supported */
+	put(&d->w, 0, 1);
+	put(&d->w, 1u << 4, 1);		/* this is a virtual machine */
+	put(&d->w, 0, 2);			/* release */
+	put(&d->w, 0xffff, 2);		/* no embedded controller */
+	end(d);
 }
 
 /* Type 1 (7.2) */
 static void
-put_system(struct writer *w, const Bh__Smbios *s)
+put_system(struct structures *d, const Bh__Smbios *s)
 {
 	uint8_t uuid[16];
 	int rc = parse_uuid(s->uuid, uuid);
 
 	if (rc < 0)
-		w->error = rc;
-	begin(w, 1, 0x1b);
-	put_string(w, or_default(s->manufacturer, "Bulkhead"));
-	put_string(w, or_default(s->product_name, "bulkhead"));
-	put_string(w, s->version);
-	put_string(w, s->serial_number);
-	put_bytes(w, uuid, sizeof(uuid));
-	put(w, 6, 1);			/* woken by the power switch */
-	put_string(w, s->sku_number);
-	put_string(w, s->family);
-	end(w);
+		d->w.error = rc;
+	begin(d, 1, 0x1b);
+	put_string(d, or_default(s->manufacturer, "Bulkhead"));
+	put_string(d, or_default(s->product_name, "bulkhead"));
+	put_string(d, s->version);
+	put_string(d, s->serial_number);
+	put_bytes(&d->w, uuid, sizeof(uuid));
+	put(&d->w, 6, 1);			/* woken by the power switch */
+	put_string(d, s->sku_number);
+	put_string(d, s->family);
+	end(d);
 }
 
 /* Type 3 (7.4) */
 static void
-put_chassis(struct writer *w, const Bh__Smbios *s)
+put_chassis(struct structures *d, const Bh__Smbios *s)
 {
-	begin(w, 3, 0x16);
-	put_string(w, or_default(s->manufacturer, "Bulkhead"));
-	put(w, 1, 1);			/* type: other */
-	put_string(w, NULL);		/* version */
-	put_string(w, NULL);		/* serial number */
-	put_string(w, s->chassis_asset_tag);
-	put(w, 3, 1);			/* boot-up state: safe */
-	put(w, 3, 1);			/* power supply: safe */
-	put(w, 3, 1);			/* thermal: safe */
-	put(w, 2, 1);			/* security: unknown */
-	put(w, 0, 4);			/* OEM-defined */
-	put(w, 0, 1);			/* height */
-	put(w, 1, 1);			/* power cords */
-	put(w, 0, 1);			/* contained elements */
-	put(w, 3, 1);			/* ... and their length */
-	put_string(w, NULL);		/* SKU number */
-	end(w);
+	begin(d, 3, 0x16);
+	put_string(d, or_default(s->manufacturer, "Bulkhead"));
+	put(&d->w, 1, 1);			/* type: other */
+	put_string(d, NULL);		/* version */
+	put_string(d, NULL);		/* serial number */
+	put_string(d, s->chassis_asset_tag);
+	put(&d->w, 3, 1);			/* boot-up state: safe */
+	put(&d->w, 3, 1);			/* power supply: safe */
+	put(&d->w, 3, 1);			/* thermal: safe */
+	put(&d->w, 2, 1);			/* security: unknown */
+	put(&d->w, 0, 4);			/* OEM-defined */
+	put(&d->w, 0, 1);			/* height */
+	put(&d->w, 1, 1);			/* power cords */
+	put(&d->w, 0, 1);			/* contained elements */
+	put(&d->w, 3, 1);			/* ... and their length */
+	put_string(d, NULL);		/* SKU number */
+	end(d);
 }
 
 /* Type 11 (7.12) */
 static void
-put_oem_strings(struct writer *w, const Bh__Smbios *s)
+put_oem_strings(struct structures *d, const Bh__Smbios *s)
 {
 	if (s->n_oem_strings == 0)
 		return;
 	if (s->n_oem_strings > MAX_STRINGS) {
-		w->error = -ENOSPC;
+		d->w.error = -ENOSPC;
 		return;
 	}
-	begin(w, 11, 5);
-	put(w, s->n_oem_strings, 1);
+	begin(d, 11, 5);
+	put(&d->w, s->n_oem_strings, 1);
 	for (size_t i = 0; i < s->n_oem_strings; i++)
 		/* An empty one would end the list: it has to be something. */
-		w->string[w->strings++] = or_default(s->oem_strings[i], " ");
-	end(w);
+		d->string[d->strings++] = or_default(s->oem_strings[i], " ");
+	end(d);
 }
 
 /* Entry point (5.2.2) */
@@ -232,18 +212,20 @@ smbios_build(struct smbios_tables *tables, const Bh__LoadConfig *config)
 {
 	Bh__Smbios none = { 0 };
 	const Bh__Smbios *s = config->smbios != NULL ? config->smbios : &none;
-	struct writer w = { .t = tables };
+	struct structures d = {
+		.w = { .bytes = tables->bytes, .size = sizeof(tables->bytes) },
+	};
 
-	memset(tables->bytes, 0, TABLE_OFFSET);
-	tables->len = TABLE_OFFSET;
-	put_bios(&w);
-	put_system(&w, s);
-	put_chassis(&w, s);
-	put_oem_strings(&w, s);
-	begin(&w, 127, 4);		/* end of table (7.45) */
-	end(&w);
+	put_zeros(&d.w, TABLE_OFFSET);
+	put_bios(&d);
+	put_system(&d, s);
+	put_chassis(&d, s);
+	put_oem_strings(&d, s);
+	begin(&d, 127, 4);		/* end of table (7.45) */
+	end(&d);
+	tables->len = d.w.len;
 	set_entry(tables);
-	return w.error;
+	return d.w.error;
 }
 
 int

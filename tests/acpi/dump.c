@@ -49,6 +49,7 @@ main(int argc, char **argv)
 	dump(argv[1], "facp", t.bytes + t.fadt);
 	dump(argv[1], "apic", t.bytes + t.madt);
 	dump(argv[1], "mcfg", t.bytes + t.mcfg);
+	dump(argv[1], "ssdt", t.bytes + t.ssdt);
 	dump(argv[1], "xsdt", t.bytes + t.xsdt);
 	return 0;
 }

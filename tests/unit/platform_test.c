@@ -10,10 +10,13 @@
 
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cmos.h"
+#include "arch/x86_64/cpus.h"
 #include "arch/x86_64/i8042.h"
 #include "tests/unit/fake_hv.h"
 
 static int stops, last_stop;
+static uint32_t let_go, plugged;
+static bool last_gone;
 
 static void
 on_stop(void *owner, enum arch_stop reason)
@@ -23,7 +26,15 @@ on_stop(void *owner, enum arch_stop reason)
 	last_stop = (int)reason;
 }
 
-static const struct arch_host host = { .stop = on_stop };
+static void
+on_let_go(void *owner, uint32_t cpu, bool gone)
+{
+	(void)owner;
+	let_go |= 1u << cpu;
+	last_gone = gone;
+}
+
+static const struct arch_host host = { .stop = on_stop, .let_go = on_let_go };
 
 static int
 set_up(void **state)
@@ -193,6 +204,101 @@ test_acpi(void **state)
 	assert_int_equal(stops, 2);
 }
 
+static void
+on_plug(void *arg, uint32_t cpu)
+{
+	(void)arg;
+	plugged |= 1u << cpu;
+}
+
+static uint8_t
+cpu_state(struct cpus *c, uint32_t cpu)
+{
+	uint8_t select[4];
+
+	bus_put(select, 4, cpu);
+	cpus_ops.write(c, 0, select, 4);
+	return in(&cpus_ops, c, 4);
+}
+
+static void
+test_cpus_come_and_go(void **state)
+{
+	static struct cpus c;
+
+	(void)state;
+	let_go = plugged = 0;
+	cpus_init(&c, 2, 4, &host);
+	assert_int_equal(cpus_count(&c), 2);
+	assert_false(cpus_resize(&c, 2, on_plug, NULL));
+	assert_true(cpus_resize(&c, 4, on_plug, NULL));
+	assert_int_equal(plugged, 0xc);
+	assert_int_equal(cpu_state(&c, 1), CPUS_PRESENT);
+	assert_int_equal(cpu_state(&c, 3), CPUS_PRESENT | CPUS_INSERTED);
+	out(&cpus_ops, &c, 4, CPUS_INSERTED);
+	assert_int_equal(cpu_state(&c, 3), CPUS_PRESENT);
+	/* The highest ones go, when the guest likes. */
+	assert_true(cpus_resize(&c, 2, on_plug, NULL));
+	assert_true(cpus_leaving(&c));
+	assert_int_equal(cpus_count(&c), 4);
+	assert_int_equal(cpu_state(&c, 1), CPUS_PRESENT);
+	assert_int_equal(cpu_state(&c, 3), CPUS_PRESENT | CPUS_REMOVE);
+	out(&cpus_ops, &c, 4, CPUS_REMOVE);
+	assert_int_equal(cpu_state(&c, 3), CPUS_PRESENT);
+	assert_true(cpus_leaving(&c));
+	out(&cpus_ops, &c, 4, CPUS_EJECT);
+	assert_int_equal(let_go, 1 << 3);
+	assert_true(last_gone && cpus_leaving(&c));
+	/* One that comes before it was started is not to be started any more. */
+	assert_int_equal(cpu_state(&c, 2), CPUS_PRESENT | CPUS_INSERTED |
+	    CPUS_REMOVE);
+	out(&cpus_ops, &c, 4, CPUS_REFUSE);
+	assert_true(!last_gone && !cpus_leaving(&c));
+	assert_int_equal(cpu_state(&c, 2), CPUS_PRESENT | CPUS_INSERTED);
+	assert_int_equal(cpus_count(&c), 3);
+}
+
+static void
+test_cpus_played_with(void **state)
+{
+	static struct cpus c;
+	uint8_t wide[8];
+
+	(void)state;
+	let_go = 0;
+	cpus_init(&c, 3, 4, &host);
+	for (uint32_t value = 0; value < 256; value++)
+		for (uint32_t cpu = 0; cpu < 6; cpu++) {
+			(void)cpu_state(&c, cpu);
+			out(&cpus_ops, &c, 4, (uint8_t)(value & ~CPUS_EJECT));
+			for (uint64_t at = 1; at < 5; at++) {
+				cpus_ops.read(&c, at, wide, 1);
+				out(&cpus_ops, &c, at, 0);
+			}
+		}
+	assert_int_equal(cpus_count(&c), 3);
+	assert_int_equal(let_go, 0);
+	/* Neither the first, nor one that is not there, nor one that cannot be. */
+	assert_int_equal(cpu_state(&c, 0), CPUS_PRESENT);
+	out(&cpus_ops, &c, 4, 0xff);
+	assert_int_equal(cpu_state(&c, 3), 0);
+	out(&cpus_ops, &c, 4, 0xff);
+	assert_int_equal(cpu_state(&c, CPUS_MAX + 1), 0);
+	out(&cpus_ops, &c, 4, 0xff);
+	assert_int_equal(cpu_state(&c, UINT32_MAX), 0);
+	out(&cpus_ops, &c, 4, 0xff);
+	assert_int_equal(let_go, 0);
+	/* Its own it may let go unasked. */
+	assert_int_equal(cpu_state(&c, 1), CPUS_PRESENT);
+	out(&cpus_ops, &c, 4, CPUS_EJECT);
+	out(&cpus_ops, &c, 4, CPUS_EJECT);
+	assert_int_equal(let_go, 1 << 1);
+	assert_int_equal(cpus_count(&c), 2);
+	plugged = 0;
+	assert_true(cpus_resize(&c, 3, on_plug, NULL));
+	assert_int_equal(plugged, 1 << 1);
+}
+
 #define T(f) cmocka_unit_test_setup(f, set_up)
 
 int
@@ -200,6 +306,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_clock), T(test_cmos), T(test_i8042), T(test_acpi),
+		T(test_cpus_come_and_go), T(test_cpus_played_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
