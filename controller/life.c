@@ -522,6 +522,9 @@ go_on(struct vm *vm)
 void
 life_spawned(struct child *child)
 {
+	/* A successor may be ready before it is known who it is. */
+	if (child->died_at != 0 && child->ready && child->bus[0] >= 0)
+		recover_ready(child);
 	go_on(child->vm);
 }
 

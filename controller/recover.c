@@ -281,7 +281,8 @@ recover_ready(struct child *child)
 	struct vm *vm = child->vm;
 
 	/* A vcpu-worker that does not know the device yet gets PciDevice. */
-	if (vm->state != VM_RUNNING || !child->known_to_vcpu)
+	if (vm->state != VM_RUNNING || !child->known_to_vcpu ||
+	    child->phase != CHILD_UP)
 		return;
 	if (pause_successor(child))
 		return;
