@@ -3,12 +3,15 @@
  * Many disk requests in flight for "ms=N" milliseconds, each answered exactly once
  * and each checked, while the host kills what serves them: every slot writes a
  * pattern of its own to its own place, reads it back and compares; now and then
- * one flushes. "packed", "indirect", "event" choose the ring. At the end:
+ * one flushes. "slots=N": fewer of them. "packed", "indirect", "event" choose the
+ * ring. The power button ends it before its time. At the end, how long it stood
+ * still (lib/pace.h), and
  *	storm: N requests, B bad, F failed, longest M ms
  * With "errors" the device may fail a request, and what was written is not known
  * then; it says DEVICE_NEEDS_RESET as well.
  */
 #include "lib/blk.h"
+#include "lib/pace.h"
 
 #define SLOTS 24u
 #define BYTES 4096u
@@ -29,6 +32,7 @@ struct slot {
 static struct blk blk;
 static struct slot slots[SLOTS];
 static uint32_t done, bad, failed, longest;
+static uint32_t nslots;
 static bool may_fail;
 
 /* Each sector says whose it is, and which round's: some hosts emulate every
@@ -98,6 +102,7 @@ static void complete(int id)
 	}
 	s = &slots[i];
 	done++;
+	pace();
 	s->id = -1;
 	if (now_ms() - s->since > longest)
 		longest = now_ms() - s->since;
@@ -124,7 +129,7 @@ static void turn(bool again)
 
 	while (vq_poll(&blk.q, &id, &len))
 		complete(id);
-	for (unsigned int i = 0; again && i < SLOTS; i++)
+	for (unsigned int i = 0; again && i < nslots; i++)
 		if (slots[i].id < 0)
 			submit(i);
 	vq_kick(&blk.q, false);
@@ -146,6 +151,8 @@ void guest_main(void)
 	features |= cmdline_has("packed") ? F_PACKED : 0;
 	features |= cmdline_has("indirect") ? F_INDIRECT : 0;
 	features |= cmdline_has("event") ? F_EVENT_IDX : 0;
+	nslots = cmdline_num("slots", SLOTS);
+	nslots = nslots > SLOTS ? SLOTS : nslots;
 	may_fail = cmdline_has("errors");
 	begin("storm");
 	check(blk_open(&blk, 0, features));
@@ -154,7 +161,7 @@ void guest_main(void)
 		slots[i].data = alloc(BYTES, PAGE);
 	}
 	print("running\n");
-	for (start = now_ms(); now_ms() - start < ms;)
+	for (start = now_ms(); now_ms() - start < ms && !button();)
 		turn(true);
 	for (start = now_ms(); any_in_flight() && now_ms() - start < LOST_MS;)
 		turn(false);
@@ -165,6 +172,7 @@ void guest_main(void)
 	/* Nobody serves the disk as it was: its driver has been told. */
 	check(!(virtio_status(&blk.d) & 64) == !failed);
 	end();
+	pace_say();
 	print("storm: %u requests, %u bad, %u failed, longest %u ms\n", done, bad,
 	    failed, longest);
 }

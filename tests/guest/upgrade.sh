@@ -124,7 +124,7 @@ t_upgrade_refused() {
 	cp "$b/bulkhead-blk" mode && chmod 644 mode
 	cp "$b/bulkhead-blk" open && chmod 777 open
 	printf '#!/bin/sh\nsleep 9\n' >script && echo words >text && chmod 755 script text
-	checked $((8000 * SLOWNESS)) "" --disk path=a
+	checked 100000 "" --disk path=a
 	w=$(worker blk)
 	expect "a first one" upgrade __rng
 	expect "by the VMM's own program" upgrade _disk0
@@ -157,6 +157,7 @@ t_upgrade_refused() {
 	kill -9 "$(worker blk)"
 	sleep 0.3
 	expect "and is replaced as any" [ -n "$(worker blk)" ]
+	kill -PWR "$pid"
 	done_checking
 }
 

@@ -150,6 +150,7 @@ unsigned int failures(void);		/* "not ok" lines so far */
 /* ---- time: the ACPI PM timer where it runs, else counted loops ---- */
 
 uint32_t now_ms(void);
+uint32_t now_us(void);	/* wraps each 71 minutes */
 void delay_ms(uint32_t ms);
 
 /* ---- memory ---- */

@@ -164,23 +164,36 @@ unsigned int failures(void)
 
 /* ---- time ---- */
 
-uint32_t now_ms(void)
+static uint32_t time_ms, time_rest;	/* and ticks of the PM timer */
+
+static void look_at_timer(void)
 {
-	static uint32_t last, carry, ms;
-	static uint32_t loops;
+	static uint32_t last, loops;
 	uint32_t t = inl(LAYOUT_PORT_PM_TIMER), d;
 
 	if (t == 0xffffffffu) {
 		/* Not there (another machine): a port read takes some 2 us. */
-		return loops++ >> 9;
+		time_ms = loops++ >> 9;
+		return;
 	}
 	/* 24 bits are always there, wrapping each 4.7 s. */
 	d = (t - last) & 0xffffff;
 	last = t;
-	carry += d;
-	ms += carry / 3580;
-	carry %= 3580;
-	return ms;
+	time_rest += d;
+	time_ms += time_rest / 3580;
+	time_rest %= 3580;
+}
+
+uint32_t now_ms(void)
+{
+	look_at_timer();
+	return time_ms;
+}
+
+uint32_t now_us(void)
+{
+	look_at_timer();
+	return time_ms * 1000 + time_rest * 10 / 36;
 }
 
 void delay_ms(uint32_t ms)
