@@ -24,6 +24,7 @@ kill_all() {
 	w=$(worker "$1")
 	looked= after= rss=0 vcpu=0
 	exec 8< <(exec tail -n +1 -f --pid="$pid" stderr)
+	tail=$!
 	while [ -n "$w" ]; do
 		sleep 0.0$((RANDOM % 30 + 10))
 		kill -9 "$w" || break
@@ -49,7 +50,8 @@ kill_all() {
 	expect "as many fds, threads and processes as after 10: $after" [ -n "$after" -a "$after" = "$looked" ]
 	[ "$most" -lt 100 ] ||
 		expect "no more memory" [ "$(memory_of "$pid")" -lt $((rss + 400)) ]
-	kill -PWR "$pid"
+	kill -PWR "$pid" "$tail"
+	exec 8<&-
 }
 
 # Of as many of the longest pauses as there were deaths: an upper bound of each.
@@ -140,3 +142,94 @@ t_kills_front() {
 	kills vhost-user-front storm "" --disk vhost_user=true,socket=s,packed=on
 	back_end_ends
 }
+
+# On a disk that takes 2 MiB a second, what a dead worker has asked for lands late.
+t_kills_blk_late() {	# full
+	local group=/sys/fs/cgroup/blkio/bhkills$$ dev=
+	disk backing 16M
+	[ "$(id -u)" = 0 ] && [ -w /sys/fs/cgroup/blkio ] && dev=$(losetup -f --show backing 2>/dev/null)
+	[ -n "$dev" ] || { ok "# SKIP needs root, a loop device and cgroup v1's blkio"; return; }
+	mkdir "$group"
+	echo "$(lsblk -dno MAJ:MIN "$dev" | tr -d ' ') 2097152" >"$group/blkio.throttle.write_bps_device"
+	echo "$BASHPID" >"$group/cgroup.procs"
+	kills blk storm packed --disk "path=$dev,direct=on,packed=on"
+	echo "$BASHPID" >"${group%/*}/cgroup.procs"
+	losetup -d "$dev"
+	rmdir "$group"
+	expect "the successors had to wait" \
+		[ "$(grep -oE 'taken over after [0-9]+' stderr | awk '$4 >= 10' | wc -l)" -ge $((most / 4)) ]
+}
+
+# The one that speaks to the users: each time it is there again, and answers.
+t_kills_api() {
+	local n=0 bad=0 w last= before after
+	busy "" --api-socket "$PWD/api" --worker-failure-limit deaths=1000000 || return
+	while [ $n -lt "$most" ]; do
+		for ((i = 0; i < 200; i++)); do
+			w=$(worker api)
+			[ -n "$w" ] && [ "$w" != "$last" ] && ctl --output json crashes >answer 2>/dev/null && break
+			sleep 0.02
+		done
+		[ $i -lt 200 ] || { not_ok "no answer after $n deaths"; break; }
+		[ $n != 5 ] || before=$(look)
+		kill -9 "$w" || bad=$((bad + 1))
+		last=$w n=$((n + 1))
+	done
+	for ((i = 0; i < 200; i++)); do ctl crashes >answer 2>/dev/null && break; sleep 0.02; done
+	after=$(look)
+	expect "api: $n killed, $bad were gone" [ $n = "$most" -a $bad = 0 ]
+	expect "as many fds, threads and processes as after 5: $after" [ "$before" = "$after" ]
+	expect "the disk goes on" goes_on blk
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}
+
+# Each kind that hangs is found, and one is made in its place.
+hangs() {	# hangs KIND
+	local w
+	busy "" --worker-failure-limit deaths=100,hang=$SLOWNESS || return
+	w=$(worker "$1")
+	kill -STOP "$w"
+	wait_for stderr "pid $w\\) hangs: no answer for $SLOWNESS s, it is stopped" 20 || not_ok "$1 is found"
+	wait_for stderr 'has taken over' 20 || not_ok "$1 is replaced"
+	expect "the disk goes on" goes_on blk
+	expect "entropy goes on" goes_on rng
+	kill "$pid"
+	finish
+	expect "$1 hangs: exit status 0" [ "$status" = 0 ]
+}
+t_hang_rng() { hangs rng; }	# full
+t_hang_console() { hangs console; }	# full
+t_hang_net() { [ "$(id -u)" = 0 ] && hangs net || ok "# SKIP needs a tap"; }	# full
+
+# Each kind with the other ways to take its death.
+stops_with() {
+	local w
+	busy "" --on-worker-failure stop || return
+	w=$(worker "$1")
+	kill -9 "$w"
+	finish
+	expect "$1: the VM stops with status 1" [ "$status" = 1 ]
+	expect "one line, with process, pid and signal" \
+		[ "$(wc -l <stderr)" = 1 -a "$(grep -cE "bulkhead-$1.*pid $w.*signal 9 \(SIGKILL\)" stderr)" = 1 ]
+}
+t_stop_rng() { stops_with rng; }	# full
+t_stop_console() { stops_with console; }	# full
+t_stop_net() { [ "$(id -u)" = 0 ] && stops_with net || ok "# SKIP needs a tap"; }	# full
+
+isolates() {
+	local w
+	busy "" --on-worker-failure isolate || return
+	w=$(worker "$1")
+	kill -9 "$w"
+	wait_for stderr 'has taken over' 20 || not_ok "$1 has a stand-in"
+	expect "$1: it is said" [ "$(grep -c 'it is isolated' stderr)" = 1 ]
+	expect "the disk goes on" goes_on blk
+	[ "$1" = rng ] || expect "entropy goes on" goes_on rng
+	kill "$pid"
+	finish
+	expect "$1: exit status 0" [ "$status" = 0 ]
+}
+t_isolate_rng() { isolates rng; }	# full
+t_isolate_console() { isolates console; }	# full
