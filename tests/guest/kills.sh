@@ -161,7 +161,7 @@ t_kills_blk_late() {	# full
 }
 
 # The one that speaks to the users: each time it is there again, and answers.
-t_kills_api() {
+t_kills_api() {	# full
 	local n=0 bad=0 w last= before after
 	busy "" --api-socket "$PWD/api" --worker-failure-limit deaths=1000000 || return
 	while [ $n -lt "$most" ]; do
