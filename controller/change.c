@@ -159,7 +159,9 @@ take_out(const struct plan_device *dev)
 {
 	struct vm_spec *spec = &draft.spec;
 
-	if (dev->kind == PROC_BLK ||
+	if (dev->kind == PROC_PMEM)
+		TAKE_OUT(spec->pmems, spec->npmems, dev->index);
+	else if (dev->kind == PROC_BLK ||
 	    (dev->kind == PROC_FRONT && dev->front == FRONT_DISK))
 		TAKE_OUT(spec->disks, spec->ndisks, dev->index);
 	else if (dev->kind == PROC_NET || dev->front == FRONT_NET)

@@ -10,6 +10,7 @@
 
 #include "build_id.h"
 #include "controller/front.h"
+#include "controller/pmem.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
@@ -265,6 +266,16 @@ fill_balloon(const struct vm *vm, const struct balloon_spec *spec,
 }
 
 static void
+fill_pmem(const struct vm *vm, uint32_t index, Bh__PmemConfig *pmem)
+{
+	pmem->start = vm->pmem_gpa[index];
+	pmem->size = vm->spec.pmems[index].size != 0 ?
+	    vm->spec.pmems[index].size : vm->pmems[index].size;
+	pmem->discard_writes = vm->spec.pmems[index].discard_writes;
+	pmem->queue_size = 128;
+}
+
+static void
 send_device_config(struct child *child)
 {
 	struct vm *vm = child->vm;
@@ -274,6 +285,7 @@ send_device_config(struct child *child)
 	Bh__RngConfig rng = BH__RNG_CONFIG__INIT;
 	Bh__FsConfig fs = BH__FS_CONFIG__INIT;
 	Bh__BalloonConfig balloon = BH__BALLOON_CONFIG__INIT;
+	Bh__PmemConfig pmem = BH__PMEM_CONFIG__INIT;
 	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
@@ -319,6 +331,11 @@ send_device_config(struct child *child)
 		config.packed = vm->spec.balloons[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_BALLOON;
 		config.balloon = &balloon;
+	} else if (dev->kind == PROC_PMEM) {
+		fill_pmem(vm, dev->index, &pmem);
+		config.packed = vm->spec.pmems[dev->index].pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_PMEM;
+		config.pmem = &pmem;
 	} else if (dev->kind == PROC_FRONT) {
 		config.packed = front_fill(&vm->spec, dev, &front);
 		front.front.successor = child->known_once;
@@ -382,8 +399,8 @@ send_load_config(struct child *child)
 	load.boot_vcpus = s->cpus.boot;
 	load.max_vcpus = s->cpus.max;
 	load.topology = &topology;
-	load.mmio64_base = vm->plan.mmio64_base;
-	load.mmio64_size = vm->plan.mmio64_size;
+	load.mmio64_base = vm->mmio64_base;
+	load.mmio64_size = vm->mmio64_size;
 	load.smbios = &smbios;
 	load.serial = s->serial.mode != PORT_OFF;
 	load.seccomp = seccomp(vm);
@@ -482,15 +499,16 @@ send_vm_config(struct child *child)
 	config.core_scheduling = (Bh__CoreScheduling)cpus->core_scheduling;
 	config.n_affinity = cpus->affinity.n;
 	config.affinity = list;
-	config.memory_reserve = reserve(vm);
-	config.mmio64_base = vm->plan.mmio64_base;
-	config.mmio64_size = vm->plan.mmio64_size;
+	config.memory_reserve = reserve(vm) + pmem_size(vm);
+	config.mmio64_base = vm->mmio64_base;
+	config.mmio64_size = vm->mmio64_size;
 	config.serial = vm->spec.serial.mode != PORT_OFF;
 	config.debug_console = vm->spec.debug_console.mode != PORT_OFF;
 	config.debug_console_port = vm->spec.debug_console.iobase;
 	config.pvpanic_bdf = vm->plan.pvpanic_bdf;
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
 	send_memory(child);
+	pmem_send(child, CONFIG_SECONDS);
 }
 
 static void

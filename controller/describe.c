@@ -440,6 +440,7 @@ planned(const struct vm_plan *plan, const struct option_row *row, uint32_t n)
 	kinds[] = {
 		{ "disk", PROC_BLK }, { "net", PROC_NET }, { "rng", PROC_RNG },
 		{ "fs", PROC_FS }, { "balloon", PROC_BALLOON },
+		{ "pmem", PROC_PMEM },
 		{ "console", PROC_CONSOLE },
 	};
 

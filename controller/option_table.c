@@ -254,6 +254,14 @@ static const struct sub_option balloon_subs[] = {
 	PCI(balloon_spec),
 };
 
+static const struct sub_option pmem_subs[] = {
+	PATH("file", pmem_spec, file, "what the guest's memory is"),
+	SIZE("size", pmem_spec, size, 2u << 20, "a multiple of 2M; all of the file"),
+	TOGGLE("discard_writes", pmem_spec, discard_writes,
+	    "the file stays as it is; off"),
+	PCI(pmem_spec),
+};
+
 static const struct sub_option limit_group_subs[] = {
 	TEXT("id", limit_group_spec, id, 64, "name, for --disk"),
 	LIMITER(limit_group_spec),
@@ -340,6 +348,7 @@ const struct fs_spec fs_default = {
 const struct generic_spec generic_default = { .vhost = { .on = true } };
 
 const struct balloon_spec balloon_default = { .size = 0 };
+const struct pmem_spec pmem_default = { .size = 0 };
 
 static const struct landlock_spec landlock_default = { .path = NULL };
 
@@ -394,6 +403,12 @@ const struct option_row option_rows[] = {
 	  .subs = generic_subs, .nsubs = COUNT(generic_subs),
 	  .help = "any virtio device behind a vhost-user socket; several "
 		  "values may follow" },
+	{ .name = "pmem", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, pmems), .count_offset = AT(vm_spec, npmems),
+	  .element_size = sizeof(struct pmem_spec),
+	  .max_elements = SPEC_MAX_PMEMS, .element_default = &pmem_default,
+	  .subs = pmem_subs, .nsubs = COUNT(pmem_subs),
+	  .help = "a file as persistent memory; several values may follow" },
 	{ .name = "balloon", .kind = OPTION_SUBS_LIST,
 	  .offset = AT(vm_spec, balloons), .count_offset = AT(vm_spec, nballoons),
 	  .element_size = sizeof(struct balloon_spec),
@@ -472,7 +487,7 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
 	OPTION_IS_LATER("memory-zone"),
 	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
-	OPTION_IS_LATER("pmem"), FLAG_IS_LATER("pvmemcontrol"),
+	FLAG_IS_LATER("pvmemcontrol"),
 	OPTION_IS_LATER("restore"), OPTION_IS_LATER("rtc"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
 	OPTION_IS_LATER("vdpa"), OPTION_IS_LATER("vsock"),

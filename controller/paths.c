@@ -84,6 +84,8 @@ paths_list(struct vm *vm)
 	for (uint32_t i = 0; i < spec->nfs; i++)
 		if (spec->fs[i].path != NULL)
 			add(vm, PATH_SHARE, i);
+	for (uint32_t i = 0; i < spec->npmems; i++)
+		add(vm, PATH_PMEM, i);
 	add(vm, PATH_RNG, 0);
 	for (uint32_t i = 0; i < VM_PORTS; i++)
 		if (path_port(vm, i)->mode == PORT_FILE ||
@@ -148,6 +150,9 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 	case PATH_SHARE:
 		(void)snprintf(buf, size, "--fs path=%s", s->fs[index].path);
 		return;
+	case PATH_PMEM:
+		(void)snprintf(buf, size, "--pmem file=%s", s->pmems[index].file);
+		return;
 	case PATH_RNG:
 		(void)snprintf(buf, size, "--rng src=%s", s->rng.src);
 		return;
@@ -189,7 +194,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	if (child->dev == NULL && (child->kind == PROC_BLK ||
 	    child->kind == PROC_NET || child->kind == PROC_RNG ||
 	    child->kind == PROC_CONSOLE || child->kind == PROC_FS ||
-	    child->kind == PROC_BALLOON ||
+	    child->kind == PROC_BALLOON || child->kind == PROC_PMEM ||
 	    child->kind == PROC_FRONT)) {
 		(void)snprintf(buf, size, "%s", child->name);
 		return;
@@ -209,6 +214,9 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_RNG:
 		option_of(vm, PATH_RNG, 0, buf, size);
+		return;
+	case PROC_PMEM:
+		option_of(vm, PATH_PMEM, child->dev->index, buf, size);
 		return;
 	case PROC_BALLOON:
 		(void)snprintf(buf, size, "--balloon");
@@ -316,6 +324,12 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 	case PATH_SHARE:
 		open.kind = BH__OPEN_KIND__OPEN_KIND_SHARE;
 		open.path = constless(s->fs[item->index].path);
+		break;
+	case PATH_PMEM:
+		open.kind = s->pmems[item->index].discard_writes ?
+		    BH__OPEN_KIND__OPEN_KIND_DISK_READONLY :
+		    BH__OPEN_KIND__OPEN_KIND_DISK;
+		open.path = constless(s->pmems[item->index].file);
 		break;
 	case PATH_RNG:
 		open.kind = BH__OPEN_KIND__OPEN_KIND_RANDOM;

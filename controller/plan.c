@@ -83,6 +83,8 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 		return &spec->rng.pci;
 	case PROC_FS:
 		return &spec->fs[dev->index].pci;
+	case PROC_PMEM:
+		return &spec->pmems[dev->index].pci;
 	case PROC_BALLOON:
 		return &spec->balloons[dev->index].pci;
 	case PROC_FRONT:
@@ -108,6 +110,7 @@ plan_removable(struct vm_spec *spec, const struct plan_device *dev)
 	};
 
 	return dev->kind == PROC_BLK || dev->kind == PROC_NET ||
+	    dev->kind == PROC_PMEM ||
 	    dev->kind == PROC_FRONT ? u.out : NULL;
 }
 
@@ -160,6 +163,10 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 	else if (dev->kind == PROC_NET)
 		do
 			number_name(dev->id, "_net", (*counter)++);
+		while (name_taken(plan, spec, dev));
+	else if (dev->kind == PROC_PMEM)
+		do
+			number_name(dev->id, "_pmem", (*counter)++);
 		while (name_taken(plan, spec, dev));
 	else if (dev->kind == PROC_FS)
 		do
@@ -312,6 +319,8 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 			    spec->fs[i].num_queues + FS_PRIORITY_QUEUE);
 	for (uint32_t i = 0; i < spec->ngenerics; i++)
 		add_front(plan, FRONT_GENERIC, i, spec->generics[i].nqueues);
+	for (uint32_t i = 0; i < spec->npmems; i++)
+		add_device(plan, PROC_PMEM, i, 1);
 	add_device(plan, PROC_RNG, 0, 1);
 	for (uint32_t i = 0; i < spec->nballoons; i++)
 		add_device(plan, PROC_BALLOON, i,

@@ -49,6 +49,9 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_BALLOON] = { .name = "balloon", .binary = "bulkhead-balloon",
 	    .peer = PEER_DEVICE, .config_page = true, .replaced = true,
 	    .limits = { .pids = 4, .cpu_weight = 50, .io_weight = 10 } },
+	[PROC_PMEM] = { .name = "pmem", .binary = "bulkhead-pmem",
+	    .peer = PEER_DEVICE, .replaced = true,
+	    .limits = { .pids = 4, .cpu_weight = 50, .io_weight = 100 } },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

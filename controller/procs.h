@@ -26,6 +26,7 @@ enum process_kind {
 	PROC_GUARD,
 	PROC_FS,
 	PROC_BALLOON,
+	PROC_PMEM,
 	PROC_KIND_COUNT,
 };
 

@@ -383,6 +383,22 @@ check_balloon(const struct vm_spec *spec, struct spec_error *err)
 }
 
 static int
+check_pmem(const struct vm_spec *spec, struct spec_error *err)
+{
+	for (uint32_t i = 0; i < spec->npmems; i++) {
+		const struct pmem_spec *p = &spec->pmems[i];
+		struct span file = span_of(p->file != NULL ? p->file : "");
+
+		if (p->file == NULL)
+			return usage(err, "--pmem: no file; add file=<path>");
+		if (p->size % (2ull << 20) != 0)
+			return usage(err, "--pmem file=%S,size=%z: not a multiple "
+			    "of 2M", &file, p->size);
+	}
+	return 0;
+}
+
+static int
 check_landlock(const struct vm_spec *spec, struct spec_error *err)
 {
 	for (uint32_t i = 0; i < spec->nlandlock_rules; i++) {
@@ -499,6 +515,11 @@ nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
 		return &spec->generics[n].pci;
 	}
 	n -= spec->ngenerics;
+	if (n < spec->npmems) {
+		*option = "pmem";
+		return &spec->pmems[n].pci;
+	}
+	n -= spec->npmems;
 	if (n < spec->nballoons) {
 		*option = "balloon";
 		return &spec->balloons[n].pci;
@@ -512,7 +533,7 @@ static int
 check_names(const struct vm_spec *spec, struct spec_error *err)
 {
 	uint32_t n = spec->ndisks + spec->nnets + spec->nfs + spec->ngenerics +
-	    spec->nballoons + 2;
+	    spec->npmems + spec->nballoons + 2;
 	const char *option, *other;
 
 	if (n - 1 + (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
@@ -562,6 +583,7 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 		if ((bad = spec_check_net(&spec->nets[i], err)) != 0)
 			return bad;
 	if ((bad = check_fronts(spec, err)) != 0 ||
+	    (bad = check_pmem(spec, err)) != 0 ||
 	    (bad = check_balloon(spec, err)) != 0)
 		return bad;
 	return check_names(spec, err);

@@ -20,6 +20,7 @@
 #define SPEC_MAX_LIMIT_GROUPS 64u
 #define SPEC_MAX_FS 32u
 #define SPEC_MAX_GENERICS 32u
+#define SPEC_MAX_PMEMS 32u
 #define SPEC_MAX_QUEUES DEVICE_LIMIT_QUEUES
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
 #define SPEC_MAX_GUARD_IPS NET_LIMIT_GUARD_IPS	/* of each family */
@@ -216,6 +217,13 @@ struct balloon_spec {
 	bool deflate_on_oom, free_page_reporting;
 };
 
+struct pmem_spec {
+	struct pci_spec pci;
+	const char *file;
+	uint64_t size;		/* bytes; 0: all of the file */
+	bool discard_writes;
+};
+
 struct rng_spec {
 	struct pci_spec pci;
 	const char *src;
@@ -308,6 +316,8 @@ struct vm_spec {
 	uint32_t nfs;
 	struct generic_spec generics[SPEC_MAX_GENERICS];
 	uint32_t ngenerics;
+	struct pmem_spec pmems[SPEC_MAX_PMEMS];
+	uint32_t npmems;
 	struct balloon_spec balloons[1];
 	uint32_t nballoons;
 	struct limit_group_spec limit_groups[SPEC_MAX_LIMIT_GROUPS];

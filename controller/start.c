@@ -15,6 +15,7 @@
 #include "controller/manage.h"
 #include "controller/passt.h"
 #include "controller/paths.h"
+#include "controller/pmem.h"
 #include "controller/resources.h"
 #include "controller/supervise.h"
 #include "controller/upgrade.h"
@@ -132,6 +133,9 @@ pack_device(struct child *child, struct baggage *b)
 		from = &vm->rng;
 	else if (child->kind == PROC_FS)
 		from = &vm->shares[child->dev->index];
+	else if (child->kind == PROC_PMEM &&
+	    !vm->spec.pmems[child->dev->index].discard_writes)
+		from = &vm->pmems[child->dev->index];
 	if (child->isolated)
 		from = NULL;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
@@ -195,6 +199,7 @@ start_spawn(struct child *child)
 	case PROC_FRONT:
 	case PROC_FS:
 	case PROC_BALLOON:
+	case PROC_PMEM:
 		pack_device(child, &b);
 		break;
 	case PROC_PASST:
@@ -266,7 +271,7 @@ start_build(struct vm *vm)
 {
 	if (resources_memory(vm) != 0 || resources_rings(vm) != 0 ||
 	    resources_limits(vm) != 0 || paths_adopt_files(vm) != 0 || paths_adopt_taps(vm) != 0 ||
-	    passt_make(vm) != 0)
+	    pmem_place(vm) != 0 || passt_make(vm) != 0)
 		return;
 	set_ports(vm);
 	/* The slowest first. */
@@ -333,6 +338,8 @@ start_release(struct vm *vm)
 	release_backend(&vm->rng);
 	for (uint32_t i = 0; i < SPEC_MAX_FS; i++)
 		release_backend(&vm->shares[i]);
+	for (uint32_t i = 0; i < SPEC_MAX_PMEMS; i++)
+		release_backend(&vm->pmems[i]);
 	for (uint32_t i = 0; i < VM_PORTS; i++) {
 		if (vm->port_in[i] == vm->terminal.in)
 			vm->port_in[i] = -1;

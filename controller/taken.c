@@ -19,6 +19,7 @@
 #include "controller/opener/opened.h"
 #include "controller/output.h"
 #include "controller/paths_inside.h"
+#include "controller/pmem.h"
 #include "ipc/log.h"
 
 /* Of files, where locks on their bytes end: no file is as long. */
@@ -413,6 +414,8 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 		vm->shares[item->index].fds[vm->shares[item->index].nfds++] =
 		    chan_take_fd(msg, 0);
 		return 0;
+	case PATH_PMEM:
+		return pmem_opened(vm, item, opened, chan_take_fd(msg, 0));
 	case PATH_RNG:
 		vm->rng.fds[vm->rng.nfds++] = chan_take_fd(msg, 0);
 		return 0;

@@ -246,6 +246,7 @@ enum path_use {
 	PATH_INITRAMFS,
 	PATH_DISK,
 	PATH_SHARE,
+	PATH_PMEM,
 	PATH_RNG,
 	PATH_PORT,
 	PATH_TAP,
@@ -260,7 +261,7 @@ struct path_item {
 };
 
 #define VM_MAX_PATHS (SPEC_MAX_DISKS + 2u * SPEC_MAX_NETS + SPEC_MAX_FS + \
-    SPEC_MAX_LANDLOCK_RULES + 10u)
+    SPEC_MAX_PMEMS + SPEC_MAX_LANDLOCK_RULES + 10u)
 
 enum vm_port { VM_CONSOLE, VM_SERIAL, VM_DEBUG, VM_PORTS };
 
@@ -312,6 +313,9 @@ struct vm {
 	struct backend nets[SPEC_MAX_NETS];
 	struct backend rng;
 	struct backend shares[SPEC_MAX_FS];
+	struct backend pmems[SPEC_MAX_PMEMS];
+	uint64_t pmem_gpa[SPEC_MAX_PMEMS];
+	uint64_t mmio64_base, mmio64_size;	/* the plan's, behind these */
 	int port_in[VM_PORTS], port_out[VM_PORTS];
 	char pty[VM_PORTS][64];	/* its path, in the spec too while there is one */
 

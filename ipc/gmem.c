@@ -110,9 +110,9 @@ check_new_region(const struct gmem *mem, uint32_t slot, uint64_t gpa,
 	return 0;
 }
 
-int
-gmem_add(struct gmem *mem, uint32_t slot, uint64_t gpa, uint64_t size, int fd,
-    uint64_t offset, bool readonly)
+static int
+add(struct gmem *mem, uint32_t slot, uint64_t gpa, uint64_t size, int fd,
+    uint64_t offset, int protection, int flags)
 {
 	int rc = check_new_region(mem, slot, gpa, size, offset);
 	uint8_t *at;
@@ -122,13 +122,30 @@ gmem_add(struct gmem *mem, uint32_t slot, uint64_t gpa, uint64_t size, int fd,
 	at = size <= mem->reserve_size ? find_room(mem, size) : NULL;
 	if (at == NULL)
 		return -ENOSPC;
-	if (mmap(at, size, readonly ? PROT_READ : PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED)
+	if (mmap(at, size, protection, flags | MAP_FIXED, fd, (off_t)offset) ==
+	    MAP_FAILED)
 		return -errno;
 	mem->region[slot] = (struct gmem_region){
-		.gpa = gpa, .size = size, .host = at, .readonly = readonly,
+		.gpa = gpa, .size = size, .host = at,
+		.readonly = (protection & PROT_WRITE) == 0,
 	};
 	return 0;
+}
+
+int
+gmem_add(struct gmem *mem, uint32_t slot, uint64_t gpa, uint64_t size, int fd,
+    uint64_t offset, bool readonly)
+{
+	return add(mem, slot, gpa, size, fd, offset, readonly ? PROT_READ :
+	    PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+int
+gmem_add_discarding(struct gmem *mem, uint32_t slot, uint64_t gpa, uint64_t size,
+    int fd, uint64_t offset)
+{
+	return add(mem, slot, gpa, size, fd, offset, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_NORESERVE);
 }
 
 /* Make a piece of a reserve inaccessible again. */

@@ -68,6 +68,13 @@ void gmem_fini(struct gmem *mem);
 int gmem_add(struct gmem *mem, uint32_t slot, uint64_t gpa, uint64_t size,
     int fd, uint64_t offset, bool readonly);
 
+/*
+ * As gmem_add(), writable, but what is written is this process' alone and never in the
+ * file (MAP_PRIVATE): no other process may have the region.
+ */
+int gmem_add_discarding(struct gmem *mem, uint32_t slot, uint64_t gpa,
+    uint64_t size, int fd, uint64_t offset);
+
 /* Forget region @slot and make its addresses PROT_NONE again. ENOENT, EINVAL. */
 int gmem_remove(struct gmem *mem, uint32_t slot);
 

@@ -174,6 +174,7 @@ check_region(const Bh__MemoryRegion *r)
 	REQUIRE(!__builtin_add_overflow(r->gpa, r->size, &end) &&
 	    !__builtin_add_overflow(r->offset, r->size, &end),
 	    "memory region wraps");
+	REQUIRE(!r->readonly || !r->discard, "read only and discarded");
 	return NULL;
 }
 
@@ -353,6 +354,13 @@ check_device_config(const Bh__DeviceConfig *m)
 		return NULL;
 	case BH__DEVICE_CONFIG__DEVICE_BALLOON:
 		return check_balloon(m->balloon, m->memory_reserve);
+	case BH__DEVICE_CONFIG__DEVICE_PMEM:
+		REQUIRE((m->pmem->start | m->pmem->size) % (2u << 20) == 0 &&
+		    m->pmem->size != 0 && m->pmem->start + m->pmem->size >
+		    m->pmem->start, "place of persistent memory");
+		REQUIRE(power_of_two(m->pmem->queue_size) &&
+		    m->pmem->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+		return NULL;
 	case BH__DEVICE_CONFIG__DEVICE_CONSOLE:
 		REQUIRE(m->console->columns <= UINT16_MAX &&
 		    m->console->rows <= UINT16_MAX, "terminal size");

@@ -175,8 +175,9 @@ vm_add_memory(struct vm *vm, const Bh__MemoryRegion *r, int fd,
 	*why = "cannot map guest memory";
 	if (moved < 0)
 		return -errno;
-	rc = gmem_add(&vm->mem, r->slot, r->gpa, r->size, moved, r->offset,
-	    r->readonly);
+	rc = r->discard ? gmem_add_discarding(&vm->mem, r->slot, r->gpa, r->size,
+	    moved, r->offset) : gmem_add(&vm->mem, r->slot, r->gpa, r->size, moved,
+	    r->offset, r->readonly);
 	close(moved);
 	if (rc < 0)
 		return rc;

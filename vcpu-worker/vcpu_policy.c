@@ -70,6 +70,10 @@ static const struct sb_rule rules[] = {
 	    SB_EQ32(3, MAP_SHARED | MAP_FIXED),
 	    SB_FDS(4, FD_INCOMING, FD_INCOMING_COUNT),
 	    "guest memory that is read only"),
+	SB_ALLOW3(mmap, SB_EQ32(2, PROT_READ | PROT_WRITE),
+	    SB_EQ32(3, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED),
+	    SB_FDS(4, FD_INCOMING, FD_INCOMING_COUNT),
+	    "persistent memory whose writes are discarded"),
 	SB_ALLOW2(mmap, SB_EQ32(2, PROT_NONE),
 	    SB_EQ32(3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 	    MAP_FIXED), "let guest memory go"),

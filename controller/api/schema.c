@@ -185,6 +185,12 @@ static const struct field balloon[] = {
 	PCI,
 };
 
+static const struct field pmem[] = {
+	{ .json = "file", .type = FIELD_TEXT, .required = true },
+	GIVEN("size"), BOOL("discard_writes", false),
+	PCI,
+};
+
 static const struct field landlock_rule[] = {
 	{ .json = "path", .type = FIELD_TEXT, .required = true },
 	{ .json = "access", .type = FIELD_TEXT, .required = true },
@@ -222,7 +228,7 @@ const struct member schema_members[] = {
 	  .nfields = COUNT(balloon) },
 	LIST("fs", "fs", fs),
 	LIST("generic_vhost_user", "generic-vhost-user", generic),
-	NOT_YET_LIST("pmem", "pmem"),
+	LIST("pmem", "pmem", pmem),
 	OBJECT("serial", "serial", serial),
 	OBJECT("console", "console", console),
 	OBJECT("debug_console", "debug-console", debug_console),

@@ -152,6 +152,12 @@ o fs-cache 2 '--fs|cache' --kernel "$K" --fs tag=t,path=dir,cache=sometimes
 o balloon-too-large 2 '--balloon|size=128M|lower it' --kernel "$K" --memory size=128M --balloon size=128M
 o balloon-odd 2 '--balloon|multiple of 4096' --kernel "$K" --balloon size=1000
 o balloon-twice 2 '--balloon|at most 1' --kernel "$K" --balloon size=1M --balloon size=2M
+o pmem-no-file 2 '--pmem|file=<path>' --kernel "$K" --pmem size=2M
+o pmem-odd-size 2 '--pmem|size=3M|multiple of 2M' --kernel "$K" --pmem file=large,size=3M
+o pmem-missing 1 '--pmem file=nowhere|check the path' --kernel "$K" --pmem file=nowhere
+o pmem-directory 1 '--pmem file=dir' --kernel "$K" --pmem file=dir
+o pmem-empty 1 '--pmem file=empty|multiple of 2M' --kernel "$K" --pmem file=empty
+o pmem-too-small 1 '--pmem file=empty|smaller than size=|truncate' --kernel "$K" --pmem file=empty,size=4M
 o fs-queue-size 2 '--fs|queue_size=100|power of two' --kernel "$K" --fs tag=t,socket=s,queue_size=100
 o generic-no-type 2 '--generic-vhost-user|device_type' --kernel "$K" --generic-vhost-user socket=s,queue_sizes=[64]
 o generic-bad-type 2 '--generic-vhost-user|device_type=flute|number' --kernel "$K" --generic-vhost-user device_type=flute,socket=s,queue_sizes=[64]

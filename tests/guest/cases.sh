@@ -319,3 +319,29 @@ t_balloon() {
 	expect "exit status 0" [ "$status" = 0 ]
 	expect "events" [ "$(grep -c '"event": "resized"' events)" = 3 ]
 }
+
+t_pmem() {
+	local sum w
+	truncate -s 8M file small
+	printf 'from the host' | dd of=file conv=notrunc 2>/dev/null
+	sum=$(sha256sum <file)
+	guest pmem "size=8388608" --memory size=128M --pmem file=file,discard_writes=on
+	expect "the file is as it was" [ "$(sha256sum <file)" = "$sum" ]
+	guest pmem "size=4194304" --memory size=128M --pmem file=file,size=4M,packed=on file=small
+	expect "the file has what the guest wrote" [ "$(dd if=file bs=1 skip=8192 count=14 2>/dev/null | tr -d '\0')" = "from the guest" ]
+	expect "... to the end" [ "$(dd if=file bs=1 skip=4194301 count=3 2>/dev/null | tr -d '\0')" = end ]
+	expect "... and not behind it" cmp -s -n 4194304 -i 4194304 file small
+	expect "the other is as it was" [ "$(tr -d '\0' <small | wc -c)" = 0 ]
+	NOISY=1 start 40 pmem "size=8388608 again ms=$((2500 * SLOWNESS))" --memory size=128M \
+		--pmem file=file --api-socket api
+	wait_for serial '^flushing' 20 || not_ok "the guest runs"
+	w=$(worker pmem)
+	kill -9 "$w"
+	sleep 0.2
+	expect "upgraded" ctl upgrade-worker "$(ctl info | sed -n 's/.*"\(_pmem[0-9]*\)".*/\1/p' | head -1)"
+	expect "another VM may not have it" sh -c "! '$ROOT/$BUILD/bulkhead' --kernel '$G/pmem.elf' --serial null --console off --pmem file=file 2>said; grep -q 'locked by another VM' said"
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "one death" [ "$(grep -c ' died: ' stderr)" = 1 ]
+}

@@ -237,6 +237,7 @@ device_configs(void **state)
 	Bh__RngConfig rng = BH__RNG_CONFIG__INIT;
 	Bh__FsConfig fs = BH__FS_CONFIG__INIT;
 	Bh__BalloonConfig balloon = BH__BALLOON_CONFIG__INIT;
+	Bh__PmemConfig pmem = BH__PMEM_CONFIG__INIT;
 	static char tag[] = "share";
 	static char tag_37[] = "1234567890123456789012345678901234567";
 	Bh__ConsoleConfig con = BH__CONSOLE_CONFIG__INIT;
@@ -297,6 +298,17 @@ device_configs(void **state)
 	BAD(p, "queue size");
 	rng.queue_size = 64;
 	GOOD(p);
+	dev.device_case = BH__DEVICE_CONFIG__DEVICE_PMEM;
+	dev.pmem = &pmem;
+	pmem.start = 5ull << 30;
+	pmem.size = 2 << 20;
+	pmem.queue_size = 128;
+	GOOD(p);
+	BAD_WITH(p, pmem.start, 4096, "place of persistent memory");
+	BAD_WITH(p, pmem.size, 0, "place of persistent memory");
+	BAD_WITH(p, pmem.size, 4096, "place of persistent memory");
+	BAD_WITH(p, pmem.size, 0ull - (2 << 20), "place of persistent memory");
+	BAD_WITH(p, pmem.queue_size, 3, "queue size");
 	dev.device_case = BH__DEVICE_CONFIG__DEVICE_BALLOON;
 	dev.balloon = &balloon;
 	balloon.host_page = 4096;
