@@ -332,7 +332,7 @@ t_pmem() {
 	expect "... to the end" [ "$(dd if=file bs=1 skip=4194301 count=3 2>/dev/null | tr -d '\0')" = end ]
 	expect "... and not behind it" cmp -s -n 4194304 -i 4194304 file small
 	expect "the other is as it was" [ "$(tr -d '\0' <small | wc -c)" = 0 ]
-	NOISY=1 start 40 pmem "size=8388608 again ms=$((2500 * SLOWNESS))" --memory size=128M \
+	NOISY=1 start 40 pmem "size=8388608 again ms=100000" --memory size=128M \
 		--pmem file=file --api-socket api
 	wait_for serial '^flushing' 20 || not_ok "the guest runs"
 	w=$(worker pmem)
@@ -340,6 +340,7 @@ t_pmem() {
 	sleep 0.2
 	expect "upgraded" ctl upgrade-worker "$(ctl info | sed -n 's/.*"\(_pmem[0-9]*\)".*/\1/p' | head -1)"
 	expect "another VM may not have it" sh -c "! '$ROOT/$BUILD/bulkhead' --kernel '$G/pmem.elf' --serial null --console off --pmem file=file 2>said; grep -q 'locked by another VM' said"
+	kill "$pid"
 	finish
 	verdicts
 	expect "exit status 0" [ "$status" = 0 ]
