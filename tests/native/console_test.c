@@ -341,6 +341,66 @@ test_pty(void)
 	return true;
 }
 
+/* CPU time of the worker, in hundredths of a second. */
+static unsigned long
+ticks(void)
+{
+	char path[64], text[512];
+	unsigned long user = 0, kernel = 0;
+	const char *at;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", vm.pid);
+	f = fopen(path, "re");
+	at = f != NULL && fgets(text, sizeof(text), f) != NULL ?
+	    strrchr(text, ')') : NULL;
+	if (f != NULL)
+		fclose(f);
+	if (at == NULL || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+	    "%lu %lu", &user, &kernel) != 2)
+		return 0;
+	return user + kernel;
+}
+
+/* The window that a terminal was in is closed: the guest goes on, and writes for
+ * nobody; the serial port beside it is as it was. */
+static bool
+test_closed_terminal(void)
+{
+	int master, slave, ser[2];
+	struct fakevm_fd far[3];
+	Bh__ConsoleConfig console;
+	unsigned long busy;
+
+	MUST(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	MUST(pipe2(ser, O_CLOEXEC | O_NONBLOCK) == 0);
+	far[0] = (struct fakevm_fd){ FD_CONSOLE_IN, slave };
+	far[1] = (struct fakevm_fd){ FD_CONSOLE_OUT, slave };
+	far[2] = (struct fakevm_fd){ FD_SERIAL_OUT, ser[1] };
+	bh__console_config__init(&console);
+	console.console = KIND(TTY);
+	console.serial = KIND(FILE);
+	MUST(start(&console, far, 3));
+	close(slave);
+	MUST(activate(&vm, 1, 2) == 0);
+	MUST(says("seen\r", 5) && gets_text(master, "seen\r"));
+	close(master);
+	for (unsigned int i = 0; i < 300; i++)
+		MUST(says("not seen\r", 9));
+	MUST(serial_says("serial\n") && gets_text(ser[0], "serial\n"));
+	MUST(fakevm_reset(&vm) == 0 && activate(&vm, 3, 2) == 0);
+	MUST(says("after a reset", 13));
+	/* Nobody is asked again and again whether he is back. */
+	busy = ticks();
+	usleep(500000);
+	MUST(ticks() - busy < 20);
+	MUST(vm.needs_reset == 0);
+	MUST(fakevm_quit(&vm) == 0);
+	close(ser[0]);
+	close(ser[1]);
+	return true;
+}
+
 static int
 client_of(const struct sockaddr_un *addr)
 {
@@ -444,6 +504,8 @@ main(void)
 		return 2;
 	test_terminals();
 	result(test_pty(), &vm, "pty, with and without a reader");
+	result(test_closed_terminal(), &vm, "a terminal that is closed");
+	fakevm_kill(&vm);
 	result(test_socket(), &vm, "sockets, client after client");
 	result(test_files(), &vm, "files, one of them full");
 	fakevm_fini(&vm);
