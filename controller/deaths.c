@@ -28,6 +28,8 @@ struct death {
 	uint32_t pid;
 	const char *cause;
 	char detail[240];
+	uint64_t image_base, ip;
+	char build_id[65];
 	enum death_action action;
 	uint32_t ntaken;
 	Bh__ApiTaken taken[MAX_TAKEN];
@@ -221,6 +223,9 @@ deaths_note(struct child *child)
 	*d = (struct death){ .number = ndeaths, .kind = child->kind,
 	    .pid = child->host_pid, .at = now_ns() };
 	child->last_death = ndeaths;
+	d->image_base = child->image_base;
+	d->ip = child->denied_at;
+	(void)snprintf(d->build_id, sizeof(d->build_id), "%s", child->build_id);
 	clock_gettime(CLOCK_REALTIME, &d->when);
 	(void)snprintf(d->worker, sizeof(d->worker), "%s", child->name);
 	if (child->dev != NULL)
@@ -296,6 +301,9 @@ deaths_list(Bh__ApiDeath ***list)
 		m->detail = d->detail;
 		m->action = constless(action_words[d->action]);
 		m->replaced_us = d->replaced / 1000;
+		m->image_base = d->image_base;
+		m->ip = d->ip;
+		m->build_id = d->build_id;
 		for (uint32_t k = 0; k < d->ntaken; k++)
 			taken[n][k] = &d->taken[k];
 		m->n_taken = d->ntaken;

@@ -142,6 +142,9 @@ take_hello(struct child *child, const Bh__Hello *hello)
 	child->hello = true;
 	child->state = hello->state;
 	child->state_oldest = hello->state_oldest;
+	child->image_base = hello->image_base;
+	(void)snprintf(child->build_id, sizeof(child->build_id), "%s",
+	    hello->build_id);
 	child->chan.states = PROTO_CONFIGURING |
 	    (child->told_quit ? PROTO_CLOSING : 0u);
 	upgrade_up(child);
@@ -156,6 +159,7 @@ denied_ready(struct loop_source *src, uint32_t events)
 
 	if (notify_receive(src->fd, &call) == 1) {
 		notify_describe(&call, text, sizeof(text));
+		child->denied_at = call.ip;
 		deaths_blame(child, DEATH_DENIED, text);
 		life_child_failed(child, "%s (pid %u) was killed for a denied "
 		    "system call: %s", child->name, child->host_pid, text);
@@ -525,6 +529,8 @@ child_again(struct child *child)
 	child->status = child->signal = 0;
 	child->host_pid = 0;
 	child->why = DEATH_OF_ITSELF;
+	child->denied_at = child->image_base = 0;
+	child->build_id[0] = '\0';
 	child->stopped = child->pulse.waits = child->pulse.excused = false;
 	memset(&child->wants, 0, sizeof(child->wants));
 	child->control.fd = child->denied.fd = -1;

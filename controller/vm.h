@@ -143,6 +143,9 @@ struct child {
 	uint64_t deaths_from;	/* ns */
 	int binary;		/* what was executed; -1: the kind's own */
 	uint32_t state, state_oldest;	/* versions, as its Hello said */
+	uint64_t image_base;	/* and where its program lies */
+	char build_id[65];
+	uint64_t denied_at;	/* the address of a denied call; 0: none */
 	int previous;		/* binary of before, until trial_until */
 	uint32_t previous_state;
 	uint64_t trial_until;	/* ns; 0: no upgrade is as young */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "build_id.h"
+#include "ipc/image.h"
 #include "ipc/log.h"
 #include "vcpu-worker/vm.h"
 
@@ -355,6 +356,7 @@ say_hello(struct vm *vm)
 
 	hello.protocol = PROTO_VERSION;
 	hello.build_id = constless(BULKHEAD_BUILD_ID);
+	hello.image_base = image_base();
 	must_send(chan_send(&vm->ctl, &p, NULL, 0));
 }
 

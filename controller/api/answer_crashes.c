@@ -55,6 +55,7 @@ print_death(struct text *t, const Bh__ApiDeath *d)
 		{ "worker", d->worker }, { "kind", d->kind },
 		{ "id", d->device }, { "cause", d->cause },
 		{ "detail", d->detail }, { "action", d->action },
+		{ "build", d->build_id },
 	};
 	bool first = false;
 
@@ -75,6 +76,13 @@ print_death(struct text *t, const Bh__ApiDeath *d)
 	put_name(t, &first, "replaced_us");
 	if (d->replaced_us != 0)
 		put_number(t, d->replaced_us);
+	else
+		put(t, "null");
+	put_name(t, &first, "image_base");
+	put_number(t, d->image_base);
+	put_name(t, &first, "ip");
+	if (d->ip != 0)
+		put_number(t, d->ip);
 	else
 		put(t, "null");
 	put_name(t, &first, "requests");

@@ -16,6 +16,7 @@
 #include "build_id.h"
 #include "controller/api/clients.h"
 #include "ipc/chan.h"
+#include "ipc/image.h"
 #include "ipc/log.h"
 #include "ipc/loop.h"
 #include "ipc/slots.h"
@@ -53,6 +54,7 @@ send_hello(void)
 
 	hello.protocol = PROTO_VERSION;
 	hello.build_id = build_id;
+	hello.image_base = image_base();
 	return chan_send(&api.ctl, &p, NULL, 0);
 }
 

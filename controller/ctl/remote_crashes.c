@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "build_id.h"
+#include "controller/ctl/symbol.h"
+
 static const char *
 text_of(json_t *object, const char *name)
 {
@@ -51,6 +54,32 @@ print_requests(json_t *list)
 		printf(" bytes\n");
 }
 
+/*
+ * Where it died: as the controller was told of a denied call, or as the kernel has
+ * logged a fault. The symbols are of our own build.
+ */
+static void
+print_place(json_t *d)
+{
+	const uint64_t base = (uint64_t)json_integer_value(
+	    json_object_get(d, "image_base"));
+	const char *kind = text_of(d, "kind"), *build = text_of(d, "build");
+	uint64_t ip = (uint64_t)json_integer_value(json_object_get(d, "ip"));
+	char program[80], symbol[200] = "";
+
+	if (ip == 0 && base != 0 && strcmp(text_of(d, "cause"), "signal") == 0)
+		ip = symbol_fault((uint32_t)json_integer_value(
+		    json_object_get(d, "pid")), base);
+	if (base == 0 || ip < base)
+		return;
+	(void)snprintf(program, sizeof(program), "bulkhead-%s%s", kind,
+	    strcmp(kind, "vhost-user") == 0 ? "-front" : "");
+	if (strcmp(build, BULKHEAD_BUILD_ID) == 0)
+		symbol_name(program, ip - base, symbol, sizeof(symbol));
+	printf("    at: %s%s%s+0x%llx\n", symbol, symbol[0] != '\0' ? ", " : "",
+	    program, (unsigned long long)(ip - base));
+}
+
 void
 remote_print_crashes(json_t *list)
 {
@@ -76,6 +105,7 @@ remote_print_crashes(json_t *list)
 		    (int)json_integer_value(json_object_get(d, "pid")),
 		    text_of(d, "cause"), text_of(d, "action"), after,
 		    text_of(d, "detail"));
+		print_place(d);
 		print_requests(json_object_get(d, "requests"));
 	}
 }

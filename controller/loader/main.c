@@ -12,6 +12,7 @@
 #include "build_id.h"
 #include "controller/loader/load.h"
 #include "ipc/chan.h"
+#include "ipc/image.h"
 #include "ipc/gmem.h"
 #include "ipc/log.h"
 #include "ipc/slots.h"
@@ -66,6 +67,7 @@ send_hello(struct loader *l)
 
 	hello.protocol = PROTO_VERSION;
 	hello.build_id = build_id;
+	hello.image_base = image_base();
 	return chan_send(&l->ctl, &p, NULL, 0);
 }
 

@@ -15,6 +15,7 @@
 #include "build_id.h"
 #include "controller/opener/opened.h"
 #include "ipc/chan.h"
+#include "ipc/image.h"
 #include "ipc/log.h"
 #include "ipc/slots.h"
 #include "sandbox/jail.h"
@@ -30,6 +31,7 @@ say_hello(struct chan *ch)
 
 	hello.protocol = PROTO_VERSION;
 	hello.build_id = id;
+	hello.image_base = image_base();
 	return chan_send(ch, &p, NULL, 0);
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "device-workers/lib/worker.h"
+#include "ipc/image.h"
 #include "ipc/log.h"
 #include "proto/limits.h"
 #include "sandbox/jail.h"
@@ -113,6 +114,7 @@ say_hello(struct worker *w)
 	hello.build_id = build.out;
 	hello.state = worker_version.state;
 	hello.state_oldest = worker_version.oldest;
+	hello.image_base = image_base();
 	worker_send_ctl(w, &p, NULL, 0);
 }
 

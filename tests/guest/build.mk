@@ -50,5 +50,5 @@ $(BUILD)/guest/idle $(BUILD)/guest/exits: $(GUEST_DIR)/host/idle.c
 
 guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten) $(BUILD)/guest/watch $(BUILD)/guest/sockio \
 	$(BUILD)/guest/tapfd $(BUILD)/guest/udp $(BUILD)/guest/idle $(BUILD)/guest/exits \
-	$(BUILD)/guest/killat
+	$(BUILD)/guest/killat $(BUILD)/guest/jump
 .PHONY: guests

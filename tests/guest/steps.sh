@@ -29,6 +29,36 @@ t_hang() {
 	expect "the event has the cause" grep -q '"cause": "hang"' events
 }
 
+# Where a worker died: the function, of a call that it was denied (the controller is told
+# where) and of a fault (the kernel has logged it). It is made to jump there.
+jumps() {	# jumps ADDRESS RAX: of the program's, hexadecimal
+	local w base
+	w=$(worker blk)
+	base=$(sed -n '/bulkhead-blk/{s/-.*//p;q}' "/proc/$w/maps")
+	"$G/jump" "$w" "$(printf %x $((0x$base + 0x$1)))" "$2" || not_ok "it can be made to jump"
+	wait_for stderr "pid $w\\).*(died|denied)" 10 || not_ok "it dies of that"
+}
+t_symbol() {
+	[ "$(id -u)" = 0 ] && command -v objdump >/dev/null || { ok "# SKIP needs root, and objdump"; return; }
+	local blk=$ROOT/$BUILD/bulkhead-blk call flush
+	call=$(objdump -d --disassemble=io_uring_ring_dontfork "$blk" | sed -n '/syscall/s/:.*//p' | head -1)
+	flush=$(objdump -t "$blk" | awk '$NF == "virtq_flush" { print $1 }')
+	busy "" --api-socket "$PWD/api" || return
+	jumps "${call// /}" 57			# fork()
+	expect "the disk goes on" goes_on blk
+	jumps "$flush" 0			# of a queue at 8
+	expect "the disk goes on again" goes_on blk
+	ctl --output table crashes >crashes
+	sed 's/^/# /' crashes
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "a denied call has its function" \
+		grep -qE '^    at: io_uring_ring_dontfork\+0x[0-9a-f]+, bulkhead-blk\+0x[0-9a-f]+$' crashes
+	! dmesg >/dev/null 2>&1 || expect "a fault, too" \
+		grep -qE '^    at: virtq_flush\+0x[0-9a-f]+, bulkhead-blk\+0x[0-9a-f]+$' crashes
+}
+
 # The vcpu-worker is the VM; of the api-worker another is made.
 t_hang_vcpu() {
 	local all

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jump PID ADDRESS RAX: process PID goes on at ADDRESS (hexadecimal), with RAX (decimal)
+ * there and 8 in rdi. For what is to die at a place that is known.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+int main(int argc, char **argv)
+{
+	struct user_regs_struct r;
+	pid_t pid;
+	int status;
+
+	if (argc != 4)
+		return 2;
+	pid = (pid_t)atoi(argv[1]);
+	if (ptrace(PTRACE_SEIZE, pid, 0, 0) || ptrace(PTRACE_INTERRUPT, pid, 0, 0) ||
+	    waitpid(pid, &status, __WALL) != pid ||
+	    ptrace(PTRACE_GETREGS, pid, 0, &r)) {
+		perror("jump");
+		return 1;
+	}
+	r.rip = strtoull(argv[2], NULL, 16);
+	r.rax = strtoull(argv[3], NULL, 10);
+	r.rdi = 8;
+	r.orig_rax = (unsigned long long)-1;	/* no system call is begun again */
+	if (ptrace(PTRACE_SETREGS, pid, 0, &r) || ptrace(PTRACE_DETACH, pid, 0, 0)) {
+		perror("jump");
+		return 1;
+	}
+	return 0;
+}
