@@ -13,6 +13,7 @@
 
 #include "controller/balloon.h"
 #include "controller/broker.h"
+#include "controller/deaths.h"
 #include "controller/front.h"
 #include "controller/manage.h"
 #include "controller/output.h"
@@ -218,6 +219,21 @@ life_fail(struct vm *vm, const char *fmt, ...)
 		vm->exit_status = 1;
 }
 
+/*
+ * A loader that somebody has killed is started once more: what it had written, the next
+ * one writes, too. What it died of by itself it would die of again.
+ */
+static bool
+loads_again(const struct child *child)
+{
+	const struct vm *vm = child->vm;
+
+	return child == vm->loader && child->signal == SIGKILL &&
+	    !child->failed && !child->told_quit && !report_is_oom(child) &&
+	    !vm->loaded && !vm->loads_again &&
+	    (vm->state == VM_STARTING || vm->state == VM_RESETTING);
+}
+
 void
 life_child_failed(struct child *child, const char *fmt, ...)
 {
@@ -230,7 +246,7 @@ life_child_failed(struct child *child, const char *fmt, ...)
 	upgrade_note(child, line);
 	if (child->kind == PROC_API && child->vm->api_ready)
 		log_error("%s", line);
-	else if (child->spare || recover_takes(child) ||
+	else if (child->spare || recover_takes(child) || loads_again(child) ||
 	    (child == child->vm->broker && child->vm->state == VM_RUNNING))
 		log_warn("%s", line);
 	else
@@ -549,8 +565,13 @@ life_exited(struct child *child)
 	}
 	if (child == vm->opener)
 		vm->opener = NULL;
-	if (child == vm->loader)
+	if (child == vm->loader && loads_again(child)) {
+		deaths_acted(child, ACTION_RESTARTED);
+		vm->loads_again = true;
+		vm->loader = child_new(vm, PROC_LOADER, NULL);
+	} else if (child == vm->loader) {
 		vm->loader = NULL;
+	}
 	go_on(vm);
 }
 

@@ -277,6 +277,7 @@ start_build(struct vm *vm)
 	/* The slowest first. */
 	vm->vcpu = child_new(vm, PROC_VCPU, NULL);
 	vm->loader = child_new(vm, PROC_LOADER, NULL);
+	vm->loads_again = false;
 	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
 		const struct plan_device *dev = &vm->plan.devices[i];
 
@@ -360,7 +361,7 @@ start_release(struct vm *vm)
 	let_go(&vm->rings);
 	let_go(&vm->rings_to_far);
 	let_go(&vm->rings_to_guest);
-	vm->loaded = vm->start_sent = false;
+	vm->loaded = vm->start_sent = vm->loads_again = false;
 	vm->resets = 0;
 }
 

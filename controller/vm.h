@@ -360,6 +360,7 @@ struct vm {
 	bool opening;		/* not all paths are open yet */
 	bool loaded, start_sent;
 	Bh__BootState boot;
+	bool loads_again;	/* the loader was killed once already */
 	uint32_t resets;
 
 	struct terminal terminal;

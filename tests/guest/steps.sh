@@ -177,6 +177,22 @@ step_of_start() {	# step_of_start NAME STATUS STRIDE
 t_steps_controller() { step_of_start bulkhead 137 "$([ -n "${FULL:-}" ] && echo 5 || echo 211)"; }
 t_steps_vcpu() { step_of_start bulkhead-vcpu 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 83)"; }	# full
 t_steps_loader() { step_of_start bulkhead-loader 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 97)"; }
+# Killed from outside at a step, it is started once more, and no more than once.
+t_loader_again() {
+	disk a
+	for k in 60 200; do
+		stepped bulkhead-loader 0 $k 1 $k
+		start 20 boot "" --disk path=a
+		finish
+		expect "step $k: the VM starts all the same" [ "$status" = 0 -a "$(wc -l <killed)" = 1 ]
+		expect "and it is said" [ "$(grep -c 'bulkhead-loader (.*) died: killed by signal 9' stderr)" = 1 ]
+	done
+	stepped bulkhead-loader 0 60 1 61
+	start 20 boot "" --disk path=a
+	finish
+	expect "twice, the start ends with status 1" [ "$status" = 1 -a "$(wc -l <killed)" = 2 ]
+	expect "and a line for each" [ "$(grep -c 'died: killed by signal 9' stderr)" = 2 -a "$(wc -l <stderr)" = 2 ]
+}
 t_steps_opener() { step_of_start bulkhead-opener 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 31)"; }	# full
 t_steps_worker() { step_of_start bulkhead-blk 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 47)"; }	# full
 
