@@ -13,6 +13,7 @@
 #include "controller/host.h"
 #include "controller/life.h"
 #include "controller/usage.h"
+#include "controller/values.h"
 
 /* The one that is being built. Parts of one request come one after the other. */
 static struct {
@@ -59,30 +60,141 @@ apply(const Bh__ApiRequest *req)
 	}
 }
 
-/* The fds of vm.add-net: the taps of the net that was added. */
-static void
-take_fds(const Bh__ApiRequest *req, struct chan_msg *msg)
-{
-	struct net_spec *net;
+/* ---- what came with it as fds ------------------------------------------------------ */
 
-	if (draft.status >= 300 || msg->nfds == 0)
-		return;
-	if (req->verb != BH__API_VERB__API_VERB_ADD || req->n_options != 1 ||
-	    strcmp(req->options[0]->option, "net") != 0) {
-		fail(400, "file descriptors came with it, of which it takes "
-		    "none");
-		return;
+struct sent {
+	const struct chan_msg *msg;
+	uint32_t used;		/* a bit each */
+	uint32_t kept;		/* ... of those that are files of the spec */
+};
+
+/* The fd with this number in the request; -1: refused, with the line. */
+static int
+take_sent(struct sent *sent, const char *option, uint64_t n)
+{
+	struct spec_error err;
+
+	if (n >= sent->msg->nfds)
+		(void)usage(&err, "--%s fd=#%l: no such fd came with the request, "
+		    "but %u in all", option, n, sent->msg->nfds);
+	else if ((sent->used & 1u << n) != 0)
+		(void)usage(&err, "--%s fd=#%l: has another user; send one for "
+		    "each", option, n);
+	else if ((unsigned int)sent->msg->fds[n] >= VM_SENT)
+		(void)usage(&err, "--%s fd=#%l: too many open files", option, n);
+	else {
+		sent->used |= 1u << n;
+		return sent->msg->fds[n];
 	}
-	net = &draft.spec.nets[draft.spec.nnets - 1];
-	if (msg->nfds > SPEC_MAX_QUEUE_PAIRS) {
+	fail(400, err.line);
+	return -1;
+}
+
+/* "fd=#0" becomes the fd of the request, by the number that it has here. */
+static int
+resolve(void *arg, const char *option, const char *name, const char **text)
+{
+	struct sent *sent = arg;
+	struct spec_error err;
+	char number[16];
+	uint64_t n;
+	int fd, len;
+
+	if (strncmp(*text, "fd=#", 4) != 0)
+		return 0;
+	if (value_u64(span_of(*text + 4), &n) != 0) {
+		(void)usage(&err, "--%s %s%S: not the number of an fd of the "
+		    "request; they begin with fd=#0", option, name,
+		    &(struct span){ *text, strlen(*text) });
+		fail(400, err.line);
+		return -EINVAL;
+	}
+	fd = take_sent(sent, option, n);
+	if (fd < 0)
+		return -EINVAL;
+	sent->kept |= 1u << n;
+	len = snprintf(number, sizeof(number), "fd=%d", fd);
+	*text = spec_text(&draft.spec, number, (size_t)len);
+	if (*text == NULL)
+		fail(500, "the configuration is too large");
+	return *text == NULL ? -ENOMEM : 0;
+}
+
+/* Of a --net: those that it names, or, as Cloud Hypervisor's vm.add-net, all. */
+static void
+resolve_net(struct sent *sent, struct net_spec *net, bool all)
+{
+	for (uint32_t i = 0; i < net->nfds && draft.status < 300; i++)
+		if (net->fds[i] < 0)
+			net->fds[i] = take_sent(sent, "net",
+			    (uint64_t)-(net->fds[i] + 1));
+	if (!all || net->nfds > 0)
+		return;
+	if (sent->msg->nfds > SPEC_MAX_QUEUE_PAIRS) {
 		fail(400, "too many file descriptors; at most 8 taps a device");
 		return;
 	}
-	/* They are taken when all is well; until then the numbers do. */
-	for (unsigned int i = 0; i < msg->nfds; i++)
-		net->fds[i] = msg->fds[i];
-	net->nfds = msg->nfds;
+	for (uint32_t i = 0; i < sent->msg->nfds && draft.status < 300; i++)
+		net->fds[net->nfds++] = take_sent(sent, "net", i);
 }
+
+/* They are taken when all is well; until then the numbers do. */
+static void
+resolve_all(const Bh__ApiRequest *req, struct sent *sent)
+{
+	const uint32_t all = (uint32_t)((1ull << sent->msg->nfds) - 1);
+	bool net = req->verb == BH__API_VERB__API_VERB_ADD &&
+	    req->n_options == 1 && strcmp(req->options[0]->option, "net") == 0;
+
+	if (draft.status < 300)
+		(void)spec_each_file(&draft.spec, resolve, sent);
+	for (uint32_t i = 0; i < draft.spec.nnets && draft.status < 300; i++)
+		resolve_net(sent, &draft.spec.nets[i],
+		    net && i == draft.spec.nnets - 1);
+	if (draft.status < 300 && sent->used != all)
+		fail(400, "file descriptors came with it that nothing in it names; "
+		    "write fd=#0 for the first");
+}
+
+static void
+keep_sent(struct vm *vm, struct sent *sent, struct chan_msg *msg)
+{
+	for (unsigned int i = 0; i < msg->nfds; i++) {
+		const unsigned int fd = (unsigned int)chan_take_fd(msg, i);
+
+		if ((sent->kept & 1u << i) != 0)
+			vm->sent[fd / 8] |= (uint8_t)(1u << fd % 8);
+	}
+}
+
+static int
+mark(void *arg, const char *option, const char *name, const char **text)
+{
+	uint8_t *used = arg;
+	const int fd = spec_fd(*text);
+
+	(void)option;
+	(void)name;
+	if (fd >= 0 && (unsigned int)fd < VM_SENT)
+		used[fd / 8] |= (uint8_t)(1u << fd % 8);
+	return 0;
+}
+
+void
+change_sweep(struct vm *vm)
+{
+	static uint8_t used[VM_SENT / 8];
+
+	memset(used, 0, sizeof(used));
+	(void)spec_each_file(&vm->spec, mark, used);
+	for (int fd = 0; fd < (int)VM_SENT; fd++)
+		if ((vm->sent[fd / 8] & ~used[fd / 8] & 1u << fd % 8) != 0) {
+			vm->sent[fd / 8] &= (uint8_t)~(1u << fd % 8);
+			close(fd);
+		}
+}
+
+/* ---- building one ------------------------------------------------------------------- */
 
 static void
 check(struct vm *vm)
@@ -106,6 +218,7 @@ change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req, struct chan_
     struct spec_error *err)
 {
 	bool create = req->verb == BH__API_VERB__API_VERB_CREATE;
+	struct sent sent = { .msg = msg };
 
 	/* What an api-worker that died left of another is thrown away. */
 	if (draft.seq != seq || seq == 0)
@@ -115,13 +228,12 @@ change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req, struct chan_
 	if (req->more)
 		return 0;
 	draft.seq = 0;
-	take_fds(req, msg);
+	resolve_all(req, &sent);
 	check(vm);
 	*err = draft.err;
 	if (draft.status >= 300)
 		return draft.status;
-	for (unsigned int i = 0; i < msg->nfds; i++)
-		(void)chan_take_fd(msg, i);
+	keep_sent(vm, &sent, msg);
 	if (create)
 		plan_next_random(&vm->host);
 	vm->spec = draft.spec;
@@ -205,5 +317,6 @@ change_remove(struct vm *vm, const char *id, struct spec_error *err)
 		close(net->fds[i]);
 	vm->spec = draft.spec;
 	vm->plan = draft.plan;
+	change_sweep(vm);
 	return draft.status;
 }

@@ -22,4 +22,7 @@ uint32_t change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
  */
 uint32_t change_remove(struct vm *vm, const char *id, struct spec_error *err);
 
+/* Close what came with a request and is no file of vm->spec any more. */
+void change_sweep(struct vm *vm);
+
 #endif

@@ -95,7 +95,9 @@ void
 deaths_open(struct vm *vm)
 {
 	char text[4096], *line, *rest;
-	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	/* Where the VM has a cgroup that was passed on, that one tells. */
+	int fd = vm->spec.cgroup.fd != 0 ? -1 :
+	    open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
 	vm->oom_counter = -1;

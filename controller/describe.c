@@ -69,9 +69,8 @@ apply_value(struct vm_spec *spec, const struct option_row *row, void *object,
 			text = number;
 		break;
 	case BH__API_VALUE__VALUE_TEXT:
-		/* Numbers of our fds are not for who has them not. */
 		if (!is_flag(sub->type) && !is_number(sub->type) &&
-		    sub->type != SUB_TAP_FDS && sub->type != SUB_PATH_FD)
+		    sub->type != SUB_PATH_FD)
 			text = v->text;
 		break;
 	case BH__API_VALUE__VALUE_CMDLINE:

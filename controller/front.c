@@ -13,6 +13,7 @@
 
 #include "controller/config.h"
 #include "controller/life.h"
+#include "controller/paths.h"
 #include "controller/requests.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
@@ -200,6 +201,49 @@ answer(struct child *child, int error, const int *fds, unsigned int nfds)
 	child_send(child, &p, fds, nfds, 0, 0);
 }
 
+/* @fd, which is taken, is connected to the back end. */
+static void
+give(struct vm *vm, struct child *child, int fd)
+{
+	int fds[3] = { fd, -1, -1 };
+
+	child->wants.since = 0;
+	child->wants.said = false;
+	/* Kept: it tells when that back end has let go of the device. */
+	if (child->far >= 0)
+		close(child->far);
+	child->far = fd;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	    fds + 1) < 0) {
+		answer(child, errno, NULL, 0);
+		let_go(vm);
+		return;
+	}
+	answer(child, 0, fds, 3);
+	close(fds[1]);
+	close(fds[2]);
+	let_go(vm);
+}
+
+/* A connection that was passed on is the only one that there will be. */
+static void
+give_passed(struct vm *vm, struct child *child, const char *socket)
+{
+	const char *why = NULL;
+	char option[4200];
+	int fd = paths_adopt_connection(vm, socket, &why);
+
+	if (fd >= 0) {
+		give(vm, child, fd);
+		return;
+	}
+	if (!child->ready && !child->known_once) {
+		front_option(&vm->spec, child->dev, option, sizeof(option));
+		life_fail(vm, "%s: %s", option, why);
+	}
+	answer(child, ENOTCONN, NULL, 0);
+}
+
 int
 front_want(struct child *child)
 {
@@ -219,6 +263,10 @@ front_want(struct child *child)
 	child->wants.asked = true;
 	if (child->wants.since == 0)
 		child->wants.since = now;
+	if (spec_fd(vhost->socket) >= 0) {
+		give_passed(vm, child, vhost->socket);
+		return 0;
+	}
 	if (!have_opener(vm))
 		return 0;
 	path.in = vhost->socket;
@@ -232,7 +280,6 @@ int
 front_connected(struct vm *vm, uint32_t index, struct chan_msg *msg)
 {
 	struct child *child = worker_of(vm, index);
-	int fds[3];
 
 	if (msg->nfds != 1)
 		return -EPROTO;
@@ -241,23 +288,7 @@ front_connected(struct vm *vm, uint32_t index, struct chan_msg *msg)
 		let_go(vm);
 		return 0;
 	}
-	child->wants.since = 0;
-	child->wants.said = false;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-	    fds + 1) < 0) {
-		answer(child, errno, NULL, 0);
-		let_go(vm);
-		return 0;
-	}
-	/* Kept: it tells when that back end has let go of the device. */
-	if (child->far >= 0)
-		close(child->far);
-	child->far = chan_take_fd(msg, 0);
-	fds[0] = child->far;
-	answer(child, 0, fds, 3);
-	close(fds[1]);
-	close(fds[2]);
-	let_go(vm);
+	give(vm, child, chan_take_fd(msg, 0));
 	return 0;
 }
 

@@ -213,8 +213,10 @@ host_open_fds(uint8_t *bits, unsigned int n)
 	 * may be. */
 	while (poll(fds, n, 0) < 0 && n > 8)
 		n /= 2;
+	/* ... but for those that are opened with O_PATH. */
 	for (unsigned int i = 3; i < n; i++)
-		if ((fds[i].revents & POLLNVAL) == 0)
+		if ((fds[i].revents & POLLNVAL) == 0 ||
+		    fcntl((int)i, F_GETFD) >= 0)
 			bits[i / 8] |= (uint8_t)(1u << i % 8);
 }
 

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "controller/manage.h"
 #include "controller/options.h"
 #include "controller/output.h"
+#include "controller/paths.h"
 #include "controller/pulse.h"
 #include "controller/recover.h"
 #include "controller/service.h"
@@ -201,42 +201,6 @@ uses_terminal(const struct vm *vm)
 	    vm->spec.serial.mode == PORT_TTY);
 }
 
-/* The VMM's own fds, of the command line. */
-static bool
-adopt_fds(struct vm *vm)
-{
-	const struct vm_spec *spec = &vm->spec;
-	int listening = 0, flags;
-	socklen_t len = sizeof(listening);
-
-	if (spec->api.fd != 0) {
-		vm->api_listen = (int)spec->api.fd;
-		if (getsockopt(vm->api_listen, SOL_SOCKET, SO_ACCEPTCONN,
-		    &listening, &len) != 0 || listening == 0) {
-			life_fail(vm, "--api-socket fd=%u: not a listening "
-			    "socket; pass one", spec->api.fd);
-			return false;
-		}
-	}
-	if (spec->events.fd != 0)
-		vm->api_events = (int)spec->events.fd;
-	/* Who is slow to accept or to read shall not stop the api-worker. */
-	for (int i = 0; i < 2; i++) {
-		int fd = i == 0 ? vm->api_listen : vm->api_events;
-
-		if (fd < 0)
-			continue;
-		flags = fcntl(fd, F_GETFL);
-		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-		    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-			life_fail(vm, "--event-monitor fd=%d: %s", fd,
-			    log_errtext(errno));
-			return false;
-		}
-	}
-	return true;
-}
-
 /* What the host does not give is no failure, unless it was asked for. */
 static bool
 make_cgroup(struct vm *vm)
@@ -292,7 +256,7 @@ make_ready(struct vm *vm, const sigset_t *signals)
 		rc = make_timer(vm, &vm->pulse, pulse_ready);
 	if (rc == 0)
 		rc = make_timer(vm, &vm->io_timer, io_timer_ready);
-	if (rc == 0 && !adopt_fds(vm))
+	if (rc == 0 && paths_adopt_own(vm) != 0)
 		return false;
 	if (rc != 0)
 		life_fail(vm, "cannot start: %s%s", log_errtext(rc),

@@ -628,6 +628,7 @@ manage_forget(struct vm *vm)
 		for (uint32_t k = 0; k < vm->spec.nets[i].nfds; k++)
 			close(vm->spec.nets[i].fds[k]);
 	spec_init_vm(&vm->spec);
+	change_sweep(vm);
 }
 
 /* ---- the worker ----------------------------------------------------------------------- */

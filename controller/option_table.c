@@ -27,6 +27,11 @@
 #define WORDS(n, s, f, w, m, h)						\
 	{ .name = n, .type = SUB_ENUM, .offset = AT(s, f), .words = w,	\
 	  .meta = m, .help = h }
+/* In place of the path f: an fd. */
+#define PATH_FD(s, f)							\
+	{ .name = "fd", .type = SUB_PATH_FD, .offset = AT(s, f),	\
+	  .min = 3, .max = 1048575, .meta = "<n>",			\
+	  .help = "in place of a path: an inherited fd" }
 #define MODE(n, m, h)							\
 	{ .name = n, .type = SUB_MODE, .offset = AT(port_spec, mode),	\
 	  .max = m, .help = h }
@@ -136,9 +141,7 @@ static const struct sub_option memory_subs[] = {
 
 static const struct sub_option disk_subs[] = {
 	PATH("path", disk_spec, path, "disk image or block device"),
-	{ .name = "fd", .type = SUB_PATH_FD, .offset = AT(disk_spec, path),
-	  .min = 3, .max = 1048575, .meta = "<n>",
-	  .help = "in place of a path: an inherited fd" },
+	PATH_FD(disk_spec, path),
 	TOGGLE("readonly", disk_spec, readonly, "off"),
 	TOGGLE("direct", disk_spec, direct, "bypass the page cache; off"),
 	U32("num_queues", disk_spec, num_queues, 1, 63, "at most one a vCPU; 1"),
@@ -222,6 +225,7 @@ static const struct sub_option net_subs[] = {
 static const struct sub_option fs_subs[] = {
 	TEXT("tag", fs_spec, tag, 36, "name by which the guest mounts it"),
 	PATH("path", fs_spec, path, "directory that is shared"),
+	PATH_FD(fs_spec, path),
 	TOGGLE("readonly", fs_spec, readonly, "off"),
 	WORDS("cache", fs_spec, cache, fs_cache_words, "auto|never|always",
 	    "for how long the guest believes what it has read: 1 s, 0, ever"),
@@ -256,6 +260,7 @@ static const struct sub_option balloon_subs[] = {
 
 static const struct sub_option pmem_subs[] = {
 	PATH("file", pmem_spec, file, "what the guest's memory is"),
+	PATH_FD(pmem_spec, file),
 	SIZE("size", pmem_spec, size, 2u << 20, "a multiple of 2M; all of the file"),
 	TOGGLE("discard_writes", pmem_spec, discard_writes,
 	    "the file stays as it is; off"),
@@ -267,21 +272,26 @@ static const struct sub_option limit_group_subs[] = {
 	LIMITER(limit_group_spec),
 };
 
+#define FD								\
+	{ .name = "fd", .type = SUB_FD, .offset = AT(place_spec, fd),	\
+	  .min = 3, .max = 1048575, .meta = "<n>",			\
+	  .help = "an inherited fd" }
 static const struct sub_option place_subs[] = {
-	PATH("path", place_spec, path, ""),
-	{ .name = "fd", .type = SUB_FD, .offset = AT(place_spec, fd),
-	  .min = 3, .max = 1048575, .meta = "<n>",
-	  .help = "an inherited fd" },
+	PATH("path", place_spec, path, ""), FD,
 };
+
+static const struct sub_option fd_subs[] = { FD };
 
 static const struct sub_option landlock_subs[] = {
 	PATH("path", landlock_spec, path, "file, or directory with all below"),
+	PATH_FD(landlock_spec, path),
 	WORDS("access", landlock_spec, access, access_words, "r|w|rw",
 	    "to read it, to write it, or both"),
 };
 
 static const struct sub_option rng_subs[] = {
 	PATH("src", rng_spec, src, "source of entropy; /dev/urandom"),
+	PATH_FD(rng_spec, src),
 	PCI(rng_spec),
 };
 
@@ -361,6 +371,10 @@ static const struct limit_group_spec limit_group_default = { .id = NULL };
 	{ .name = n, .kind = OPTION_PLACE, .offset = AT(vm_spec, f),	\
 	  .subs = place_subs, .nsubs = COUNT(place_subs), .meta = "<path>",	\
 	  .help = h, .vmm = true }
+#define BY_FD(n, f, h)							\
+	{ .name = n, .kind = OPTION_SUBS, .offset = AT(vm_spec, f),	\
+	  .subs = fd_subs, .nsubs = COUNT(fd_subs), .meta = "fd=<n>",	\
+	  .help = h, .vmm = true }
 #define SUBS(n, f, t, h)						\
 	{ .name = n, .kind = OPTION_SUBS, .offset = AT(vm_spec, f),	\
 	  .subs = t, .nsubs = COUNT(t), .help = h }
@@ -369,10 +383,10 @@ static const struct limit_group_spec limit_group_default = { .id = NULL };
 
 const struct option_row option_rows[] = {
 	STRING("kernel", payload.kernel, "<path>",
-	    "bzImage, or ELF with a PVH note; or fd=<n>"),
+	    "bzImage, or ELF with a PVH note"),
 	STRING("firmware", payload.firmware, "<path>",
-	    "PVH ELF, in place of a kernel; or fd=<n>"),
-	STRING("initramfs", payload.initramfs, "<path>", "for the kernel; or fd=<n>"),
+	    "PVH ELF, in place of a kernel"),
+	STRING("initramfs", payload.initramfs, "<path>", "for the kernel"),
 	STRING("cmdline", payload.cmdline, "<text>", "the kernel's command line"),
 	SUBS("cpus", cpus, cpus_subs, ""),
 	SUBS("memory", memory, memory_subs, ""),
@@ -463,6 +477,9 @@ const struct option_row option_rows[] = {
 	PLACE("event-monitor", events, "what happens to the VM, in JSON"),
 	PLACE("cgroup", cgroup, "of version 2, in which the VM makes its own; that "
 	    "in which it is started, where it may"),
+	BY_FD("kvm", kvm, "/dev/kvm, open already"),
+	BY_FD("libexec", libexec, "the directory of the other programs, open "
+	    "already; passt too, if it is there"),
 	{ .name = "no-shutdown", .kind = OPTION_FLAG, .vmm = true,
 	  .offset = AT(vm_spec, no_shutdown),
 	  .help = "when the guest powers off, go on without it" },
@@ -490,6 +507,7 @@ const struct option_row option_rows[] = {
 	FLAG_IS_LATER("pvmemcontrol"),
 	OPTION_IS_LATER("restore"), OPTION_IS_LATER("rtc"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
+	OPTION_IS_LATER("userfaultfd"),	/* nothing uses one yet */
 	OPTION_IS_LATER("vdpa"), OPTION_IS_LATER("vsock"),
 	FLAG_IS_LATER("watchdog"),
 };

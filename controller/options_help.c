@@ -95,7 +95,8 @@ options_help(unsigned int width)
 	    "\\\n    --cpus boot=4 --memory size=1024M --net tap=,mac=,ip=,mask= "
 	    "\\\n    --cmdline \"console=hvc0 root=/dev/vda rw\"\n\n"
 	    "Values: k=v,k=v; \"quotes\" keep commas; [a,b] lists; sizes with "
-	    "K, M, G, T.\nWhat follows a semicolon below is the default.\n\n");
+	    "K, M, G, T.\nWherever a path is due, fd=<n> is an open file that was "
+	    "passed on.\nWhat follows a semicolon below is the default.\n\n");
 	for (unsigned int i = 0; i < option_nrows; i++)
 		if (option_rows[i].kind != OPTION_LATER &&
 		    option_rows[i].kind != OPTION_LATER_FLAG)

@@ -103,8 +103,6 @@ store_path_fd(struct place *p)
 	char text[16] = "fd=";
 	uint64_t n;
 
-	if (*(const char **)field(p) != NULL)
-		return bad(p, "path and fd; leave one out");
 	if (value_u64(p->value, &n) != 0 || n < p->sub->min || n > p->sub->max)
 		return bad(p, "not an inherited fd; numbers from 3 on");
 	memcpy(text + 3, p->value.at, p->value.len < 12 ? p->value.len : 12);
@@ -165,14 +163,17 @@ store_tap_fds(struct place *p)
 
 	(void)value_list(p->value, &rest);
 	while (value_next(&rest, ',', &item) == 1) {
-		if (value_u64(item, &n) != 0 || n < 3 || n > INT32_MAX)
+		/* Of a request: change.c knows what it is here. */
+		bool sent = p->plain && item.len > 1 && item.at[0] == '#';
+
+		if (sent)
+			item = (struct span){ item.at + 1, item.len - 1 };
+		if (value_u64(item, &n) != 0 || n > INT32_MAX ||
+		    (sent ? false : p->plain || n < 3))
 			return bad(p, "not an inherited fd; numbers from 3 on");
 		if (net->nfds == SPEC_MAX_QUEUE_PAIRS)
 			return bad(p, "too many; at most 8 fds");
-		for (uint32_t i = 0; i < net->nfds; i++)
-			if (net->fds[i] == (int)n)
-				return bad(p, "an fd twice");
-		net->fds[net->nfds++] = (int)n;
+		net->fds[net->nfds++] = sent ? -1 - (int)n : (int)n;
 	}
 	return 0;
 }
@@ -535,6 +536,18 @@ split(struct place *p, struct span item, bool *given)
 	return 0;
 }
 
+/* A path and an fd in its place. */
+static bool
+names_two(const struct place *p, uint64_t seen)
+{
+	for (uint32_t i = 0; p->sub->type == SUB_PATH_FD ||
+	    p->sub->type == SUB_PATH ? i < p->row->nsubs : false; i++)
+		if ((seen & 1ull << i) != 0 && p->row->subs[i].type != p->sub->type &&
+		    p->row->subs[i].offset == p->sub->offset)
+			return true;
+	return false;
+}
+
 int
 options_subs(struct vm_spec *spec, const struct option_row *row, void *object,
     const char *value, struct spec_error *err)
@@ -567,6 +580,8 @@ options_subs(struct vm_spec *spec, const struct option_row *row, void *object,
 		if ((seen & bit) != 0)
 			return usage(err, "--%s %S: %s given twice; give it "
 			    "once", row->name, &item, p.sub->name);
+		if (names_two(&p, seen))
+			return bad(&p, "path and fd; leave one out");
 		seen |= bit;
 		if (!given && p.sub->type != SUB_TEXT)
 			if (p.sub->type != SUB_ADDRESS &&

@@ -43,17 +43,6 @@ path_kernel(const struct vm_spec *spec)
 	    spec->payload.firmware;
 }
 
-int
-path_fd(const char *path)
-{
-	uint64_t n;
-
-	if (path == NULL || strncmp(path, "fd=", 3) != 0 ||
-	    value_u64(span_of(path + 3), &n) != 0 || n < 3 || n > 1048575)
-		return -1;
-	return (int)n;
-}
-
 /* What makes something comes last, so that a mistake elsewhere makes nothing. */
 void
 paths_list(struct vm *vm)
@@ -61,7 +50,8 @@ paths_list(struct vm *vm)
 	const struct vm_spec *spec = &vm->spec;
 
 	vm->npaths = vm->npaths_asked = vm->npaths_done = 0;
-	if (!vm->vmm_opened && spec->log.file != NULL)
+	if (!vm->vmm_opened && spec->log.file != NULL &&
+	    spec_fd(spec->log.file) < 0)
 		add(vm, PATH_LOG, 0);
 	if (!vm->vmm_opened && spec->events.path != NULL)
 		add(vm, PATH_EVENTS, 0);
@@ -69,32 +59,38 @@ paths_list(struct vm *vm)
 		add(vm, PATH_API, 0);
 	if (vm->state != VM_STARTING)
 		return;
-	add(vm, PATH_KVM, 0);
+	if (spec->kvm.fd == 0)
+		add(vm, PATH_KVM, 0);
 	for (uint32_t i = 0; i < spec->nlandlock_rules; i++)
-		add(vm, PATH_RULE, i);
-	if (path_fd(path_kernel(spec)) < 0)
+		if (spec_fd(spec->landlock_rules[i].path) < 0)
+			add(vm, PATH_RULE, i);
+	if (spec_fd(path_kernel(spec)) < 0)
 		add(vm, PATH_KERNEL, 0);
 	if (spec->payload.initramfs != NULL &&
-	    path_fd(spec->payload.initramfs) < 0)
+	    spec_fd(spec->payload.initramfs) < 0)
 		add(vm, PATH_INITRAMFS, 0);
 	for (uint32_t i = 0; i < spec->ndisks; i++)
 		if (!spec->disks[i].vhost.on &&
-		    path_fd(spec->disks[i].path) < 0)
+		    spec_fd(spec->disks[i].path) < 0)
 			add(vm, PATH_DISK, i);
 	for (uint32_t i = 0; i < spec->nfs; i++)
-		if (spec->fs[i].path != NULL)
+		if (spec->fs[i].path != NULL && spec_fd(spec->fs[i].path) < 0)
 			add(vm, PATH_SHARE, i);
 	for (uint32_t i = 0; i < spec->npmems; i++)
-		add(vm, PATH_PMEM, i);
-	add(vm, PATH_RNG, 0);
+		if (spec_fd(spec->pmems[i].file) < 0)
+			add(vm, PATH_PMEM, i);
+	if (spec_fd(spec->rng.src) < 0)
+		add(vm, PATH_RNG, 0);
 	for (uint32_t i = 0; i < VM_PORTS; i++)
-		if (path_port(vm, i)->mode == PORT_FILE ||
-		    path_port(vm, i)->mode == PORT_PTY ||
-		    path_port(vm, i)->mode == PORT_SOCKET)
+		if (path_port(vm, i)->mode == PORT_PTY || ((
+		    path_port(vm, i)->mode == PORT_FILE ||
+		    path_port(vm, i)->mode == PORT_SOCKET) &&
+		    spec_fd(path_port(vm, i)->path) < 0))
 			add(vm, PATH_PORT, i);
 	for (uint32_t i = 0; i < spec->nnets; i++)
 		if (spec->nets[i].vhost.on &&
-		    spec->nets[i].vhost.mode == VHOST_SERVER)
+		    spec->nets[i].vhost.mode == VHOST_SERVER &&
+		    spec_fd(spec->nets[i].vhost.socket) < 0)
 			add(vm, PATH_BACK_END, i);
 	for (uint32_t i = 0; i < spec->nnets; i++)
 		if (spec->nets[i].nfds == 0 && !spec->nets[i].user &&
@@ -114,6 +110,24 @@ paths_makes(const struct vm *vm, uint32_t n)
 	    vm->paths[n].use == PATH_GUARD;
 }
 
+/* A value that is an fd says so itself: "--disk fd=5". */
+static const char *
+name_of(const char *name, const char *value)
+{
+	return spec_fd(value) >= 0 ? "" : name;
+}
+
+/* "--api-socket x", or "fd=5". */
+static void
+place_of(const char *option, const struct place_spec *place, char *buf,
+    size_t size)
+{
+	if (place->path != NULL)
+		(void)snprintf(buf, size, "--%s %s", option, place->path);
+	else
+		(void)snprintf(buf, size, "--%s fd=%u", option, place->fd);
+}
+
 /* "--disk path=x". */
 static void
 option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
@@ -127,14 +141,19 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		(void)snprintf(buf, size, "--log-file %s", s->log.file);
 		return;
 	case PATH_API:
-		(void)snprintf(buf, size, "--api-socket %s", s->api.path);
+		place_of("api-socket", &s->api, buf, size);
 		return;
 	case PATH_EVENTS:
-		(void)snprintf(buf, size, "--event-monitor %s",
-		    s->events.path);
+		place_of("event-monitor", &s->events, buf, size);
 		return;
 	case PATH_KVM:
-		(void)snprintf(buf, size, "/dev/kvm");
+		if (s->kvm.fd != 0)
+			place_of("kvm", &s->kvm, buf, size);
+		else
+			(void)snprintf(buf, size, "/dev/kvm");
+		return;
+	case PATH_LIBEXEC:
+		place_of("libexec", &s->libexec, buf, size);
 		return;
 	case PATH_KERNEL:
 		(void)snprintf(buf, size, "--%s %s", s->payload.kernel != NULL ?
@@ -145,16 +164,20 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		(void)snprintf(buf, size, "--initramfs %s", s->payload.initramfs);
 		return;
 	case PATH_DISK:
-		(void)snprintf(buf, size, "--disk path=%s", s->disks[index].path);
+		(void)snprintf(buf, size, "--disk %s%s", name_of("path=",
+		    s->disks[index].path), s->disks[index].path);
 		return;
 	case PATH_SHARE:
-		(void)snprintf(buf, size, "--fs path=%s", s->fs[index].path);
+		(void)snprintf(buf, size, "--fs %s%s", name_of("path=",
+		    s->fs[index].path), s->fs[index].path);
 		return;
 	case PATH_PMEM:
-		(void)snprintf(buf, size, "--pmem file=%s", s->pmems[index].file);
+		(void)snprintf(buf, size, "--pmem %s%s", name_of("file=",
+		    s->pmems[index].file), s->pmems[index].file);
 		return;
 	case PATH_RNG:
-		(void)snprintf(buf, size, "--rng src=%s", s->rng.src);
+		(void)snprintf(buf, size, "--rng %s%s", name_of("src=",
+		    s->rng.src), s->rng.src);
 		return;
 	case PATH_PORT:
 		port = path_port(vm, index);
@@ -164,7 +187,8 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		    port->path != NULL ? port->path : "");
 		return;
 	case PATH_RULE:
-		(void)snprintf(buf, size, "--landlock-rules path=%s",
+		(void)snprintf(buf, size, "--landlock-rules %s%s",
+		    name_of("path=", s->landlock_rules[index].path),
 		    s->landlock_rules[index].path);
 		return;
 	case PATH_BACK_END:
@@ -304,6 +328,7 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		open.path = constless(s->events.path);
 		break;
 	case PATH_KVM:
+	case PATH_LIBEXEC:	/* by fd alone */
 		open.kind = BH__OPEN_KIND__OPEN_KIND_KVM;
 		break;
 	case PATH_KERNEL:

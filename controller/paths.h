@@ -44,8 +44,18 @@ int paths_own(struct vm *vm, uint32_t index, int fd);
 /* Has all I/O of the worker ended that had it? */
 bool paths_io_ended(const struct backend *b);
 
-/* Files and disks that were inherited (fd=). 0, or -errno with the line said. */
+/*
+ * What was passed on in place of a path (fd=): the VMM's own files, before the
+ * controller confines itself, and those of a VM. 0, or -errno with the line said.
+ */
+int paths_adopt_own(struct vm *vm);
 int paths_adopt_files(struct vm *vm);
+
+/*
+ * The connection to a vhost-user back end that @socket names, for its worker: the
+ * fd is the caller's from then on. -ENOTCONN: *why.
+ */
+int paths_adopt_connection(struct vm *vm, const char *socket, const char **why);
 
 /* Taps that were inherited (--net fd=). 0, or -errno with the line said. */
 int paths_adopt_taps(struct vm *vm);

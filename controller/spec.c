@@ -48,6 +48,8 @@ spec_init_vm(struct vm_spec *spec)
 	fresh.api = spec->api;
 	fresh.events = spec->events;
 	fresh.cgroup = spec->cgroup;
+	fresh.kvm = spec->kvm;
+	fresh.libexec = spec->libexec;
 	fresh.no_shutdown = spec->no_shutdown;
 	/* The VMM's own texts are in the list: it stays. */
 	fresh.texts = spec->texts;
@@ -584,7 +586,8 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 			return bad;
 	if ((bad = check_fronts(spec, err)) != 0 ||
 	    (bad = check_pmem(spec, err)) != 0 ||
-	    (bad = check_balloon(spec, err)) != 0)
+	    (bad = check_balloon(spec, err)) != 0 ||
+	    (bad = spec_check_files(spec, err)) != 0)
 		return bad;
 	return check_names(spec, err);
 }

@@ -333,6 +333,7 @@ struct vm_spec {
 	struct failure_spec worker_failure;
 	struct log_spec log;
 	struct place_spec api, events, cgroup;
+	struct place_spec kvm, libexec;	/* by fd alone */
 	bool pvpanic;
 	bool no_shutdown;
 
@@ -370,6 +371,21 @@ int spec_limit_group(const struct vm_spec *spec, const struct disk_spec *disk);
  * spec; spec_free() empties it.
  */
 void spec_use_arena(struct vm_spec *spec, void *arena, size_t size);
+
+/*
+ * "fd=5" is no path, but an fd that was passed on: 5. -1: it is a path ("./fd=5",
+ * too), or NULL.
+ */
+int spec_fd(const char *path);
+
+/*
+ * Every value of @spec that is given and may be such: by the option, the name in
+ * front of the value ("path=", ""), and where it is. Ends with what @fn returns
+ * if that is not 0.
+ */
+typedef int spec_file_fn(void *arg, const char *option, const char *name,
+    const char **text);
+int spec_each_file(struct vm_spec *spec, spec_file_fn *fn, void *arg);
 
 /* Make @spec the defaults, but for what is the VMM's own, its memory included. */
 void spec_init_vm(struct vm_spec *spec);

@@ -22,6 +22,9 @@ int spec_check_limit(const char *option, const struct limit_spec *l,
 int spec_check_vhost(const char *option, const struct vhost_spec *v,
     struct spec_error *err);
 
+/* What is said to be an fd could be one, and each is used once. */
+int spec_check_files(struct vm_spec *spec, struct spec_error *err);
+
 /* One --net. */
 int spec_check_net(const struct net_spec *n, struct spec_error *err);
 

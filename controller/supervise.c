@@ -438,13 +438,20 @@ supervise_start(struct vm *vm)
 		.share_core = vm->spec.cpus.core_scheduling == CORE_SCHED_VM,
 		.rootless = !vm->by_root,
 		.cgroup = &vm->cgroup,
+		.libexec_fd = (int)vm->spec.libexec.fd,
 		.tty = vm->terminal.tty,
 		.saved = vm->terminal.tty >= 0 ? &vm->terminal.saved : NULL,
 	};
 	char why[300] = "", libexec[4096];
 	int fd, rc;
 
-	rc = host_libexec(libexec, sizeof(libexec));
+	if (config.libexec_fd != 0) {
+		(void)snprintf(libexec, sizeof(libexec), "--libexec fd=%d",
+		    config.libexec_fd);
+		rc = 0;
+	} else {
+		rc = host_libexec(libexec, sizeof(libexec));
+	}
 	if (rc == 0 && vm->by_root)
 		rc = host_uid_block(&config.uid_base);
 	if (rc != 0) {

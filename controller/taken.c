@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What becomes of the files, sockets and taps that the opener has opened, or that
-// were inherited, see paths.h; and the locks on disks. Asks for nothing.
+// What becomes of the files, sockets and taps that the opener has opened, see
+// paths.h; and the locks on disks. Asks for nothing.
 #include "controller/paths.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "controller/broker.h"
@@ -103,8 +100,8 @@ lock_disk(struct vm *vm, const struct path_item *item, int fd, int own)
 	return 0;
 }
 
-static int
-take_disk(struct vm *vm, const struct path_item *item,
+int
+path_take_disk(struct vm *vm, const struct path_item *item,
     const Bh__Opened *opened, int fd, int folder, int own)
 {
 	struct backend *b = &vm->disks[item->index];
@@ -148,135 +145,9 @@ disk_opened(struct vm *vm, const struct path_item *item,
 	if (msg->nfds != 1u + folder + direct)
 		return -EPROTO;
 	fd = chan_take_fd(msg, 0);
-	return take_disk(vm, item, opened, fd,
+	return path_take_disk(vm, item, opened, fd,
 	    folder ? chan_take_fd(msg, 1) : -1,
 	    direct ? chan_take_fd(msg, msg->nfds - 1) : -1);
-}
-
-/* ---- inherited files --------------------------------------------------------------- */
-
-/* What the opener would say of it. */
-static int
-measure(int fd, bool block, Bh__Opened *o)
-{
-	struct stat st;
-	int sector = 512;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) && !(block && S_ISBLK(st.st_mode)))
-		return -EINVAL;
-	o->device = st.st_dev;
-	o->inode = st.st_ino;
-	o->size = (uint64_t)st.st_size;
-	if (S_ISBLK(st.st_mode) && (ioctl(fd, BLKGETSIZE64, &o->size) < 0 ||
-	    ioctl(fd, BLKSSZGET, &sector) < 0))
-		return -errno;
-	o->block_size = (uint32_t)sector;
-	return 0;
-}
-
-/* A duplicate of the fd that @path names, for this boot; -1 with the line said. */
-static int
-adopt(struct vm *vm, const struct path_item *item, const char *path,
-    Bh__Opened *o)
-{
-	int fd = path_fd(path);
-	bool ours = (unsigned int)fd >= HOST_INHERITED ||
-	    (vm->inherited[fd / 8] & 1u << fd % 8) == 0;
-	int rc = ours ? -EBADF : measure(fd, item->use == PATH_DISK, o), own;
-
-	if (rc == 0) {
-		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (own >= 0) {
-			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-			return own;
-		}
-		rc = -errno;
-	}
-	(void)path_refuse(vm, item, rc == -EBADF ? "there is no such fd; pass it on" :
-	    rc == -EINVAL ? "not a file; pass an open one" : log_errtext(rc));
-	return -1;
-}
-
-/* How it was opened is for good: it must be what the option says. */
-static int
-adopt_disk(struct vm *vm, uint32_t index)
-{
-	const struct disk_spec *disk = &vm->spec.disks[index];
-	struct path_item item = { PATH_DISK, index };
-	Bh__Opened o = BH__OPENED__INIT;
-	int fd = adopt(vm, &item, disk->path, &o), flags;
-
-	if (fd < 0)
-		return -EBADF;
-	flags = fcntl(fd, F_GETFL);
-	if (!disk->readonly && (flags & O_ACCMODE) != O_RDWR) {
-		close(fd);
-		return path_refuse(vm, &item, "open for reading only; add "
-		    "readonly=on, or pass it open for both");
-	}
-	if (disk->direct != ((flags & O_DIRECT) != 0)) {
-		close(fd);
-		return path_refuse(vm, &item, disk->direct ? "not opened with "
-		    "O_DIRECT; leave out direct=on" : "opened with O_DIRECT; "
-		    "add direct=on");
-	}
-	return take_disk(vm, &item, &o, fd, -1, -1);
-}
-
-int
-paths_adopt_files(struct vm *vm)
-{
-	const struct vm_spec *spec = &vm->spec;
-	Bh__Opened o = BH__OPENED__INIT;
-	int rc = 0;
-
-	if (path_fd(path_kernel(spec)) >= 0) {
-		struct path_item item = { PATH_KERNEL, 0 };
-
-		vm->kernel = adopt(vm, &item, path_kernel(spec), &o);
-		vm->kernel_size = o.size;
-		rc = vm->kernel < 0 ? -EBADF : 0;
-	}
-	if (rc == 0 && path_fd(spec->payload.initramfs) >= 0) {
-		struct path_item item = { PATH_INITRAMFS, 0 };
-
-		vm->initramfs = adopt(vm, &item, spec->payload.initramfs, &o);
-		vm->initramfs_size = o.size;
-		rc = vm->initramfs < 0 ? -EBADF : 0;
-	}
-	for (uint32_t i = 0; rc == 0 && i < spec->ndisks; i++)
-		if (!spec->disks[i].vhost.on &&
-		    path_fd(spec->disks[i].path) >= 0)
-			rc = adopt_disk(vm, i);
-	return rc;
-}
-
-int
-paths_adopt_taps(struct vm *vm)
-{
-	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
-		const struct net_spec *net = &vm->spec.nets[i];
-		struct backend *b = &vm->nets[i];
-
-		for (uint32_t k = 0; k < net->nfds; k++) {
-			struct path_item item = { PATH_TAP, i };
-			const char *why = NULL;
-			int rc = tap_adopt(net->fds[k], &b->tap_offloads, &why);
-
-			if (rc != 0)
-				return path_refuse(vm, &item, why != NULL ? why :
-				    log_errtext(rc));
-			if (!net->mac.given)
-				(void)tap_macvtap_mac(net->fds[k],
-				    plan_net(&vm->plan, i)->mac);
-			(void)fcntl(net->fds[k], F_SETFD, FD_CLOEXEC);
-			b->fds[b->nfds++] = net->fds[k];
-			b->borrowed = true;
-		}
-	}
-	return 0;
 }
 
 /* ---- the other answers ------------------------------------------------------------- */
@@ -397,6 +268,8 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 	case PATH_EVENTS:
 		vm->api_events = chan_take_fd(msg, 0);
 		return 0;
+	case PATH_LIBEXEC:
+		return -EINVAL;
 	case PATH_KVM:
 		vm->kvm = chan_take_fd(msg, 0);
 		return 0;

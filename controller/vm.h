@@ -24,6 +24,7 @@
 #define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 7u)
 #define VM_MAX_REQUESTS 2048u
 #define HOST_INHERITED 1024u	/* fds from here on are not looked at */
+#define VM_SENT 65536u		/* fds from here on are not taken of a request */
 
 enum vm_state {
 	VM_NONE,		/* there is a VMM, and no VM */
@@ -245,6 +246,7 @@ enum path_use {
 	PATH_API,
 	PATH_EVENTS,
 	PATH_KVM,
+	PATH_LIBEXEC,		/* by fd alone */
 	PATH_KERNEL,		/* or firmware */
 	PATH_INITRAMFS,
 	PATH_DISK,
@@ -278,6 +280,7 @@ struct vm {
 	bool said_why;		/* the user has his line */
 	bool by_root;
 	uint8_t inherited[HOST_INHERITED / 8];	/* bit n: fd n came with exec */
+	uint8_t sent[VM_SENT / 8];	/* ... with a request, for the VM's spec */
 	uint32_t uid_base;	/* as root: the controller's own uid */
 
 	struct loop loop;

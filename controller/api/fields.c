@@ -279,6 +279,39 @@ take_numbers(struct build *b, const struct field *f, const json_t *value)
 	return fields_add_text(b, schema_name(f), text, at);
 }
 
+/*
+ * Numbers of another process say nothing, and are ignored, as Cloud Hypervisor's are;
+ * "fd=#0" is the first fd of this request.
+ */
+static int
+take_fds(struct build *b, const struct field *f, const json_t *value)
+{
+	char text[256];
+	size_t at = 0, words = 0, n = json_array_size(value);
+
+	if (!json_is_array(value))
+		return fields_bad(b, f->json, "not an array");
+	for (size_t i = 0; i < n; i++) {
+		const char *word = json_string_value(json_array_get(value, i));
+
+		if (word == NULL && json_is_integer(json_array_get(value, i)))
+			continue;
+		if (word == NULL || strncmp(word, "fd=#", 4) != 0 ||
+		    strspn(word + 4, "0123456789") != strlen(word + 4) ||
+		    strlen(word) > 6 || word[4] == '\0' ||
+		    sizeof(text) - at < 8)
+			return fields_bad(b, f->json, "not a list of fd=#0 and so on");
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%c%s",
+		    words++ == 0 ? '[' : ',', word + 3);
+	}
+	if (words == 0)
+		return 0;
+	if (words != n)
+		return fields_bad(b, f->json, "numbers, and fds of the request");
+	text[at++] = ']';
+	return fields_add_text(b, schema_name(f), text, at);
+}
+
 static int
 take_bucket(struct build *b, const char *kind, const json_t *bucket)
 {
@@ -431,8 +464,7 @@ fields_take(struct build *b, const struct field *f, const json_t *object,
 		return json_is_string(value) ? 0 :
 		    fields_bad(b, f->json, "not a string");
 	case FIELD_FDS:
-		return json_is_array(value) ? 0 :
-		    fields_bad(b, f->json, "not an array");
+		return take_fds(b, f, value);
 	case FIELD_OTHER:
 		if (f->plain != 0 ? !json_is_array(value) :
 		    !json_is_object(value))

@@ -174,7 +174,8 @@ static const struct field older_cmdline[] = { TEXT_AS("args", "cmdline") };
 
 static const struct field fs[] = {
 	{ .json = "tag", .type = FIELD_TEXT, .required = true },
-	{ .json = "socket", .type = FIELD_TEXT, .required = true },
+	TEXT("socket"), TEXT("path"),	/* one of them; the path is our own */
+	{ .json = "readonly", .type = FIELD_BOOL },
 	NUMBER("num_queues", 1), NUMBER("queue_size", 1024),
 	PCI,
 };

@@ -24,7 +24,7 @@ enum field_type {
 	FIELD_LIMITER,		/* rate_limiter_config: bw_size and so on */
 	FIELD_MODE,		/* where a port goes */
 	FIELD_MODE_PATH,	/* ... and its file or socket; no value of its own */
-	FIELD_FDS,		/* numbers of another process: ignored */
+	FIELD_FDS,		/* "fd=#0"; numbers of another process are ignored */
 	FIELD_OTHER,		/* an object, or with plain an array, not taken apart */
 };
 

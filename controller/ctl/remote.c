@@ -78,79 +78,59 @@ static const struct flag receive_values[] = {
 	{ NULL, NULL, FLAG_TEXT },
 };
 
+/* Asked of "vm.<name>" by PUT, unless it says otherwise. */
 static const struct command {
-	const char *name, *method, *endpoint;
+	const char *name;
 	enum takes takes;
+	const char *argument, *help;
 	const char *option;	/* TAKES_DEVICE */
 	const struct flag *flags;
-	const char *argument, *help;
+	const char *asks, *puts;	/* another endpoint, by GET or PUT */
 } commands[] = {
-	{ "ping", "GET", "vmm.ping", TAKES_NOTHING, NULL, NULL, "",
-	  "is the VMM there?" },
-	{ "shutdown-vmm", "PUT", "vmm.shutdown", TAKES_NOTHING, NULL, NULL, "",
-	  "end the VM and its VMM" },
-	{ "create", "PUT", "vm.create", TAKES_FILE, NULL, NULL, "[path|-]",
-	  "make a VM of a configuration in JSON" },
-	{ "boot", "PUT", "vm.boot", TAKES_NOTHING, NULL, NULL, "",
-	  "start it" },
-	{ "shutdown", "PUT", "vm.shutdown", TAKES_NOTHING, NULL, NULL, "",
-	  "stop it, as if its power was cut" },
-	{ "reboot", "PUT", "vm.reboot", TAKES_NOTHING, NULL, NULL, "",
-	  "reset it" },
-	{ "power-button", "PUT", "vm.power-button", TAKES_NOTHING, NULL, NULL,
-	  "", "press its button: the guest shuts down" },
-	{ "delete", "PUT", "vm.delete", TAKES_NOTHING, NULL, NULL, "",
-	  "forget it" },
-	{ "info", "GET", "vm.info", TAKES_NOTHING, NULL, NULL, "",
-	  "its state and configuration" },
-	{ "counters", "GET", "vm.counters", TAKES_NOTHING, NULL, NULL, "",
-	  "what its devices have done" },
-	{ "crashes", "GET", "bulkhead.crashes", TAKES_NOTHING, NULL, NULL, "",
-	  "which of its processes have died, of what" },
-	{ "pause", "PUT", "vm.pause", TAKES_NOTHING, NULL, NULL, "",
-	  "stop its vCPUs" },
-	{ "resume", "PUT", "vm.resume", TAKES_NOTHING, NULL, NULL, "",
-	  "let them run" },
-	{ "nmi", "PUT", "vm.nmi", TAKES_NOTHING, NULL, NULL, "",
-	  "inject an NMI" },
-	{ "add-disk", "PUT", "vm.add-disk", TAKES_DEVICE, "disk", NULL,
-	  "<values>", "as bulkhead --disk" },
-	{ "add-net", "PUT", "vm.add-net", TAKES_DEVICE, "net", NULL,
-	  "<values>", "as bulkhead --net; fd= are passed on" },
-	{ "add-fs", "PUT", "vm.add-fs", TAKES_DEVICE, "fs", NULL,
-	  "<values>", "" },
-	{ "add-generic-vhost-user", "PUT", "vm.add-generic-vhost-user",
-	  TAKES_DEVICE, "generic-vhost-user", NULL, "<values>", "" },
-	{ "add-pmem", "PUT", "vm.add-pmem", TAKES_DEVICE, "pmem", NULL,
-	  "<values>", "" },
-	{ "add-vsock", "PUT", "vm.add-vsock", TAKES_DEVICE, "vsock", NULL,
-	  "<values>", "" },
-	{ "add-vdpa", "PUT", "vm.add-vdpa", TAKES_DEVICE, "vdpa", NULL,
-	  "<values>", "" },
-	{ "add-device", "PUT", "vm.add-device", TAKES_DEVICE, "device", NULL,
-	  "<values>", "" },
-	{ "add-user-device", "PUT", "vm.add-user-device", TAKES_DEVICE,
-	  "user-device", NULL, "<values>", "" },
-	{ "remove-device", "PUT", "vm.remove-device", TAKES_ID, NULL, NULL,
-	  "<id>", "unplug a device" },
-	{ "resize", "PUT", "vm.resize", TAKES_FLAGS, NULL, resize_flags,
-	  "[--cpus <n>] [--memory <size>] [--balloon <size>]", "" },
-	{ "resize-disk", "PUT", "vm.resize-disk", TAKES_FLAGS, NULL, disk_flags,
-	  "--disk <id> --size <size>", "" },
-	{ "resize-zone", "PUT", "vm.resize-zone", TAKES_FLAGS, NULL, zone_flags,
-	  "--id <id> --size <size>", "" },
-	{ "upgrade-worker", NULL, NULL, TAKES_OWN, NULL, NULL, UPGRADE_USAGE,
-	  "another program for a device, under the guest" },
-	{ "snapshot", "PUT", "vm.snapshot", TAKES_URL, NULL, NULL,
-	  "file://<folder>", "" },
-	{ "restore", "PUT", "vm.restore", TAKES_VALUES, NULL, restore_values,
-	  "source_url=<url>[,..]", "" },
-	{ "coredump", "PUT", "vm.coredump", TAKES_URL, NULL, NULL,
-	  "file://<path>", "" },
-	{ "send-migration", "PUT", "vm.send-migration", TAKES_VALUES, NULL,
-	  send_values, "destination_url=<url>[,..]", "" },
-	{ "receive-migration", "PUT", "vm.receive-migration", TAKES_VALUES,
-	  NULL, receive_values, "receiver_url=<url>[,..]", "" },
+#define PLAIN(n, h) { n, TAKES_NOTHING, "", h, NULL, NULL, NULL, NULL }
+#define ASKS(n, e, h) { n, TAKES_NOTHING, "", h, NULL, NULL, e, NULL }
+#define ADDS(o, h) { "add-" o, TAKES_DEVICE, "<values>", h, o, NULL, NULL, NULL }
+#define VALUES(n, t, f, a) { n, t, a, "", NULL, f, NULL, NULL }
+#define TAKES(n, t, a, h) { n, t, a, h, NULL, NULL, NULL, NULL }
+	ASKS("ping", "vmm.ping", "is the VMM there?"),
+	{ "shutdown-vmm", TAKES_NOTHING, "", "end the VM and its VMM", NULL,
+	  NULL, NULL, "vmm.shutdown" },
+	TAKES("create", TAKES_FILE, "[path|-] [fd ..]",
+	    "make a VM of a configuration in JSON; fd=#0 is the first fd"),
+	PLAIN("boot", "start it"),
+	PLAIN("shutdown", "stop it, as if its power was cut"),
+	PLAIN("reboot", "reset it"),
+	PLAIN("power-button", "press its button: the guest shuts down"),
+	PLAIN("delete", "forget it"),
+	ASKS("info", "vm.info", "its state and configuration"),
+	ASKS("counters", "vm.counters", "what its devices have done"),
+	ASKS("crashes", "bulkhead.crashes",
+	    "which of its processes have died, of what"),
+	PLAIN("pause", "stop its vCPUs"),
+	PLAIN("resume", "let them run"),
+	PLAIN("nmi", "inject an NMI"),
+	ADDS("disk", "as bulkhead --disk; fd= is passed on"),
+	ADDS("net", "as bulkhead --net; fd= are passed on"),
+	ADDS("fs", ""), ADDS("generic-vhost-user", ""), ADDS("pmem", ""),
+	ADDS("vsock", ""), ADDS("vdpa", ""), ADDS("device", ""),
+	ADDS("user-device", ""),
+	TAKES("remove-device", TAKES_ID, "<id>", "unplug a device"),
+	VALUES("resize", TAKES_FLAGS, resize_flags,
+	    "[--cpus <n>] [--memory <size>] [--balloon <size>]"),
+	VALUES("resize-disk", TAKES_FLAGS, disk_flags,
+	    "--disk <id> --size <size>"),
+	VALUES("resize-zone", TAKES_FLAGS, zone_flags,
+	    "--id <id> --size <size>"),
+	TAKES("upgrade-worker", TAKES_OWN, UPGRADE_USAGE,
+	    "another program for a device, under the guest"),
+	TAKES("snapshot", TAKES_URL, "file://<folder>", ""),
+	VALUES("restore", TAKES_VALUES, restore_values,
+	    "source_url=<url>[,..]"),
+	TAKES("coredump", TAKES_URL, "file://<path>", ""),
+	VALUES("send-migration", TAKES_VALUES, send_values,
+	    "destination_url=<url>[,..]"),
+	VALUES("receive-migration", TAKES_VALUES, receive_values,
+	    "receiver_url=<url>[,..]"),
 };
 
 struct call {
@@ -160,7 +140,7 @@ struct call {
 	char **argv;		/* of the command */
 	char *body;
 	size_t len;
-	int fds[SPEC_MAX_QUEUE_PAIRS];
+	int fds[API_LIMIT_FDS];
 	unsigned int nfds;
 };
 
@@ -247,6 +227,27 @@ print_part(void *arg, size_t n, Bh__ApiOption **options)
 			answer_option(&p->text, options[i]);
 }
 
+/* "fd=5" is ours: it goes with the request, by the place that it has there. */
+static int
+pass_on(void *arg, const char *option, const char *name, const char **text)
+{
+	static const char *const places[API_LIMIT_FDS] = {
+		"fd=#0", "fd=#1", "fd=#2", "fd=#3", "fd=#4", "fd=#5", "fd=#6",
+		"fd=#7", "fd=#8", "fd=#9", "fd=#10", "fd=#11", "fd=#12",
+		"fd=#13", "fd=#14", "fd=#15",
+	};
+	struct call *call = arg;
+	const int fd = spec_fd(*text);
+
+	(void)option;
+	(void)name;
+	if (fd < 0)
+		return 0;
+	*text = places[call->nfds];
+	call->fds[call->nfds++] = fd;
+	return 0;
+}
+
 /* As bulkhead itself reads the option; what it says is printed as vm.info is. */
 static int
 device_body(struct call *call)
@@ -276,6 +277,8 @@ device_body(struct call *call)
 	if (strcmp(p.option, "net") == 0)
 		for (; call->nfds < net->nfds; call->nfds++)
 			call->fds[call->nfds] = net->fds[call->nfds];
+	else
+		(void)spec_each_file(&spec, pass_on, call);
 	p.text = (struct text){ .at = malloc(65536), .size = 65535 };
 	if (p.text.at == NULL)
 		return wrong(call, "out of memory");
@@ -293,6 +296,14 @@ file_body(struct call *call)
 	    open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = 1;
 
+	for (int i = 1; i < call->argc; i++) {
+		uint64_t number;
+
+		if (call->nfds == API_LIMIT_FDS || value_u64(
+		    span_of(call->argv[i]), &number) != 0 || number > INT32_MAX)
+			return wrong(call, "at most 16 numbers of open files");
+		call->fds[call->nfds++] = (int)number;
+	}
 	call->body = malloc(MAX_BODY + 1);
 	if (call->body == NULL)
 		return wrong(call, "out of memory");
@@ -398,8 +409,8 @@ make_body(struct call *call)
 {
 	enum takes takes = call->command->takes;
 
-	if (takes == TAKES_NOTHING || takes == TAKES_FILE ? call->argc >
-	    (takes == TAKES_FILE) : takes != TAKES_FLAGS && call->argc != 1)
+	if (takes == TAKES_NOTHING ? call->argc > 0 : takes != TAKES_FILE &&
+	    takes != TAKES_FLAGS && call->argc != 1)
 		return wrong(call, takes == TAKES_NOTHING ?
 		    "takes no argument" : call->command->argument);
 	switch (takes) {
@@ -497,6 +508,18 @@ show(const struct call *call, const struct remote_answer *a)
 	return 0;
 }
 
+static int
+ask(const struct call *call, struct remote_answer *answer)
+{
+	const struct command *c = call->command;
+	char endpoint[64];
+
+	(void)snprintf(endpoint, sizeof(endpoint), "vm.%s", c->name);
+	return remote_ask(call->socket, c->asks != NULL ? "GET" : "PUT",
+	    c->asks != NULL ? c->asks : c->puts != NULL ? c->puts : endpoint,
+	    call->body, call->len, call->fds, call->nfds, answer);
+}
+
 /* "--name value" or "--name=value" in front of the command. */
 static const char *
 take_option(int argc, char **argv, int *at, const char *name)
@@ -540,9 +563,7 @@ remote_main(int argc, char **argv)
 	rc = make_body(&call);
 	if (rc == 0) {
 		progress_begin(call.command->name);
-		rc = remote_ask(call.socket, call.command->method,
-		    call.command->endpoint, call.body, call.len, call.fds,
-		    call.nfds, &answer);
+		rc = ask(&call, &answer);
 		if (rc != 0)
 			(void)fprintf(stderr, "bulkheadctl %s: %s: %s\n",
 			    call.command->name, call.socket, rc == -EPROTO ?

@@ -55,7 +55,9 @@ open_binaries(const struct spawner_config *config, int *binaries, char *why,
 
 	for (int i = 0; i < PROC_KIND_COUNT; i++)
 		binaries[i] = -1;
-	dir = open(libexec, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = config->libexec_fd != 0 ?
+	    fcntl(config->libexec_fd, F_DUPFD_CLOEXEC, 3) :
+	    open(libexec, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return complain(why, size, "cannot open the directory of programs",
 		    libexec, errno);
@@ -64,7 +66,10 @@ open_binaries(const struct spawner_config *config, int *binaries, char *why,
 
 		/* What is not ours is missed when it is asked for. */
 		if (process_kinds[i].foreign) {
-			if (config->passt != NULL)
+			if (config->libexec_fd != 0)
+				binaries[i] = openat(dir, "passt",
+				    O_PATH | O_CLOEXEC);
+			else if (config->passt != NULL)
 				binaries[i] = open(config->passt,
 				    O_PATH | O_CLOEXEC);
 			continue;

@@ -24,7 +24,9 @@
 
 struct spawner_config {
 	const char *libexec;	/* directory of the child binaries */
-	const char *passt;	/* path of passt, which may be missing */
+	int libexec_fd;		/* ... open already, for @libexec to name; or 0 */
+	const char *passt;	/* path of passt, which may be missing; with
+				 * libexec_fd it is in there */
 	bool rootless;		/* make one user namespace for the VM first */
 	uint32_t uid_base;	/* as root: uid and gid of uid_index 0, which the
 				 * controller may keep for itself */

@@ -135,6 +135,78 @@ o publish-twice 2 '--net publish=[tcp:81,tcp:81:2]|twice' --kernel "$K" --net 'u
 o fd-not-open 1 '--net fd=77|not a tap' --kernel "$K" --net fd=77
 o fd-not-a-tap 1 '--net fd=9|not a tap' --kernel "$K" --net fd=9 9</dev/null
 
+# what is open already
+py='import os, socket, sys
+def sock(kind, listen):
+    s = socket.socket(socket.AF_UNIX, kind)
+    listen and (s.bind(""), s.listen())
+    return s.detach()
+what = {"listen": lambda: sock(socket.SOCK_STREAM, True), "alone": lambda: sock(socket.SOCK_STREAM, False),
+    "packets": lambda: sock(socket.SOCK_SEQPACKET, True), "epoll": lambda: (lambda e: os.dup(e.fileno()))(__import__("select").epoll()),
+    "path": lambda: os.open("disk", os.O_PATH), "appends": lambda: os.open("disk", os.O_WRONLY)}
+fd = what[sys.argv[1]]()
+os.dup2(fd, 9)
+os.execv(sys.argv[2], sys.argv[2:])'
+# f NAME STATUS WORDS WHAT OPTION...: fd 9 is WHAT.
+f() {
+	local name=$1 status=$2 words=$3 what=$4
+	shift 4
+	check "$name" "$status" "$words" python3 -c "$py" "$what" "$B/bulkhead" --console off "$@"
+}
+o fd-closed 1 '--kernel fd=77|no such fd|pass it on' --kernel fd=77
+o fd-ours 1 '--kernel fd=15|no such fd' --kernel fd=15
+o fd-huge 2 '--disk fd=99999999999|numbers from 3 on' --kernel "$K" --disk fd=99999999999
+o fd-many 1 '--disk fd=1000000|no such fd' --kernel "$K" --disk fd=1000000
+o fd-negative 2 '--kernel fd=-1|numbers from 3 on|./fd=-1' --kernel fd=-1
+o fd-standard 2 '--rng fd=2|numbers from 3 on' --kernel "$K" --rng fd=2
+o fd-standard-file 2 '--serial file=fd=1|numbers from 3 on' --kernel "$K" --serial file=fd=1
+o fd-of-no-request 2 '--kernel fd=#0|not an inherited fd' --kernel 'fd=#0'
+o fd-and-path 2 '--disk path=disk|path and fd|leave one out' --kernel "$K" --disk fd=9,path=disk 9<>disk
+o fd-and-src 2 '--rng fd=9|leave one out' --kernel "$K" --rng src=/dev/urandom,fd=9 9</dev/urandom
+o fd-twice 2 '--disk fd=9|the --kernel has this one' --kernel fd=9 --disk fd=9 9<>disk
+o fd-twice-net 2 '--net fd=9|pass another' --kernel "$K" --net 'fd=[9,9],num_queues=4' 9</dev/null
+o fd-of-vmm-twice 2 '--log-file fd=9|the --event-monitor has' --kernel "$K" --event-monitor fd=9 \
+	--log-file fd=9 9>>disk
+o kernel-fd-directory 1 '--kernel fd=9|not a file' --kernel fd=9 9<dir
+f kernel-fd-socket 1 '--kernel fd=9|not a file' listen --kernel fd=9
+f kernel-fd-epoll 1 '--kernel fd=9|not a file' epoll --kernel fd=9
+f kernel-fd-path 1 '--kernel fd=9|O_PATH' path --kernel fd=9
+f kernel-fd-write-only 1 '--kernel fd=9|open for writing only' appends --kernel fd=9
+f initramfs-fd-write-only 1 '--initramfs fd=9|open for writing only' appends --kernel "$K" --initramfs fd=9
+f disk-fd-write-only 1 '--disk fd=9|open for writing only' appends --kernel "$K" --disk fd=9,readonly=on
+o disk-fd-read-only 1 '--disk fd=9|readonly=on' --kernel "$K" --disk fd=9 9<disk
+f disk-fd-socket 1 '--disk fd=9|not a file or block device' listen --kernel "$K" --disk fd=9
+o fs-fd-file 1 '--fs fd=9|not a directory' --kernel "$K" --fs tag=t,fd=9 9<disk
+o pmem-fd-read-only 1 '--pmem fd=9|discard_writes=on' --kernel "$K" --pmem fd=9 9<disk
+o pmem-fd-writable 1 '--pmem fd=9|for reading only' --kernel "$K" --pmem fd=9,discard_writes=on 9<>disk
+o pmem-fd-directory 1 '--pmem fd=9|not a file' --kernel "$K" --pmem fd=9 9<dir
+o rng-fd-directory 1 '--rng fd=9|not a source of bytes' --kernel "$K" --rng fd=9 9<dir
+f rng-fd-write-only 1 '--rng fd=9|open for writing only' appends --kernel "$K" --rng fd=9
+o serial-fd-read-only 1 '--serial file=fd=9|open for reading only' --kernel "$K" --serial file=fd=9 9<disk
+o serial-fd-directory 1 '--serial file=fd=9|write a console to' --kernel "$K" --serial file=fd=9 9<dir
+o serial-fd-no-socket 1 '--serial socket=fd=9|not a listening stream socket' --kernel "$K" --serial socket=fd=9 9<>disk
+f serial-fd-deaf-socket 1 '--serial socket=fd=9|not a listening' alone --kernel "$K" --serial socket=fd=9
+f serial-fd-packets 1 '--serial socket=fd=9|not a listening' packets --kernel "$K" --serial socket=fd=9
+o log-fd-read-only 1 '--log-file fd=9|open for reading only' --kernel "$K" --log-file fd=9 9<disk
+o events-fd-read-only 1 '--event-monitor fd=9|open for reading only' --kernel "$K" --event-monitor fd=9 9<disk
+o events-fd-closed 1 '--event-monitor fd=9|no such fd' --kernel "$K" --event-monitor fd=9
+o api-fd-file 1 '--api-socket fd=9|not a listening stream socket' --kernel "$K" --api-socket fd=9 9<>disk
+f api-fd-deaf 1 '--api-socket fd=9|not a listening' alone --kernel "$K" --api-socket fd=9
+o kvm-fd-null 1 '--kvm fd=9|not /dev/kvm' --kernel "$K" --kvm fd=9 9<>/dev/null
+o kvm-fd-read-only 1 '--kvm fd=9|open for reading only' --kernel "$K" --kvm fd=9 9</dev/kvm
+o kvm-path 2 '--kvm|unknown sub-option' --kernel "$K" --kvm path=/dev/kvm
+o libexec-fd-file 1 '--libexec fd=9|not a directory' --kernel "$K" --libexec fd=9 9<disk
+o libexec-fd-empty 1 '--libexec fd=9/bulkhead-|no such file|all of Bulkhead' --kernel "$K" --libexec fd=9 9<dir
+[ "$(id -u)" != 0 ] || { chmod 777 dir; o libexec-fd-of-all 1 '--libexec fd=9|others than root may write' \
+	--kernel "$K" --libexec fd=9 9<dir; chmod 755 dir; }
+o cgroup-fd-file 1 '--cgroup fd=9|not a directory' --kernel "$K" --cgroup fd=9 9<disk
+o userfaultfd 2 '--userfaultfd|not supported yet' --kernel "$K" --userfaultfd fd=9
+f vhost-fd-listening 1 '--disk socket=fd=9|not a connected stream socket' listen --kernel "$K" \
+	--disk vhost_user=true,socket=fd=9
+f vhost-fd-server 1 '--net socket=fd=9|not a listening' alone --kernel "$K" \
+	--net vhost_user=true,socket=fd=9,vhost_mode=server
+o rule-fd-closed 1 '--landlock-rules fd=9|no such fd' --kernel "$K" --landlock --landlock-rules fd=9,access=r
+
 # external back ends
 o vhost-no-socket 2 '--disk|socket=<path>' --kernel "$K" --disk vhost_user=true
 o vhost-off 2 '--disk socket=s|vhost_user=true' --kernel "$K" --disk socket=s

@@ -27,6 +27,78 @@ t_landlock() {
 		--landlock-rules path=base,access=r path=/usr,access=rw
 }
 
+# by_fd SCRIPT: a manager, which opens what the VM is made of, and executes Bulkhead
+# with nothing but fds; strace says who opens what by path from then on.
+by_fd() {
+	cat >manager.py <<-'END'
+		import os, socket, subprocess, sys
+		build, group = sys.argv[1], sys.argv[2]
+		fds = []
+		def fd(path, flags):
+		    fds.append(os.open(path, flags))
+		    return 'fd=%d' % fds[-1]
+		def listen(path):
+		    s = socket.socket(socket.AF_UNIX)
+		    s.bind(path)
+		    s.listen(1)
+		    fds.append(os.dup(s.fileno()))
+		    return 'fd=%d' % fds[-1]
+		options = [
+		    '--kernel', fd(build + '/guest/fs.elf', os.O_RDONLY),
+		    '--disk', fd('a', os.O_RDWR),
+		    '--fs', 'tag=share,' + fd('share', os.O_PATH | os.O_DIRECTORY),
+		    '--pmem', fd('pmem', os.O_RDWR),
+		    '--rng', fd('/dev/urandom', os.O_RDONLY),
+		    '--serial', 'file=' + fd('serial', os.O_WRONLY),
+		    '--console', 'socket=' + listen('console'),
+		    '--log-file', fd('log', os.O_WRONLY | os.O_APPEND),
+		    '--event-monitor', fd('events', os.O_WRONLY),
+		    '--api-socket', listen('api'),
+		    '--kvm', fd('/dev/kvm', os.O_RDWR),
+		    '--libexec', fd(build, os.O_PATH | os.O_DIRECTORY)]
+		if group:
+		    options += ['--cgroup', fd(group, os.O_RDONLY | os.O_DIRECTORY)]
+		sys.exit(subprocess.call(['strace', '-f', '-qq', '-o', 'trace', '-e',
+		    'trace=open,openat,openat2,creat,socket,connect,bind,execve,execveat',
+		    build + '/bulkhead'] + options, pass_fds=fds,
+		    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+	END
+	disk a
+	disk pmem
+	mkdir share && echo "from the host" >share/hello
+	: >serial; : >log; : >events
+	timeout $((60 * SLOWNESS)) python3 manager.py "$ROOT/$BUILD" "$1" 2>stderr
+	status=$?
+	verdicts
+	expect "all by fd: the guest runs, status 0" [ "$status" = 0 ]
+	expect "done" grep -aq '^done' serial
+	expect "events are written" grep -q booted events
+	expect "nothing to say but in the log" [ ! -s stderr ]
+}
+
+# What is left: the C library's start, /proc, /dev/null, and the lock of root's uids.
+t_by_fd() {
+	command -v strace >/dev/null || { ok "# SKIP no strace"; return; }
+	local group mount left
+	mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	group=${mount:+$mount/bulkhead-by-fd-$$}
+	[ -z "$group" ] || mkdir "$group" 2>/dev/null || group=
+	by_fd "$group"
+	[ -z "$group" ] || rmdir "$group"
+	expect "the trace has all processes" \
+		[ "$(grep -cE 'execveat\(.*"bulkhead-(vcpu|loader|blk|fs|pmem|rng|console|api):' trace)" = 8 ]
+	expect "no opener is started" [ "$(grep -c 'execveat.*bulkhead-opener' trace)" = 0 ]
+	expect "nobody makes, binds or connects a socket" \
+		[ "$(grep -cE ' (socket|bind|connect)\(' trace)" = 0 ]
+	# Names below an fd that was passed on are no paths; nor is the share, which is
+	# the root of its worker.
+	left=$(grep -E 'open|creat' trace | grep AT_FDCWD | sed 's/^[0-9]* *//; s/[^"]*"\([^"]*\)".*/\1/' |
+		grep -vE '^/(proc(/|$)|dev/null$|etc/(ld\.so|localtime)|(usr/)?lib|sys/devices/system/cpu/|run/bulkhead\.uids$|$)' |
+		grep -vE "^${group:+/no}/sys/fs/cgroup/" | sort -u)
+	[ -z "$left" ] || echo "  opened: $left"
+	expect "nothing is opened by path" [ -z "$left" ]
+}
+
 t_platform() {
 	guest smbios "" --platform 'system_manufacturer=Maker,system_product_name=Product,system_version=1.5,system_serial_number="S/N, 1",system_uuid=01234567-89ab-cdef-0123-456789abcdef,system_sku_number=Sku,system_family=Family,chassis_asset_tag=Tag,oem_strings=[one,"two, three"]'
 	local s
