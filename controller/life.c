@@ -31,6 +31,7 @@
 
 #define STOP_SECONDS 4u		/* for all; then they are killed: 5 in all */
 #define DRAIN_SECONDS 30u
+#define STUCK_SECONDS 10u	/* killed, and not gone: on a busy host that may last */
 
 static const char *const state_names[] = {
 	[VM_NONE] = "none", [VM_CREATED] = "created",
@@ -595,11 +596,11 @@ life_tick(struct vm *vm)
 		kill_all(vm);
 		/* A worker in a stuck system call cannot even die: the pid
 		 * namespace is left to the spawner's end. */
-		if (now_ns() < vm->stop_deadline + SECOND / 2) {
-			;
-		} else if (vm->after != AFTER_EXIT) {
-			manage_stuck(vm);
-		} else {
+		if (vm->after != AFTER_EXIT) {
+			if (now_ns() >= vm->stop_deadline +
+			    STUCK_SECONDS * SECOND)
+				manage_stuck(vm);
+		} else if (now_ns() >= vm->stop_deadline + SECOND / 2) {
 			(void)life_enter(vm, VM_OVER);
 			vm->loop.stop = true;
 		}

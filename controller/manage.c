@@ -474,6 +474,13 @@ out_of_place(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 		refuse(vm, seq, req->verb, 405, "VM is not running");
 		return true;
 	}
+	/* One that starts, stops or is reset would never hear of it. */
+	if (vm->state != VM_RUNNING &&
+	    (req->verb == BH__API_VERB__API_VERB_NMI ||
+	    req->verb == BH__API_VERB__API_VERB_POWER_BUTTON)) {
+		refuse(vm, seq, req->verb, 405, "VM is not running");
+		return true;
+	}
 	if (v->later || (where(vm) == IN_RUNNING &&
 	    (req->verb == BH__API_VERB__API_VERB_ADD ||
 	    req->verb == BH__API_VERB__API_VERB_REMOVE))) {
