@@ -3,6 +3,7 @@ API_PURE_SRCS := $(addprefix controller/api/,http.c request.c fields.c answer.c 
 	arena.c)
 PROGRAMS += bulkhead-api
 bulkhead-api_SRCS := controller/api/main.c controller/api/clients.c \
+	controller/api/client.c controller/api/exchange.c \
 	$(API_PURE_SRCS) $(CHILD_SRCS)
 bulkhead-api_POLICY := controller/api/api_policy.c
 bulkhead-api_LDLIBS := -lhttp_parser -ljansson
