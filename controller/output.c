@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ static struct {
 	const char *format;
 	int fd;			/* -1: the log file is not open yet */
 	bool raw;
+	bool journal;		/* standard error is systemd's */
 	char early[4096];	/* lines until then */
 	size_t nearly;
 	struct timespec start;
@@ -40,6 +42,12 @@ typedef int token_fn(char *buf, size_t size, const struct record *r);
 static const char *const level_words[] = {
 	[LOG_ERROR] = "ERROR", [LOG_WARN] = "WARN", [LOG_INFO] = "INFO",
 	[LOG_DEBUG] = "DEBUG",
+};
+
+/* In front of a line, for the journal: sd-daemon(3). */
+static const char *const journal_levels[] = {
+	[LOG_ERROR] = "<3>", [LOG_WARN] = "<4>", [LOG_INFO] = "<6>",
+	[LOG_DEBUG] = "<7>",
 };
 
 #define TOKEN(name, ...)						\
@@ -170,6 +178,8 @@ print(const struct record *r)
 	const char *p = out.format, *name;
 	size_t at = 0, len;
 
+	if (out.journal && out.fd == STDERR_FILENO)
+		at = put(line, at, journal_levels[r->level], 3);
 	while (*p != '\0') {
 		const char *next = next_part(p, &name, &len);
 		token_fn *token = name != NULL ? token_of(name, len) : NULL;
@@ -223,6 +233,21 @@ own_line(enum log_level level, const char *line, void *arg)
 	output_child("controller", (unsigned int)getpid(), level, line);
 }
 
+/* "device:inode" of the journal's stream, which whoever redirects leaves behind. */
+static bool
+is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(fd, &st) < 0)
+		return false;
+	(void)snprintf(own, sizeof(own), "%llu:%llu",
+	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return strcmp(stream, own) == 0;
+}
+
 void
 output_open(const struct log_spec *log)
 {
@@ -230,6 +255,7 @@ output_open(const struct log_spec *log)
 	    log->verbosity == 1 ? LOG_INFO : LOG_DEBUG;
 
 	clock_gettime(CLOCK_MONOTONIC, &out.start);
+	out.journal = is_journal(STDERR_FILENO);
 	tzset();
 	if (log->format != NULL)
 		out.format = log->format;
@@ -271,11 +297,13 @@ void
 output_user(const char *fmt, ...)
 {
 	char line[MAX_LINE + 2];
-	const size_t prefix = sizeof("bulkhead: ") - 1;
+	size_t prefix = 0;
 	va_list ap;
 	int n;
 
-	memcpy(line, "bulkhead: ", prefix);
+	if (out.journal)
+		prefix = put(line, prefix, journal_levels[LOG_ERROR], 3);
+	prefix = put(line, prefix, "bulkhead: ", strlen("bulkhead: "));
 	va_start(ap, fmt);
 	n = vsnprintf(line + prefix, MAX_LINE - prefix, fmt, ap);
 	va_end(ap);
