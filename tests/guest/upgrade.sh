@@ -119,6 +119,30 @@ refused() {
 	return 1
 }
 
+# Whoever holds what does not outlive it stays: open files of a share, a back end's own;
+# and a stand-in has nothing to hand over.
+t_upgrade_not() {
+	local f
+	mkdir share
+	back_end rng
+	disk a
+	start 60 traffic "" --disk path=a --api-socket api --fs tag=t,path=share,id=share \
+		--generic-vhost-user device_type=rng,socket=s,queue_sizes=[64],id=far \
+		--on-worker-failure isolate
+	wait_for serial '^blk [1-9]' 20 || not_ok "the guest runs"
+	for f in share far; do
+		expect "no: $f" refused "no other process can take the place" upgrade $f
+	done
+	kill -9 "$(worker blk)"
+	wait_for stderr "it is isolated" 10 || not_ok "the disk is isolated"
+	wait_for stderr "has taken over" 10 || not_ok "by a stand-in"
+	expect "no: a stand-in" refused "given up" upgrade _disk0
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	back_end_ends
+}
+
 t_upgrade_refused() {
 	local w fds b=$ROOT/$BUILD
 	cp "$b/bulkhead-blk" mode && chmod 644 mode
