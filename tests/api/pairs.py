@@ -69,6 +69,12 @@ def may_be(state, a, b):
         allowed.add((sa, 429, after_a))
     if a != 'vm.power-button':
         allowed.add((429, sb, after_b))
+    # What stops or is reset hears of no button.
+    for stop in ('vm.shutdown', 'vm.delete', 'vm.reboot'):
+        if state[0] in RUNS and (a, b) == (stop, 'vm.power-button'):
+            allowed.add((sa, 405, after_a))
+        if state[0] in RUNS and (a, b) == ('vm.power-button', stop):
+            allowed.add((405, sb, after_b))
     return allowed
 
 
