@@ -50,6 +50,23 @@ t_vhost_rng() {
 	back_end_ends
 }
 
+# A manager connects, and passes the connection on.
+t_vhost_fd() {
+	back_end rng
+	cat >connected <<-END
+		#!/usr/bin/python3
+		import os, socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect('s')
+		os.dup2(s.fileno(), 9)
+		os.execv('$ROOT/$BUILD/bulkhead', ['bulkhead'] + sys.argv[1:])
+	END
+	chmod 755 connected
+	BULKHEAD=$PWD/connected NOISY=1 guest rng "" \
+		--generic-vhost-user device_type=rng,socket=fd=9,queue_sizes=[64]
+	back_end_ends
+}
+
 # A pair of ours: what one guest's net sends, the host's tap answers.
 t_vhost_net() {
 	long || return
