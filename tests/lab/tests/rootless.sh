@@ -15,8 +15,14 @@ host() {
 		chown 65534 . data.img console.log serial.log
 		chmod 666 /dev/kvm
 		mkdir as-user
+		# A part of the hierarchy is that user's, as by Delegate= of a systemd unit.
+		groups=/sys/fs/cgroup/delegated
+		mkdir $groups
+		for c in memory pids cpu io; do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done
+		chown 65534 $groups $groups/cgroup.procs $groups/cgroup.subtree_control
 		cat >as-user/bulkhead <<-END
 			#!/bin/sh
+			echo \$\$ >$groups/cgroup.procs
 			exec su -s /bin/sh nobody -c 'exec "\$0" "\$@"' -- $programs/bulkhead "\$@"
 		END
 		chmod 755 as-user as-user/bulkhead
@@ -37,7 +43,17 @@ host() {
 				[ "$(readlink "/proc/$pid/ns/$ns")" != "$(readlink /proc/self/ns/$ns)" ]
 		done
 	done
+	if [ -n "${groups:-}" ]; then
+		for name in vcpu:1032 blk:64 rng:4 console:4; do
+			expect "${name%:*}: a cgroup of its own, with a limit of tasks" \
+				[ "$(cat $groups/bulkhead-*/"${name%:*}"-*/pids.max)" = "${name#*:}" ]
+		done
+		expect "memory of all is limited, above the guest's" \
+			[ "$(cat $groups/bulkhead-*/memory.max)" -gt $((512 << 20)) ]
+	fi
 	vm_wait
+	[ -z "${groups:-}" ] || expect "no cgroup is left but where it was" \
+		[ "$(cd $groups && echo */)" = bulkhead/ ]
 	judge
 }
 
