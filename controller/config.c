@@ -522,7 +522,7 @@ send_api_start(struct child *child)
 	start.version = text(BULKHEAD_VERSION[0] != '\0' ? BULKHEAD_VERSION :
 	    "0.0.0");
 	start.build = text(BULKHEAD_BUILD_ID);
-	start.pid = (uint32_t)getpid();
+	start.pid = vm->pid;
 	start.listens = vm->api_listen >= 0;
 	start.events = vm->api_events >= 0;
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);

@@ -36,7 +36,6 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW(write, "the log and the user's line"),
 	SB_ALLOW(timerfd_settime, "deadlines"),
 	SB_ALLOW(clock_gettime, "deadlines and log times"),
-	SB_ALLOW(getpid, "log lines"),
 	SB_ALLOW3(socketpair, SB_EQ32(0, AF_UNIX),
 	    SB_EQ32(1, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC),
 	    SB_EQ32(2, 0), "channels and buses"),

@@ -234,6 +234,7 @@ make_ready(struct vm *vm, const sigset_t *signals)
 	vm->upgrade.own = -1;
 	vm->started_ns = now_ns();
 	vm->api_listen = vm->api_lock = vm->api_events = -1;
+	vm->pid = (uint32_t)getpid();
 	vm->spawner_pidfd = vm->kvm = vm->kernel = vm->initramfs = -1;
 	for (uint32_t i = 0; i < SPEC_MAX_LIMIT_GROUPS; i++)
 		vm->limits[i] = -1;

@@ -26,6 +26,7 @@ static struct {
 	char early[4096];	/* lines until then */
 	size_t nearly;
 	struct timespec start;
+	unsigned int pid;	/* asked for once: no call once the filter is there */
 } out = { .format = DEFAULT_FORMAT, .fd = STDERR_FILENO };
 
 struct record {
@@ -230,7 +231,7 @@ static void
 own_line(enum log_level level, const char *line, void *arg)
 {
 	(void)arg;
-	output_child("controller", (unsigned int)getpid(), level, line);
+	output_child("controller", out.pid, level, line);
 }
 
 /* "device:inode" of the journal's stream, which whoever redirects leaves behind. */
@@ -256,6 +257,7 @@ output_open(const struct log_spec *log)
 
 	clock_gettime(CLOCK_MONOTONIC, &out.start);
 	out.journal = is_journal(STDERR_FILENO);
+	out.pid = (unsigned int)getpid();
 	tzset();
 	if (log->format != NULL)
 		out.format = log->format;
@@ -315,6 +317,5 @@ output_user(const char *fmt, ...)
 			*c = '?';
 	write_line(STDERR_FILENO, line, strlen(line), out.raw);
 	if (out.fd >= 0 && out.fd != STDERR_FILENO)
-		output_child("controller", (unsigned int)getpid(), LOG_ERROR,
-		    line + prefix);
+		output_child("controller", out.pid, LOG_ERROR, line + prefix);
 }

@@ -292,6 +292,7 @@ struct vm {
 	bool vmm_opened;	/* the VMM's own paths are open */
 
 	/* supervise.c */
+	uint32_t pid;		/* our own */
 	struct chan spawner;
 	struct loop_source spawner_source;
 	int spawner_pidfd;

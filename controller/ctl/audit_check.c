@@ -143,6 +143,18 @@ check_namespaces(struct audit *a, const struct audit_process *p)
 		unknown(a, p, "network", "not readable");
 }
 
+/* Whether a directory lies where its kind has its share: an empty one is one, too. */
+static bool
+has_share(const struct audit_process *p)
+{
+	const uint32_t slot = p->known->policy.share;
+
+	for (size_t i = 0; slot != 0 && i < p->nfds; i++)
+		if (p->fds[i].nr == slot && p->fds[i].is == SB_IS_DIRECTORY)
+			return true;
+	return false;
+}
+
 static void
 check_root(struct audit *a, const struct audit_process *p)
 {
@@ -153,7 +165,7 @@ check_root(struct audit *a, const struct audit_process *p)
 		return;
 	}
 	/* A share has what it has; devices and setuid count for nothing there. */
-	if (p->known->policy.share != 0 && p->root_entries > 0) {
+	if (has_share(p)) {
 		if (!p->root_useless)
 			wrong(a, p, "root", "a share not mounted nosuid,nodev,noexec");
 		return;
