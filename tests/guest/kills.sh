@@ -233,3 +233,28 @@ isolates() {
 }
 t_isolate_rng() { isolates rng; }	# full
 t_isolate_console() { isolates console; }	# full
+# The kernel is short of memory in the VM's cgroup and takes a worker: it is said, and
+# one is made in its place. That worker is the first choice, who eats the second.
+t_oom() {
+	local group=/sys/fs/cgroup/memory/bhoom$$ w
+	[ "$(id -u)" = 0 ] && mkdir "$group" 2>/dev/null ||
+		{ ok "# SKIP needs root and cgroup v1's memory controller; the lab's test is confined"; return; }
+	echo "$BASHPID" >"$group/cgroup.procs"
+	busy "" --api-socket "$PWD/api" || return
+	w=$(worker blk)
+	echo 1000 >"/proc/$w/oom_score_adj"
+	echo $(($(cat "$group/memory.usage_in_bytes") + (4 << 20))) >"$group/memory.limit_in_bytes"
+	(head -c 64M /dev/zero | tail -c 64M >/dev/null) 2>/dev/null &
+	wait_for stderr "pid $w\\) died" 20 || not_ok "it is killed"
+	wait $!
+	echo -1 >"$group/memory.limit_in_bytes"
+	expect "the disk goes on" goes_on blk
+	ctl --output json crashes >crashes
+	expect "it is said to be for want of memory" \
+		grep -q '"cause":"oom"[^}]*"action":"restarted"' crashes
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	echo "$BASHPID" >"${group%/*}/cgroup.procs"
+	rmdir "$group"
+}
