@@ -152,8 +152,10 @@ pack_device(struct child *child, struct baggage *b)
 		pack(b, vm->port_in[VM_SERIAL], FD_SERIAL_IN);
 		pack(b, vm->port_out[VM_SERIAL], FD_SERIAL_OUT);
 		pack(b, vm->port_out[VM_DEBUG], FD_DEBUG_OUT);
-		pack_rings(vm, b);
 	}
+	/* Nobody else makes room in them: the guest would wait for ever. */
+	if (child->kind == PROC_CONSOLE)
+		pack_rings(vm, b);
 	if (!child->dev->on_pci)
 		return;
 	pack(b, child->bus[1], FD_BUS);

@@ -491,6 +491,50 @@ console_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
 	return q == CONSOLE_RX ? -1 : 0;
 }
 
+/* ---- isolated ------------------------------------------------------------ */
+
+static void
+throw_away(struct console *c, struct bytering *ring)
+{
+	/* A full ring at most: the vcpu-worker is not trusted to stop. */
+	for (uint32_t all = 0; all < BYTERING_SIZE;) {
+		size_t n = bytering_get(ring, c->buf, sizeof(c->buf));
+
+		if (n == 0)
+			return;
+		if (bytering_was_full(ring, n))
+			signal_event(FD_RINGS_TO_GUEST);
+		all += (uint32_t)n;
+	}
+	signal_event(FD_RINGS_TO_FAR);
+}
+
+/* The guest waits for its serial port to take a byte, as for no request. */
+static void
+console_isolated_ready(struct device *dev, int fd, uint32_t events)
+{
+	struct console *c = dev->priv;
+	uint64_t count;
+
+	(void)events;
+	if (fd != FD_RINGS_TO_FAR || read(fd, &count, sizeof(count)) < 0)
+		return;
+	throw_away(c, &c->serial_out);
+	throw_away(c, &c->debug_out);
+}
+
+static int
+console_isolate(struct device *dev, const char **why)
+{
+	static struct console isolated;
+
+	dev->priv = &isolated;
+	/* Neither a serial port nor a debug console. */
+	if (fcntl(FD_RINGS, F_GETFD) < 0)
+		return 0;
+	return start_rings(dev, why);
+}
+
 const struct device_ops console_ops = {
 	.name = "console",
 	.config_case = BH__DEVICE_CONFIG__DEVICE_CONSOLE,
@@ -503,5 +547,7 @@ const struct device_ops console_ops = {
 	.flush = console_flush,
 	.console_size = console_size,
 	.refuse = console_refuse,
+	.isolate = console_isolate,
+	.isolated_ready = console_isolated_ready,
 	.redo = true,
 };

@@ -181,6 +181,14 @@ struct device_ops {
 	    struct virtq_chain *chain);
 
 	/*
+	 * Of a stand-in, before the jail, for what is no queue: watch it. Then
+	 * isolated_ready() is what backend_ready() is of others. 0 or -errno; NULL
+	 * both: there are queues alone.
+	 */
+	int (*isolate)(struct device *dev, const char **why);
+	void (*isolated_ready)(struct device *dev, int fd, uint32_t events);
+
+	/*
 	 * May what a predecessor had taken be carried out again? If not, virtq_pop
 	 * returns it with chain->again, to be answered.
 	 */

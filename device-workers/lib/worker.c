@@ -267,7 +267,7 @@ nobody_ready(struct device *dev, int fd, uint32_t events)
 }
 
 int
-worker_isolate(struct worker *w, const Bh__DeviceReady *known)
+worker_isolate(struct worker *w, const Bh__DeviceReady *known, const char **why)
 {
 	static struct device_ops ops = {
 		.queue_ready = refuse_all, .backend_ready = nobody_ready,
@@ -286,6 +286,10 @@ worker_isolate(struct worker *w, const Bh__DeviceReady *known)
 	dev->config_size = (uint32_t)known->config.len;
 	if (dev->config_size > 0)
 		memcpy(dev->config, known->config.data, dev->config_size);
+	if (w->stands_for->isolate != NULL) {
+		ops.backend_ready = w->stands_for->isolated_ready;
+		return w->stands_for->isolate(dev, why);
+	}
 	return w->stands_for->remote != NULL ?
 	    w->stands_for->remote->stand_in(dev) : 0;
 }

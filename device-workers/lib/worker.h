@@ -133,8 +133,9 @@ void worker_run_queues(struct worker *w);
 void worker_refuse(struct worker *w, unsigned int q, unsigned int entry);
 
 /* What stands in for a device that has died too often: it refuses everything. Before
- * the jail. -errno. */
-int worker_isolate(struct worker *w, const Bh__DeviceReady *known);
+ * the jail. -errno, and why. */
+int worker_isolate(struct worker *w, const Bh__DeviceReady *known,
+    const char **why);
 
 /* Tell the driver that the device needs a reset. The queues go on. */
 void worker_say_needs_reset(struct worker *w);

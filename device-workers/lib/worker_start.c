@@ -190,7 +190,7 @@ worker_configure(struct worker *w, uint32_t seq,
 		cannot_start(w, rc, "record of requests in flight");
 	dev->counters = record_counters(&w->record);
 	if (config->isolated != NULL)
-		rc = worker_isolate(w, config->isolated);
+		rc = worker_isolate(w, config->isolated, &why);
 	else
 		rc = dev->ops->start(dev, config, &why);
 	if (rc < 0)
