@@ -276,6 +276,8 @@ take_out(const struct plan_device *dev)
 	else if (dev->kind == PROC_BLK ||
 	    (dev->kind == PROC_FRONT && dev->front == FRONT_DISK))
 		TAKE_OUT(spec->disks, spec->ndisks, dev->index);
+	else if (dev->kind == PROC_VSOCK)
+		TAKE_OUT(spec->vsocks, spec->nvsocks, dev->index);
 	else if (dev->kind == PROC_NET || dev->front == FRONT_NET)
 		TAKE_OUT(spec->nets, spec->nnets, dev->index);
 	else if (dev->front == FRONT_FS)

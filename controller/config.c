@@ -17,6 +17,7 @@
 
 #define WAIT_SECONDS (10u * 365 * 86400)
 #define ALLOW_BATCH 200u	/* fds of one AllowPaths */
+#define VSOCK_QUEUE_SIZE 256u
 #define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
 
 /* protobuf-c has no const in its structs, and does not write to them. */
@@ -276,6 +277,14 @@ fill_pmem(const struct vm *vm, uint32_t index, Bh__PmemConfig *pmem)
 }
 
 static void
+fill_vsock(const struct vsock_spec *spec, Bh__VsockConfig *vsock)
+{
+	vsock->cid = spec->cid;
+	vsock->queue_size = VSOCK_QUEUE_SIZE;
+	vsock->buffer = (uint32_t)spec->buffer;
+}
+
+static void
 send_device_config(struct child *child)
 {
 	struct vm *vm = child->vm;
@@ -286,6 +295,7 @@ send_device_config(struct child *child)
 	Bh__FsConfig fs = BH__FS_CONFIG__INIT;
 	Bh__BalloonConfig balloon = BH__BALLOON_CONFIG__INIT;
 	Bh__PmemConfig pmem = BH__PMEM_CONFIG__INIT;
+	Bh__VsockConfig vsock = BH__VSOCK_CONFIG__INIT;
 	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &config);
@@ -336,6 +346,11 @@ send_device_config(struct child *child)
 		config.packed = vm->spec.pmems[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_PMEM;
 		config.pmem = &pmem;
+	} else if (dev->kind == PROC_VSOCK) {
+		fill_vsock(&vm->spec.vsocks[dev->index], &vsock);
+		config.packed = vm->spec.vsocks[dev->index].pci.packed;
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_VSOCK;
+		config.vsock = &vsock;
 	} else if (dev->kind == PROC_FRONT) {
 		config.packed = front_fill(&vm->spec, dev, &front);
 		front.front.successor = child->known_once;

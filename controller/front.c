@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Devices behind vhost-user sockets, see front.h. There is one opener for all of
-// them while anybody waits for a connection, and none otherwise.
+// Devices behind vhost-user sockets, and sockets that a guest connects to, see
+// front.h. There is one opener for all of them while anybody waits for a connection,
+// for a little after a guest's, and none otherwise.
 #include "controller/front.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "ipc/log.h"
 
 #define CONNECT_SECONDS 10u
+#define LINGER_SECONDS 2u
 #define START_SECONDS 60u	/* as Cloud Hypervisor: a back end may start later */
 #define CONFIG_SECONDS 60u	/* from one attempt to the next */
 /* A worker waits at least 50 ms before it asks again. */
@@ -151,11 +153,12 @@ front_fill(const struct vm_spec *spec, const struct plan_device *dev,
 /* ---- the broker ------------------------------------------------------------------ */
 
 static struct child *
-worker_of(struct vm *vm, uint32_t index)
+worker_of(struct vm *vm, uint32_t instance)
 {
 	for (uint32_t i = 0; i < vm->nchildren; i++)
-		if (vm->children[i].kind == PROC_FRONT &&
-		    vm->children[i].index == index &&
+		if ((vm->children[i].kind == PROC_FRONT ||
+		    vm->children[i].kind == PROC_VSOCK) &&
+		    vm->children[i].instance == instance &&
 		    child_alive(&vm->children[i]))
 			return &vm->children[i];
 	return NULL;
@@ -180,9 +183,15 @@ static void
 let_go(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->nchildren; i++)
-		if (vm->children[i].kind == PROC_FRONT &&
-		    child_alive(&vm->children[i]) && vm->children[i].wants.asked)
+		if (child_alive(&vm->children[i]) && vm->children[i].wants.asked)
 			return;
+	/* A guest that has connected once may do so again. */
+	if (vm->connector_used != 0 &&
+	    now_ns() - vm->connector_used < LINGER_SECONDS * SECOND) {
+		life_arm_timer(vm);
+		return;
+	}
+	vm->connector_used = 0;
 	if (vm->connector != NULL && vm->connector->spare)
 		child_quit(vm->connector);
 }
@@ -244,6 +253,48 @@ give_passed(struct vm *vm, struct child *child, const char *socket)
 	answer(child, ENOTCONN, NULL, 0);
 }
 
+static void
+answer_port(struct child *child, int error, const int *fds, unsigned int nfds)
+{
+	Bh__GivePort give = BH__GIVE_PORT__INIT;
+	CHAN_PACKET(p, GIVE_PORT, give_port, &give);
+
+	give.error = error;
+	child->wants.asked = false;
+	child->vm->connector_used = now_ns();
+	child_send(child, &p, fds, nfds, 0, 0);
+}
+
+int
+front_want_port(struct child *child, const Bh__WantPort *want)
+{
+	struct vm *vm = child->vm;
+	Bh__Open open = BH__OPEN__INIT;
+	CHAN_PACKET(p, OPEN, open, &open);
+	char path[4200];
+
+	if (child->kind != PROC_VSOCK || child->wants.asked)
+		return -EPROTO;
+	child->wants.asked = true;
+	if (!have_opener(vm))
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s_%u",
+	    vm->spec.vsocks[child->dev->index].socket, want->port);
+	open.kind = BH__OPEN_KIND__OPEN_KIND_CONNECT;
+	open.path = path;
+	open.seqpacket = want->seqpacket;
+	child_send(vm->connector, &p, NULL, 0, child->instance, CONNECT_SECONDS);
+	return 0;
+}
+
+bool
+front_tick(struct vm *vm)
+{
+	if (vm->connector_used != 0)
+		let_go(vm);
+	return vm->connector_used != 0;
+}
+
 int
 front_want(struct child *child)
 {
@@ -272,19 +323,24 @@ front_want(struct child *child)
 	path.in = vhost->socket;
 	open.kind = BH__OPEN_KIND__OPEN_KIND_CONNECT;
 	open.path = path.out;
-	child_send(vm->connector, &p, NULL, 0, child->index, CONNECT_SECONDS);
+	child_send(vm->connector, &p, NULL, 0, child->instance, CONNECT_SECONDS);
 	return 0;
 }
 
 int
-front_connected(struct vm *vm, uint32_t index, struct chan_msg *msg)
+front_connected(struct vm *vm, uint32_t instance, struct chan_msg *msg)
 {
-	struct child *child = worker_of(vm, index);
+	struct child *child = worker_of(vm, instance);
 
 	if (msg->nfds != 1)
 		return -EPROTO;
 	/* It may have died meanwhile. */
 	if (child == NULL || !child->wants.asked) {
+		let_go(vm);
+		return 0;
+	}
+	if (child->kind == PROC_VSOCK) {
+		answer_port(child, 0, msg->fds, 1);
 		let_go(vm);
 		return 0;
 	}
@@ -318,12 +374,17 @@ refused_at_start(struct child *child, const Bh__Failed *failed)
 }
 
 void
-front_refused(struct vm *vm, uint32_t index, const Bh__Failed *failed)
+front_refused(struct vm *vm, uint32_t instance, const Bh__Failed *failed)
 {
-	struct child *child = worker_of(vm, index);
+	struct child *child = worker_of(vm, instance);
 
 	if (child == NULL || !child->wants.asked)
 		return;
+	if (child->kind == PROC_VSOCK) {
+		answer_port(child, failed->error, NULL, 0);
+		let_go(vm);
+		return;
+	}
 	if (!child->ready && !child->known_once)
 		refused_at_start(child, failed);
 	answer(child, failed->error, NULL, 0);
@@ -358,8 +419,15 @@ front_settle(struct vm *vm)
 	if (vm->connector == NULL || !vm->connector->spare ||
 	    vm->connector->phase != CHILD_GONE)
 		return;
-	for (uint32_t i = 0; i < vm->nchildren; i++)
-		if (vm->children[i].kind == PROC_FRONT &&
-		    child_alive(&vm->children[i]) && vm->children[i].wants.asked)
-			answer(&vm->children[i], EIO, NULL, 0);
+	vm->connector_used = 0;
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		struct child *c = &vm->children[i];
+
+		if (!child_alive(c) || !c->wants.asked)
+			continue;
+		if (c->kind == PROC_VSOCK)
+			answer_port(c, EIO, NULL, 0);
+		else
+			answer(c, EIO, NULL, 0);
+	}
 }

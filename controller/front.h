@@ -3,7 +3,8 @@
  * Devices behind vhost-user sockets: what the user wrote of each, their
  * configuration, and the broker of their connections. A front-end worker cannot
  * make a socket: it asks, and an opener connects to the path of its option, as the
- * user who started the VM; at the start, and whenever the back end was lost.
+ * user who started the VM; at the start, and whenever the back end was lost. A vsock
+ * worker asks likewise for a port that the guest connects to.
  */
 #ifndef BULKHEAD_CONTROLLER_FRONT_H
 #define BULKHEAD_CONTROLLER_FRONT_H
@@ -32,9 +33,15 @@ bool front_fill(const struct vm_spec *spec, const struct plan_device *dev,
 /* WantConnection of @child. -EPROTO: it may not ask, or not so often. */
 int front_want(struct child *child);
 
-/* The opener's answers about device @index of the VM. -EPROTO. */
-int front_connected(struct vm *vm, uint32_t index, struct chan_msg *msg);
-void front_refused(struct vm *vm, uint32_t index, const Bh__Failed *failed);
+/* WantPort of @child. -EPROTO: it may not ask. */
+int front_want_port(struct child *child, const Bh__WantPort *want);
+
+/* The opener for ports goes when none was asked for in a while. True: not yet. */
+bool front_tick(struct vm *vm);
+
+/* The opener's answers to worker @instance. -EPROTO. */
+int front_connected(struct vm *vm, uint32_t instance, struct chan_msg *msg);
+void front_refused(struct vm *vm, uint32_t instance, const Bh__Failed *failed);
 
 /* A child is gone: if it was the opener, those who wait for it are told. */
 void front_settle(struct vm *vm);

@@ -504,6 +504,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 		rc = broker_want(child, packet->want_file);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_CONNECTION) {
 		rc = front_want(child);
+	} else if (packet->body_case == BH__PACKET__BODY_WANT_PORT) {
+		rc = front_want_port(child, packet->want_port);
 	} else if (packet->body_case == BH__PACKET__BODY_STOP_REQUESTED) {
 		log_info("stop asked for in the console");
 		life_stop(vm, STOP_ASKED);
@@ -589,6 +591,8 @@ life_tick(struct vm *vm)
 	    vm->state == VM_RESETTING) && passt_tick(vm))
 		waiting = true;
 	if (upgrade_tick(vm))
+		waiting = true;
+	if (front_tick(vm))
 		waiting = true;
 	if (vm->api_again != 0 && now_ns() >= vm->api_again)
 		manage_start(vm);

@@ -267,6 +267,16 @@ static const struct sub_option pmem_subs[] = {
 	PCI(pmem_spec),
 };
 
+static const struct sub_option vsock_subs[] = {
+	U32("cid", vsock_spec, cid, 3, UINT32_MAX - 1,
+	    "the guest's context id, 3 or more"),
+	PATH("socket", vsock_spec, socket,
+	    "unix socket by which the host connects to the guest's ports"),
+	SIZE("buffer", vsock_spec, buffer, 4096,
+	    "of a connection, for what the host has not read; 256K"),
+	PCI(vsock_spec),
+};
+
 static const struct sub_option limit_group_subs[] = {
 	TEXT("id", limit_group_spec, id, 64, "name, for --disk"),
 	LIMITER(limit_group_spec),
@@ -360,6 +370,8 @@ const struct generic_spec generic_default = { .vhost = { .on = true } };
 const struct balloon_spec balloon_default = { .size = 0 };
 const struct pmem_spec pmem_default = { .size = 0 };
 
+const struct vsock_spec vsock_default = { .buffer = 256u << 10 };
+
 static const struct landlock_spec landlock_default = { .path = NULL };
 
 static const struct limit_group_spec limit_group_default = { .id = NULL };
@@ -429,6 +441,12 @@ const struct option_row option_rows[] = {
 	  .max_elements = 1, .element_default = &balloon_default,
 	  .subs = balloon_subs, .nsubs = COUNT(balloon_subs),
 	  .help = "memory goes back to the host" },
+	{ .name = "vsock", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, vsocks), .count_offset = AT(vm_spec, nvsocks),
+	  .element_size = sizeof(struct vsock_spec),
+	  .max_elements = SPEC_MAX_VSOCKS, .element_default = &vsock_default,
+	  .subs = vsock_subs, .nsubs = COUNT(vsock_subs),
+	  .help = "sockets between host and guest; one" },
 	{ .name = "rate-limit-group", .kind = OPTION_SUBS_LIST,
 	  .offset = AT(vm_spec, limit_groups),
 	  .count_offset = AT(vm_spec, nlimit_groups),
@@ -508,7 +526,7 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("restore"), OPTION_IS_LATER("rtc"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
 	OPTION_IS_LATER("userfaultfd"),	/* nothing uses one yet */
-	OPTION_IS_LATER("vdpa"), OPTION_IS_LATER("vsock"),
+	OPTION_IS_LATER("vdpa"),
 	FLAG_IS_LATER("watchdog"),
 };
 

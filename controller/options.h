@@ -95,6 +95,7 @@ extern const struct fs_spec fs_default;
 extern const struct generic_spec generic_default;
 extern const struct balloon_spec balloon_default;
 extern const struct pmem_spec pmem_default;
+extern const struct vsock_spec vsock_default;
 
 enum options_result {
 	OPTIONS_RUN,

@@ -17,6 +17,7 @@
 #include "controller/values.h"
 
 #define OPEN_SECONDS 60u	/* a slow network file system */
+#define SEQPACKET ".seqpacket"	/* beside the stream socket of --vsock */
 
 const char *const path_port_names[VM_PORTS] = {
 	[VM_CONSOLE] = "console", [VM_SERIAL] = "serial",
@@ -87,6 +88,8 @@ paths_list(struct vm *vm)
 		    path_port(vm, i)->mode == PORT_SOCKET) &&
 		    spec_fd(path_port(vm, i)->path) < 0))
 			add(vm, PATH_PORT, i);
+	for (uint32_t i = 0; i < 2 * spec->nvsocks; i++)
+		add(vm, PATH_VSOCK, i);
 	for (uint32_t i = 0; i < spec->nnets; i++)
 		if (spec->nets[i].vhost.on &&
 		    spec->nets[i].vhost.mode == VHOST_SERVER &&
@@ -106,7 +109,7 @@ bool
 paths_makes(const struct vm *vm, uint32_t n)
 {
 	return vm->paths[n].use == PATH_PORT || vm->paths[n].use == PATH_TAP ||
-	    vm->paths[n].use == PATH_BACK_END ||
+	    vm->paths[n].use == PATH_BACK_END || vm->paths[n].use == PATH_VSOCK ||
 	    vm->paths[n].use == PATH_GUARD;
 }
 
@@ -175,6 +178,10 @@ option_of(const struct vm *vm, enum path_use use, uint32_t index, char *buf,
 		(void)snprintf(buf, size, "--pmem %s%s", name_of("file=",
 		    s->pmems[index].file), s->pmems[index].file);
 		return;
+	case PATH_VSOCK:
+		(void)snprintf(buf, size, "--vsock socket=%s%s", s->vsocks[0].socket,
+		    index == 1 ? SEQPACKET : "");
+		return;
 	case PATH_RNG:
 		(void)snprintf(buf, size, "--rng %s%s", name_of("src=",
 		    s->rng.src), s->rng.src);
@@ -219,6 +226,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	    child->kind == PROC_NET || child->kind == PROC_RNG ||
 	    child->kind == PROC_CONSOLE || child->kind == PROC_FS ||
 	    child->kind == PROC_BALLOON || child->kind == PROC_PMEM ||
+	    child->kind == PROC_VSOCK ||
 	    child->kind == PROC_FRONT)) {
 		(void)snprintf(buf, size, "%s", child->name);
 		return;
@@ -235,6 +243,9 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_FS:
 		option_of(vm, PATH_SHARE, child->dev->index, buf, size);
+		return;
+	case PROC_VSOCK:
+		option_of(vm, PATH_VSOCK, 0, buf, size);
 		return;
 	case PROC_RNG:
 		option_of(vm, PATH_RNG, 0, buf, size);
@@ -312,6 +323,7 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 	struct guard_addresses ips;
 	Bh__Open open = BH__OPEN__INIT;
 	CHAN_PACKET(p, OPEN, open, &open);
+	char path[4200];
 
 	open.kind = BH__OPEN_KIND__OPEN_KIND_READ;
 	switch (item->use) {
@@ -355,6 +367,13 @@ paths_ask(struct vm *vm, struct child *opener, uint32_t n)
 		    BH__OPEN_KIND__OPEN_KIND_DISK_READONLY :
 		    BH__OPEN_KIND__OPEN_KIND_DISK;
 		open.path = constless(s->pmems[item->index].file);
+		break;
+	case PATH_VSOCK:
+		open.kind = BH__OPEN_KIND__OPEN_KIND_API;
+		open.seqpacket = item->index == 1;
+		(void)snprintf(path, sizeof(path), "%s%s", s->vsocks[0].socket,
+		    open.seqpacket ? SEQPACKET : "");
+		open.path = path;
 		break;
 	case PATH_RNG:
 		open.kind = BH__OPEN_KIND__OPEN_KIND_RANDOM;
@@ -414,7 +433,8 @@ remedy(const struct vm *vm, const struct path_item *item, int error)
 
 	switch (error) {
 	case ENOENT:
-		return item->use == PATH_API ? "; make the directory first" :
+		return item->use == PATH_API || item->use == PATH_VSOCK ?
+		    "; make the directory first" :
 		    item->use == PATH_KVM ? "; load kvm-intel or kvm-amd, and "
 		    "enable virtualization in the firmware" :
 		    item->use == PATH_PORT ? "; make the directory first" :

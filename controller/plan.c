@@ -14,6 +14,7 @@
 #define CONSOLE_QUEUES 2u
 #define NET_CONTROL_QUEUE 1u
 #define FS_PRIORITY_QUEUE 1u
+#define VSOCK_QUEUES 3u
 
 static int
 plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
@@ -87,6 +88,8 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 		return &spec->pmems[dev->index].pci;
 	case PROC_BALLOON:
 		return &spec->balloons[dev->index].pci;
+	case PROC_VSOCK:
+		return &spec->vsocks[dev->index].pci;
 	case PROC_FRONT:
 		return front_pci_of(spec, dev);
 	case PROC_OPENER:
@@ -110,7 +113,7 @@ plan_removable(struct vm_spec *spec, const struct plan_device *dev)
 	};
 
 	return dev->kind == PROC_BLK || dev->kind == PROC_NET ||
-	    dev->kind == PROC_PMEM ||
+	    dev->kind == PROC_PMEM || dev->kind == PROC_VSOCK ||
 	    dev->kind == PROC_FRONT ? u.out : NULL;
 }
 
@@ -171,6 +174,10 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 	else if (dev->kind == PROC_FS)
 		do
 			number_name(dev->id, fronts[FRONT_FS], (*counter)++);
+		while (name_taken(plan, spec, dev));
+	else if (dev->kind == PROC_VSOCK)
+		do
+			number_name(dev->id, "_vsock", (*counter)++);
 		while (name_taken(plan, spec, dev));
 	else if (dev->kind == PROC_FRONT)
 		do
@@ -321,6 +328,8 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 		add_front(plan, FRONT_GENERIC, i, spec->generics[i].nqueues);
 	for (uint32_t i = 0; i < spec->npmems; i++)
 		add_device(plan, PROC_PMEM, i, 1);
+	for (uint32_t i = 0; i < spec->nvsocks; i++)
+		add_device(plan, PROC_VSOCK, i, VSOCK_QUEUES);
 	add_device(plan, PROC_RNG, 0, 1);
 	for (uint32_t i = 0; i < spec->nballoons; i++)
 		add_device(plan, PROC_BALLOON, i,

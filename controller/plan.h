@@ -31,7 +31,7 @@ enum plan_front { FRONT_DISK, FRONT_NET, FRONT_FS, FRONT_GENERIC };
 struct plan_device {
 	enum process_kind kind;
 	enum plan_front front;	/* PROC_FRONT */
-	uint32_t index;		/* in spec->disks, nets, fs or generics */
+	uint32_t index;		/* in spec->disks, nets, fs, generics or vsocks */
 	char id[PLAN_ID_SIZE];
 	bool on_pci;		/* a console worker may serve COM1 alone */
 	uint32_t bdf;		/* bus << 8 | slot << 3 | function */

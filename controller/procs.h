@@ -27,6 +27,7 @@ enum process_kind {
 	PROC_FS,
 	PROC_BALLOON,
 	PROC_PMEM,
+	PROC_VSOCK,
 	PROC_KIND_COUNT,
 };
 

@@ -12,6 +12,7 @@
 #include "controller/plan.h"
 #include "controller/spec_int.h"
 #include "controller/usage.h"
+#include "proto/limits.h"
 
 #define PAGE 4096u
 
@@ -421,6 +422,19 @@ check_landlock(const struct vm_spec *spec, struct spec_error *err)
 }
 
 static int
+check_vsock(const struct vsock_spec *v, struct spec_error *err)
+{
+	if (v->cid == 0)
+		return usage(err, "--vsock: the guest has no context id; add cid=3");
+	if (v->socket == NULL)
+		return usage(err, "--vsock cid=%u: no socket; add socket=<path>",
+		    v->cid);
+	if (v->buffer > VSOCK_LIMIT_BUFFER)
+		return usage(err, "--vsock buffer=%z: more than 1M; lower it", v->buffer);
+	return 0;
+}
+
+static int
 check_disk(const struct vm_spec *spec, const struct disk_spec *d,
     struct spec_error *err)
 {
@@ -527,6 +541,11 @@ nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
 		return &spec->balloons[n].pci;
 	}
 	n -= spec->nballoons;
+	if (n < spec->nvsocks) {
+		*option = "vsock";
+		return &spec->vsocks[n].pci;
+	}
+	n -= spec->nvsocks;
 	*option = n == 0 ? "rng" : "console";
 	return n == 0 ? &spec->rng.pci : &spec->console.pci;
 }
@@ -535,7 +554,7 @@ static int
 check_names(const struct vm_spec *spec, struct spec_error *err)
 {
 	uint32_t n = spec->ndisks + spec->nnets + spec->nfs + spec->ngenerics +
-	    spec->npmems + spec->nballoons + 2;
+	    spec->npmems + spec->nballoons + spec->nvsocks + 2;
 	const char *option, *other;
 
 	if (n - 1 + (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
@@ -589,5 +608,8 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 	    (bad = check_balloon(spec, err)) != 0 ||
 	    (bad = spec_check_files(spec, err)) != 0)
 		return bad;
+	for (uint32_t i = 0; i < spec->nvsocks; i++)
+		if ((bad = check_vsock(&spec->vsocks[i], err)) != 0)
+			return bad;
 	return check_names(spec, err);
 }

@@ -19,6 +19,7 @@
 #define SPEC_MAX_NETS 248u
 #define SPEC_MAX_LIMIT_GROUPS 64u
 #define SPEC_MAX_FS 32u
+#define SPEC_MAX_VSOCKS 1u
 #define SPEC_MAX_GENERICS 32u
 #define SPEC_MAX_PMEMS 32u
 #define SPEC_MAX_QUEUES DEVICE_LIMIT_QUEUES
@@ -224,6 +225,13 @@ struct pmem_spec {
 	bool discard_writes;
 };
 
+struct vsock_spec {
+	struct pci_spec pci;
+	uint32_t cid;		/* the guest's; 0: not given */
+	const char *socket;	/* path of the listening socket, prefix of others */
+	uint64_t buffer;	/* bytes a connection may have on the way to the host */
+};
+
 struct rng_spec {
 	struct pci_spec pci;
 	const char *src;
@@ -320,6 +328,8 @@ struct vm_spec {
 	uint32_t npmems;
 	struct balloon_spec balloons[1];
 	uint32_t nballoons;
+	struct vsock_spec vsocks[SPEC_MAX_VSOCKS];
+	uint32_t nvsocks;
 	struct limit_group_spec limit_groups[SPEC_MAX_LIMIT_GROUPS];
 	uint32_t nlimit_groups;
 	struct rng_spec rng;

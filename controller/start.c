@@ -136,6 +136,8 @@ pack_device(struct child *child, struct baggage *b)
 	else if (child->kind == PROC_PMEM &&
 	    !vm->spec.pmems[child->dev->index].discard_writes)
 		from = &vm->pmems[child->dev->index];
+	else if (child->kind == PROC_VSOCK)
+		from = &vm->vsock;
 	if (child->isolated)
 		from = NULL;
 	for (uint32_t i = 0; from != NULL && i < from->nfds; i++)
@@ -202,6 +204,7 @@ start_spawn(struct child *child)
 	case PROC_FS:
 	case PROC_BALLOON:
 	case PROC_PMEM:
+	case PROC_VSOCK:
 		pack_device(child, &b);
 		break;
 	case PROC_PASST:
@@ -343,6 +346,9 @@ start_release(struct vm *vm)
 		release_backend(&vm->shares[i]);
 	for (uint32_t i = 0; i < SPEC_MAX_PMEMS; i++)
 		release_backend(&vm->pmems[i]);
+	release_backend(&vm->vsock);
+	let_go(&vm->vsock_locks[0]);
+	let_go(&vm->vsock_locks[1]);
 	for (uint32_t i = 0; i < VM_PORTS; i++) {
 		if (vm->port_in[i] == vm->terminal.in)
 			vm->port_in[i] = -1;

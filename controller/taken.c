@@ -169,23 +169,45 @@ remember(struct vm *vm, const Bh__Opened *opened, int dir)
 		    log_errtext(rc));
 }
 
-/* The socket goes to each api-worker that there will be; its lock stays here. */
-static int
-api_opened(struct vm *vm, const Bh__Opened *opened, struct chan_msg *msg)
+/* A socket, and the lock beside it. */
+static void
+remember_locked(struct vm *vm, const Bh__Opened *opened, int dir)
 {
 	Bh__Opened lock = *opened;
 	char name[300];
 
-	if (msg->nfds != 3)
-		return -EPROTO;
-	vm->api_listen = chan_take_fd(msg, 0);
-	vm->api_lock = chan_take_fd(msg, 2);
-	remember(vm, opened, msg->fds[1]);
+	remember(vm, opened, dir);
 	(void)snprintf(name, sizeof(name), "%.128s.lock", opened->name);
 	lock.name = name;
 	lock.device = opened->lock_device;
 	lock.inode = opened->lock_inode;
-	remember(vm, &lock, msg->fds[1]);
+	remember(vm, &lock, dir);
+}
+
+/* The socket goes to each api-worker that there will be; its lock stays here. */
+static int
+api_opened(struct vm *vm, const Bh__Opened *opened, struct chan_msg *msg)
+{
+	if (msg->nfds != 3)
+		return -EPROTO;
+	vm->api_listen = chan_take_fd(msg, 0);
+	vm->api_lock = chan_take_fd(msg, 2);
+	remember_locked(vm, opened, msg->fds[1]);
+	return 0;
+}
+
+/* As the API's: of the stream socket, then of the other. */
+static int
+vsock_opened(struct vm *vm, const struct path_item *item,
+    const Bh__Opened *opened, struct chan_msg *msg)
+{
+	struct backend *b = &vm->vsock;
+
+	if (msg->nfds != 3 || b->nfds != item->index)
+		return -EPROTO;
+	b->fds[b->nfds++] = chan_take_fd(msg, 0);
+	vm->vsock_locks[item->index] = chan_take_fd(msg, 2);
+	remember_locked(vm, opened, msg->fds[1]);
 	return 0;
 }
 
@@ -294,6 +316,8 @@ paths_opened(struct vm *vm, uint32_t n, const Bh__Opened *opened,
 		return 0;
 	case PATH_PORT:
 		return port_opened(vm, item, opened, msg);
+	case PATH_VSOCK:
+		return vsock_opened(vm, item, opened, msg);
 	case PATH_RULE:
 		vm->rules[item->index] = chan_take_fd(msg, 0);
 		return 0;

@@ -128,7 +128,7 @@ struct child {
 	struct {
 		bool asked, said;	/* an answer is due; the user knows */
 		uint64_t since, answered_at;	/* ns */
-	} wants;		/* front.c: a connection */
+	} wants;		/* front.c: a connection, a port */
 	int record;		/* of what is in flight, for a successor; -1: none */
 	int inflight;		/* the same of a vhost-user back end; -1: none */
 	int far;		/* the last connection to that one; -1: none */
@@ -257,6 +257,7 @@ enum path_use {
 	PATH_TAP,
 	PATH_GUARD,		/* of a tap; asked of a process of its own */
 	PATH_BACK_END,		/* a socket that a net back end connects to */
+	PATH_VSOCK,		/* its listening sockets: stream, seqpacket */
 	PATH_RULE,		/* of --landlock-rules: pointed to, not opened */
 };
 
@@ -266,7 +267,7 @@ struct path_item {
 };
 
 #define VM_MAX_PATHS (SPEC_MAX_DISKS + 2u * SPEC_MAX_NETS + SPEC_MAX_FS + \
-    SPEC_MAX_PMEMS + SPEC_MAX_LANDLOCK_RULES + 10u)
+    SPEC_MAX_PMEMS + SPEC_MAX_LANDLOCK_RULES + 12u)
 
 enum vm_port { VM_CONSOLE, VM_SERIAL, VM_DEBUG, VM_PORTS };
 
@@ -304,7 +305,8 @@ struct vm {
 	struct child *opener, *loader, *vcpu, *api;
 	struct child *guard;	/* loads the guard of one tap */
 	struct child *broker;	/* an opener for files that images name */
-	struct child *connector;	/* one for vhost-user back ends */
+	struct child *connector;	/* one for vhost-user back ends and vsock */
+	uint64_t connector_used;	/* ns: last by vsock; 0: not since it came */
 
 	/* deaths.c */
 	int oom_counter;	/* a file of our cgroup's, or -1 */
@@ -323,6 +325,8 @@ struct vm {
 	struct backend pmems[SPEC_MAX_PMEMS];
 	uint64_t pmem_gpa[SPEC_MAX_PMEMS];
 	uint64_t mmio64_base, mmio64_size;	/* the plan's, behind these */
+	struct backend vsock;	/* listening: stream, seqpacket */
+	int vsock_locks[2];	/* -1 */
 	int port_in[VM_PORTS], port_out[VM_PORTS];
 	char pty[VM_PORTS][64];	/* its path, in the spec too while there is one */
 

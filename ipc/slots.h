@@ -48,6 +48,9 @@ enum fd_slot {
 	FD_API = 30,		/* the listening socket of the API */
 	FD_API_EVENTS = 31,	/* where the event monitor's events go */
 
+	/* Vsock worker */
+	FD_VSOCK_EPOLL = 58,	/* its connections, an epoll of their own */
+
 	FD_KICK = 64,		/* 64..127: kick eventfd of queue 0..63 */
 	FD_CALL = 128,		/* 128..191: call eventfd of queue 0..63 */
 	FD_QUEUE_COUNT = 64,

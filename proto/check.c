@@ -361,6 +361,13 @@ check_device_config(const Bh__DeviceConfig *m)
 		REQUIRE(power_of_two(m->pmem->queue_size) &&
 		    m->pmem->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
 		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_VSOCK:
+		REQUIRE(m->vsock->cid >= 3 && m->vsock->cid < UINT32_MAX, "cid");
+		REQUIRE(power_of_two(m->vsock->queue_size) &&
+		    m->vsock->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+		REQUIRE(m->vsock->buffer >= 4096 &&
+		    m->vsock->buffer <= VSOCK_LIMIT_BUFFER, "buffer");
+		return NULL;
 	case BH__DEVICE_CONFIG__DEVICE_CONSOLE:
 		REQUIRE(m->console->columns <= UINT16_MAX &&
 		    m->console->rows <= UINT16_MAX, "terminal size");
@@ -661,6 +668,10 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->give_connection->error >= 0 &&
 		    p->give_connection->error <= 4095, "errno");
 		return NULL;
+	case BH__PACKET__BODY_GIVE_PORT:
+		REQUIRE(p->give_port->error >= 0 && p->give_port->error <= 4095,
+		    "errno");
+		return NULL;
 	case BH__PACKET__BODY_API_REQUEST:
 		return check_api_options(p->api_request->n_options,
 		    p->api_request->options);
@@ -689,6 +700,7 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_STOP_REQUESTED:
 	case BH__PACKET__BODY_REFRESH_STATISTICS:
 	case BH__PACKET__BODY_WANT_CONNECTION:
+	case BH__PACKET__BODY_WANT_PORT:
 	case BH__PACKET__BODY_RESET_DEVICE:
 	case BH__PACKET__BODY_NEEDS_RESET:
 	case BH__PACKET__BODY_PING:

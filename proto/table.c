@@ -113,6 +113,10 @@ const struct proto_rule proto_rules[] = {
 	MSG(WANT_CONNECTION,  want_connection,  DEV, C, CONF | RUN,         0, 0),
 	MSG(GIVE_CONNECTION,  give_connection,  C, DEV, CONF | RUN,         0, 3),
 
+	/* vsock worker */
+	MSG(WANT_PORT,        want_port,        DEV, C, RUN,                0, 0),
+	MSG(GIVE_PORT,        give_port,        C, DEV, RUN,                0, 1),
+
 	/* the bus */
 	MSG(ACTIVATE,         activate,         VCPU, DEV, RUN,             0, 0),
 	MSG(RESET_DEVICE,     reset_device,     VCPU, DEV, RUN,             0, 0),

@@ -204,6 +204,12 @@ static const struct field generic[] = {
 	PCI,
 };
 
+static const struct field vsock[] = {
+	{ .json = "cid", .type = FIELD_NUMBER, .required = true },
+	{ .json = "socket", .type = FIELD_TEXT, .required = true },
+	PCI,
+};
+
 #define OBJECT(j, o, f)							\
 	{ .json = j, .option = o, .shown = true, .fields = f,		\
 	  .nfields = COUNT(f) }
@@ -236,7 +242,8 @@ const struct member schema_members[] = {
 	NOT_YET_LIST("devices", "device"),
 	NOT_YET_LIST("user_devices", "user-device"),
 	NOT_YET_LIST("vdpa", "vdpa"),
-	NOT_YET("vsock", "vsock"),
+	{ .json = "vsock", .option = "vsock", .fields = vsock,
+	  .nfields = COUNT(vsock) },
 	FLAG("iommu", "iommu"),
 	NOT_YET_LIST("numa", "numa"),
 	FLAG("watchdog", "watchdog"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connections to listening unix sockets: of vhost-user back ends. As the user who
+// Connections to listening unix sockets: of vhost-user back ends, of
+// what a guest connects to by vsock. As the user who
 // started the VM, by way of the socket's directory, and never waiting: a socket
 // whose queue is full is one that is not there.
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include "controller/opener/opened.h"
 
 static int
-connect_in(struct opened *o, int dir, const char *name)
+connect_in(struct opened *o, int dir, const char *name, int type)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct stat st;
@@ -34,13 +35,14 @@ connect_in(struct opened *o, int dir, const char *name)
 		o->why = "not a socket";
 		return -ENOTSOCK;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		rc = -errno;
 		if (rc == -EPROTOTYPE)
-			o->why = "not a stream socket";
+			o->why = type == SOCK_STREAM ? "not a stream socket" :
+			    "not a seqpacket socket";
 		close(fd);
 		return rc;
 	}
@@ -74,7 +76,8 @@ open_connect(struct opened *o, const Bh__Open *req)
 	}
 	if (dir < 0)
 		return -errno;
-	rc = connect_in(o, dir, name);
+	rc = connect_in(o, dir, name, req->seqpacket ? SOCK_SEQPACKET :
+	    SOCK_STREAM);
 	close(dir);
 	return rc;
 }

@@ -275,9 +275,9 @@ open_kvm(struct opened *o, const Bh__Open *req)
 
 /* Does somebody listen behind this file? */
 static int
-is_stale(const struct sockaddr_un *addr)
+is_stale(const struct sockaddr_un *addr, int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int stale;
 
 	if (fd < 0)
@@ -289,7 +289,8 @@ is_stale(const struct sockaddr_un *addr)
 }
 
 static int
-bind_socket(struct opened *o, int fd, int dir, const char *name, int backlog)
+bind_socket(struct opened *o, int fd, int dir, const char *name, int type,
+    int backlog)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct stat st;
@@ -303,7 +304,7 @@ bind_socket(struct opened *o, int fd, int dir, const char *name, int backlog)
 		return -ENAMETOOLONG;
 	}
 	rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
-	if (rc < 0 && errno == EADDRINUSE && is_stale(&addr) &&
+	if (rc < 0 && errno == EADDRINUSE && is_stale(&addr, type) &&
 	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISSOCK(st.st_mode) && unlinkat(dir, name, 0) == 0)
 		rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
@@ -363,6 +364,7 @@ int
 open_listen(struct opened *o, const Bh__Open *req)
 {
 	bool api = req->kind == BH__OPEN_KIND__OPEN_KIND_API;
+	int type = req->seqpacket ? SOCK_SEQPACKET : SOCK_STREAM;
 	char path[4096];
 	const char *name = path, *slash;
 	int dir, fd, rc;
@@ -379,11 +381,11 @@ open_listen(struct opened *o, const Bh__Open *req)
 	dir = open_folder(path);
 	if (dir < 0)
 		return dir;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mask = umask(077);
 	rc = fd < 0 ? -errno : api ? lock_socket(o, dir, name) : 0;
 	if (rc == 0)
-		rc = bind_socket(o, fd, dir, name, api ? API_BACKLOG : 1);
+		rc = bind_socket(o, fd, dir, name, type, api ? API_BACKLOG : 1);
 	umask(mask);
 	if (rc != 0) {
 		if (api && o->fds[2] > 0)

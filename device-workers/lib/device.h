@@ -162,6 +162,10 @@ struct device_ops {
 	int (*resize)(struct device *dev, uint64_t size, bool image,
 	    const char **why);
 
+	/* The answer to device_want_port() (vsock only): @error 0 and a connection,
+	 * which is the device's, among FD_INCOMING; or an errno, and fd -1. */
+	void (*port)(struct device *dev, int error, int fd);
+
 	/* The terminal's size changed (console only). */
 	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);
 
@@ -295,6 +299,12 @@ int device_want_file(struct device *dev, const char *name, bool extent, int slot
 
 /* A remote device wants to be connected: remote->connection() will be called. */
 void device_want_connection(struct device *dev);
+
+/*
+ * A socket device wants a port of the host's: ops->port() will be called. One at a
+ * time. Without a controller (vhost-user) nobody answers: -ENOSYS.
+ */
+int device_want_port(struct device *dev, uint32_t port, bool seqpacket);
 
 /* The user asked to stop the VM (console escape). */
 void device_request_stop(struct device *dev);

@@ -584,6 +584,18 @@ device_want_connection(struct device *dev)
 	worker_send_ctl(worker_of(dev), &p, NULL, 0);
 }
 
+int
+device_want_port(struct device *dev, uint32_t port, bool seqpacket)
+{
+	Bh__WantPort want = BH__WANT_PORT__INIT;
+	CHAN_PACKET(p, WANT_PORT, want_port, &want);
+
+	want.port = port;
+	want.seqpacket = seqpacket;
+	worker_send_ctl(worker_of(dev), &p, NULL, 0);
+	return 0;
+}
+
 void
 device_request_stop(struct device *dev)
 {

@@ -414,6 +414,22 @@ on_give_connection(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_give_port(struct worker *w, struct chan_msg *msg)
+{
+	int error = msg->packet->give_port->error, fd = -1;
+
+	/* proto/check.c leaves the number of fds to us. */
+	if (w->dev.ops->port == NULL || (error == 0) != (msg->nfds == 1))
+		return;
+	if (error == 0) {
+		fd = take_incoming(msg, 0);
+		error = fd < 0 ? -fd : 0;
+	}
+	w->dev.ops->port(&w->dev, error, fd);
+	worker_look_after_queues(w);
+}
+
+static void
 on_resize_disk(struct worker *w, struct chan_msg *msg)
 {
 	const Bh__ResizeDisk *m = msg->packet->resize_disk;
@@ -477,6 +493,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_REFRESH_STATISTICS, on_refresh_statistics },
 	{ BH__PACKET__BODY_GIVE_FILE, on_give_file },
 	{ BH__PACKET__BODY_GIVE_CONNECTION, on_give_connection },
+	{ BH__PACKET__BODY_GIVE_PORT, on_give_port },
 	{ BH__PACKET__BODY__NOT_SET, NULL },
 };
 

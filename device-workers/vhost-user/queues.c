@@ -400,6 +400,16 @@ device_want_file(struct device *dev, const char *name, bool extent, int slot,
 	return -EOPNOTSUPP;
 }
 
+/* Nor does it connect. */
+int
+device_want_port(struct device *dev, uint32_t port, bool seqpacket)
+{
+	(void)dev;
+	(void)port;
+	(void)seqpacket;
+	return -ENOSYS;
+}
+
 struct loop *
 device_loop(struct device *dev)
 {

@@ -86,7 +86,7 @@ available=$(awk '/^MemAvailable/ { a = $2 } /^MemTotal/ { t = $2 }
 # the grammar
 o unknown-option 2 '--diks|did you mean --disk' --kernel "$K" --diks path=x
 o unknown-sub-option 2 '--disk|pth|--help' --kernel "$K" --disk pth=x
-o later-option 2 '--vsock|not supported yet' --kernel "$K" --vsock cid=3,socket=s
+o later-option 2 '--vdpa|not supported yet' --kernel "$K" --vdpa path=x
 o later-sub-option 2 '--disk|pci_segment|not supported yet' --kernel "$K" --disk pci_segment=1
 o value-missing 2 '--cpus|boot|boot=<n>' --kernel "$K" --cpus boot
 o option-value-missing 2 '--kernel|<path>' --kernel
@@ -230,6 +230,8 @@ o pmem-missing 1 '--pmem file=nowhere|check the path' --kernel "$K" --pmem file=
 o pmem-directory 1 '--pmem file=dir' --kernel "$K" --pmem file=dir
 o pmem-empty 1 '--pmem file=empty|multiple of 2M' --kernel "$K" --pmem file=empty
 o pmem-too-small 1 '--pmem file=empty|smaller than size=|truncate' --kernel "$K" --pmem file=empty,size=4M
+o vsock-no-cid 2 '--vsock|cid' --kernel "$K" --vsock socket=s
+o vsock-no-directory 1 '--vsock socket=nowhere/s|make the directory' --kernel "$K" --vsock cid=3,socket=nowhere/s
 o fs-queue-size 2 '--fs|queue_size=100|power of two' --kernel "$K" --fs tag=t,socket=s,queue_size=100
 o generic-no-type 2 '--generic-vhost-user|device_type' --kernel "$K" --generic-vhost-user socket=s,queue_sizes=[64]
 o generic-bad-type 2 '--generic-vhost-user|device_type=flute|number' --kernel "$K" --generic-vhost-user device_type=flute,socket=s,queue_sizes=[64]

@@ -276,6 +276,11 @@ take_packet(struct fakevm *vm, struct chan_msg *msg)
 		if (vm->want != NULL)
 			vm->want(vm);
 		return;
+	case BH__PACKET__BODY_WANT_PORT:
+		if (vm->want_port != NULL)
+			vm->want_port(vm, p->want_port->port,
+			    p->want_port->seqpacket);
+		return;
 	case BH__PACKET__BODY_STOP_REQUESTED:
 		vm->stop_requested = true;
 		return;
@@ -448,6 +453,20 @@ fakevm_give(struct fakevm *vm, int error, const int *fds, unsigned int nfds)
 	rc = chan_send(&vm->ctl, &p, fds, nfds);
 	for (unsigned int i = 0; i < nfds; i++)
 		close(fds[i]);
+	return rc;
+}
+
+int
+fakevm_give_port(struct fakevm *vm, int error, int fd)
+{
+	Bh__GivePort give = BH__GIVE_PORT__INIT;
+	CHAN_PACKET(p, GIVE_PORT, give_port, &give);
+	int rc;
+
+	give.error = error;
+	rc = chan_send(&vm->ctl, &p, &fd, fd >= 0 ? 1 : 0);
+	if (fd >= 0)
+		close(fd);
 	return rc;
 }
 

@@ -55,6 +55,9 @@ struct fakevm {
 	/* Called for a WantConnection, which fakevm_give() answers. */
 	void (*want)(struct fakevm *vm);
 
+	/* Called for a WantPort, which fakevm_give_port() answers. */
+	void (*want_port)(struct fakevm *vm, uint32_t port, bool seqpacket);
+
 	bool resume;			/* the next Activate is a successor's */
 
 	/* What came in */
@@ -118,6 +121,8 @@ int fakevm_drain(struct fakevm *vm);
 int fakevm_resize(struct fakevm *vm, uint64_t size);
 /* GiveConnection: @error 0 and @nfds fds, which are closed; or an errno. */
 int fakevm_give(struct fakevm *vm, int error, const int *fds, unsigned int nfds);
+/* GivePort: @error 0 and @fd, which is closed; or an errno and -1. */
+int fakevm_give_port(struct fakevm *vm, int error, int fd);
 int fakevm_save(struct fakevm *vm);	/* into vm->state */
 int fakevm_load(struct fakevm *vm);	/* from it */
 int fakevm_attach_bus(struct fakevm *vm);

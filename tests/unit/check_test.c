@@ -241,6 +241,7 @@ device_configs(void **state)
 	static char tag[] = "share";
 	static char tag_37[] = "1234567890123456789012345678901234567";
 	Bh__ConsoleConfig con = BH__CONSOLE_CONFIG__INIT;
+	Bh__VsockConfig vsock = BH__VSOCK_CONFIG__INIT;
 	Bh__DeviceConfig dev = BH__DEVICE_CONFIG__INIT;
 	CHAN_PACKET(p, DEVICE_CONFIG, device_config, &dev);
 
@@ -339,6 +340,17 @@ device_configs(void **state)
 	BAD_WITH(p, fs.queue_size, 2048, "queue size");
 	BAD_WITH(p, fs.tag, tag_37, "tag");
 	BAD_WITH(p, fs.cache, (Bh__FsCache)3, "unknown enum value");
+	dev.device_case = BH__DEVICE_CONFIG__DEVICE_VSOCK;
+	dev.vsock = &vsock;
+	vsock.cid = 3;
+	vsock.queue_size = 256;
+	vsock.buffer = 4096;
+	GOOD(p);
+	BAD_WITH(p, vsock.cid, 2, "cid");
+	BAD_WITH(p, vsock.cid, UINT32_MAX, "cid");
+	BAD_WITH(p, vsock.queue_size, 100, "queue size");
+	BAD_WITH(p, vsock.buffer, 4095, "buffer");
+	BAD_WITH(p, vsock.buffer, (1u << 20) + 1, "buffer");
 	dev.device_case = BH__DEVICE_CONFIG__DEVICE_CONSOLE;
 	dev.console = &con;
 	GOOD(p);

@@ -34,6 +34,8 @@ static struct {
 	uint32_t watch[H_MAX_FD];
 	bool again[DEVICE_MAX_QUEUES];
 	unsigned int needs_reset, config_changed, stop;
+	unsigned int wanted;	/* ports */
+	uint32_t port;		/* the last */
 	/* Rate limits: what may still go, and what did. */
 	bool limited;
 	unsigned int ops_left;
@@ -78,6 +80,16 @@ device_want_file(struct device *dev, const char *name, bool extent, int slot,
 	(void)dev; (void)name; (void)extent; (void)slot; (void)file;
 	*why = "another file";
 	return -ENOENT;
+}
+
+int
+device_want_port(struct device *dev, uint32_t port, bool seqpacket)
+{
+	(void)dev;
+	(void)seqpacket;
+	h.wanted++;
+	h.port = port;
+	return 0;
 }
 
 void

@@ -178,7 +178,16 @@ front_ends(void **state)
 	spec.balloons[0].free_page_reporting = true;
 	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
 	assert_int_equal(plan.devices[6].nqueues, 5);
-	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = spec.nballoons = 0;
+	spec.vsocks[0] = vsock_default;
+	spec.nvsocks = 1;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[5].kind, PROC_VSOCK);
+	assert_int_equal(plan.devices[5].nqueues, 3);
+	assert_string_equal(plan.devices[5].id, "_vsock4");
+	assert_ptr_equal(plan_removable(&spec, &plan.devices[5]),
+	    &spec.vsocks[0].pci);
+	spec.nballoons = 0;
+	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = spec.nvsocks = 0;
 }
 
 static void

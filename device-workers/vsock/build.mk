@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+VSOCK_SRCS := $(addprefix device-workers/vsock/,vsock.c conn.c backlog.c to_guest.c \
+	from_guest.c host.c)
+
+PROGRAMS += bulkhead-vsock
+bulkhead-vsock_SRCS := device-workers/vsock/main.c $(VSOCK_SRCS) $(WORKER_SRCS)
+bulkhead-vsock_POLICY := device-workers/vsock/vsock_policy.c
+
+NATIVE_TESTS += vsock
+native_vsock_SRCS := tests/native/vsock_test.c
