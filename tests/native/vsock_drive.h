@@ -7,6 +7,7 @@
 #ifndef BULKHEAD_TESTS_NATIVE_VSOCK_DRIVE_H
 #define BULKHEAD_TESTS_NATIVE_VSOCK_DRIVE_H
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
