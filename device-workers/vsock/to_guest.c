@@ -171,13 +171,12 @@ read_stream(struct conn *c, uint32_t most)
 {
 	struct msghdr msg = { .msg_iov = iovs };
 	unsigned int taken = 0, used = 0, n = 0;
-	uint32_t room[CHAINS], left = most;
+	uint32_t room[CHAINS] = { 0 }, left = most;
 	ssize_t got;
 
 	while (left > 0 && taken < CHAINS && n < IOVS && take(&chains[taken])) {
 		unsigned int before = n;
 
-		room[taken] = 0;
 		n = add_room(&chains[taken], left, n);
 		for (unsigned int i = before; i < n; i++)
 			room[taken] += (uint32_t)iovs[i].iov_len;

@@ -19,11 +19,11 @@
 
 #define GUEST_CID 42u
 #define HDR ((uint32_t)sizeof(struct vsock_hdr))
-#define SLOT 0x20000u		/* from one buffer to the next */
+#define SLOT 0x20000ull		/* from one buffer to the next */
 #define RX_AT FAKEVM_DATA
-#define MAX_RX 64u
+#define MAX_RX 64ull
 #define TX_AT (FAKEVM_DATA + MAX_RX * SLOT)
-#define MAX_TX 16u
+#define MAX_TX 16ull
 #define EVENT_AT (TX_AT + MAX_TX * SLOT)
 
 static struct fakevm vm;

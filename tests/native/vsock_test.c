@@ -444,7 +444,7 @@ clients_that_lie(void)
 	/* Byte by byte is fine. */
 	fd = connect_to("", SOCK_STREAM);
 	for (size_t i = 0; i < 10; i++) {
-		MUST(send(fd, "CONNECT 8\n" + i, 1, 0) == 1);
+		MUST(send(fd, &"CONNECT 8\n"[i], 1, 0) == 1);
 		usleep(1000);
 	}
 	MUST(receive() && got.op == VSOCK_OP_REQUEST && got.dst_port == 8);
@@ -612,10 +612,10 @@ memory(void)
 	snprintf(name, sizeof(name), "/proc/%d/smaps_rollup", (int)vm.pid);
 	f = fopen(name, "re");
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "Private_Dirty: %ld", &kib) == 1)
-			break;
+		if (strncmp(line, "Private_Dirty:", 14) == 0)
+			kib = strtol(line + 14, NULL, 10);
 	if (f != NULL)
-		fclose(f);
+		(void)fclose(f);
 	printf("# private memory of an idle worker: %ld KiB\n", kib);
 #ifndef BULKHEAD_SANITIZED
 	MUST(kib >= 0 && kib <= 400);
@@ -628,7 +628,7 @@ main(void)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	full = getenv("FULL") != NULL;
 	snprintf(dir, sizeof(dir), "%.40s/vsock-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(dir) == NULL)
