@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 FS_SRCS := $(addprefix device-workers/fs/,fs.c door.c node.c path.c handle.c attr.c \
-	names.c file.c dir.c xattr.c)
+	names.c file.c dir.c xattr.c lock.c)
 
 PROGRAMS += bulkhead-fs
 bulkhead-fs_SRCS := device-workers/fs/main.c $(FS_SRCS) $(WORKER_SRCS)
@@ -8,6 +8,9 @@ bulkhead-fs_POLICY := device-workers/fs/fs_policy.c
 
 PROGRAMS += bulkhead-test-fs
 bulkhead-test-fs_SRCS := tests/native/fs_test.c $(FAKEVM_SRCS)
+
+PROGRAMS += bulkhead-test-fs-lock
+bulkhead-test-fs-lock_SRCS := tests/native/fs_lock_test.c $(FAKEVM_SRCS)
 
 UNIT_TESTS += fs_door
 unit_fs_door_SRCS := tests/unit/fs_door_test.c device-workers/fs/door.c $(VIRTQ_SRCS)

@@ -65,6 +65,9 @@ struct fs_req {
 		struct fuse_read_in read;
 		struct fuse_write_in write;
 		struct fuse_release_in release;
+		struct fuse_flush_in flush;
+		struct fuse_lk_in lk;
+		struct fuse_interrupt_in interrupt;
 		struct fuse_fsync_in fsync;
 		struct fuse_getxattr_in getxattr;
 		struct fuse_setxattr_in setxattr;
@@ -78,6 +81,7 @@ struct fs_req {
 	size_t tail_len;
 	uint64_t room;			/* bytes of an answer without its header */
 	bool placed;			/* the answer is in the guest's memory */
+	bool later;			/* it is answered another time */
 };
 
 /*

@@ -5,8 +5,8 @@
  * device, the table of requests and the session; the requests are in the files
  * that fs_int.h names.
  *
- * One request at a time, each done when it is answered: nothing is ever in flight,
- * and an interrupt of the guest's comes too late.
+ * One request at a time, each done when it is answered: nothing is ever in flight
+ * but who waits for a lock, and an interrupt of anything else comes too late.
  */
 #include "device-workers/fs/fs_int.h"
 
@@ -47,7 +47,7 @@ run_init(struct fs *fs, struct fs_req *req)
 	const struct fuse_init_in *in = &req->in.init;
 	uint32_t can = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES |
 	    FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |
-	    FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_MAX_PAGES |
+	    FUSE_PARALLEL_DIROPS | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_MAX_PAGES |
 	    (fs->writeback ? FUSE_WRITEBACK_CACHE : 0u) |
 	    (fs->cache_mode == FS_CACHE_ALWAYS ? FUSE_CACHE_SYMLINKS : 0u);
 	struct fuse_init_out out = { .major = FUSE_MAJOR, .minor = FUSE_MINOR };
@@ -80,18 +80,16 @@ run_destroy(struct fs *fs, struct fs_req *req)
 	return 0;
 }
 
-/* Too late: what it would stop has been answered. */
 static int64_t
 run_interrupt(struct fs *fs, struct fs_req *req)
 {
-	(void)fs;
-	(void)req;
+	fs_locks_interrupt(fs->dev, req->in.interrupt.unique);
 	return 0;
 }
 
 /*
  * What is not here is answered ENOSYS, which the guest's kernel remembers: it
- * checks access by itself, keeps locks to itself, and flushes nothing at close.
+ * checks access by itself, for one.
  */
 #define OP(n, s, t, r) [n] = { .size = s, .tail = t, .run = r }
 #define CHANGE(n, s, t, r) [n] = { .size = s, .tail = t, .changes = true, .run = r }
@@ -137,6 +135,10 @@ static const struct fs_op ops[] = {
 	OP(FUSE_DESTROY, 0, FS_TAIL_NONE, run_destroy),
 	SILENT(FUSE_BATCH_FORGET, sizeof(struct fuse_batch_forget_in),
 	    FS_TAIL_FORGETS, fs_batch_forget),
+	OP(FUSE_FLUSH, sizeof(struct fuse_flush_in), FS_TAIL_NONE, fs_flush),
+	OP(FUSE_GETLK, sizeof(struct fuse_lk_in), FS_TAIL_NONE, fs_getlk),
+	OP(FUSE_SETLK, sizeof(struct fuse_lk_in), FS_TAIL_NONE, fs_setlk),
+	OP(FUSE_SETLKW, sizeof(struct fuse_lk_in), FS_TAIL_NONE, fs_setlkw),
 	CHANGE(FUSE_FALLOCATE, sizeof(struct fuse_fallocate_in), FS_TAIL_NONE,
 	    fs_fallocate),
 	OP(FUSE_READDIRPLUS, sizeof(struct fuse_read_in), FS_TAIL_NONE,
@@ -150,9 +152,8 @@ static const struct fs_op ops[] = {
 
 /* ---- a request ----------------------------------------------------------------- */
 
-/* An answer of @rc, bytes or -errno: the number of bytes written. */
-static uint32_t
-answer(const struct fs *fs, const struct virtq_chain *chain, uint64_t unique,
+uint32_t
+fs_answer(const struct fs *fs, const struct virtq_chain *chain, uint64_t unique,
     int64_t rc, bool placed)
 {
 	struct fuse_out_header head = {
@@ -199,7 +200,7 @@ serve(struct fs *fs)
 	if ((req->op != NULL && req->op->silent) ||
 	    chain->write_len < sizeof(struct fuse_out_header))
 		return 0;
-	return answer(fs, chain, req->head.unique, rc, req->placed);
+	return fs_answer(fs, chain, req->head.unique, rc, req->placed);
 }
 
 static void
@@ -207,11 +208,15 @@ fs_queue_ready(struct device *dev, unsigned int q)
 {
 	struct fs *fs = dev->priv;
 	struct virtq *vq = &dev->vq[q];
+	uint32_t written;
 
+	fs->queue = q;
 	for (unsigned int i = 0; i < BATCH_REQUESTS; i++) {
 		if (virtq_pop(vq, &fs->chain) <= 0)
 			return;
-		virtq_push(vq, &fs->chain, serve(fs));
+		written = serve(fs);
+		if (!fs->req.later)
+			virtq_push(vq, &fs->chain, written);
 	}
 	device_again(dev, q);
 }
@@ -227,7 +232,7 @@ fs_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
 	if (virtq_copy_out_of(chain, 0, &head, sizeof(head)) != sizeof(head) ||
 	    chain->write_len < sizeof(struct fuse_out_header))
 		return 0;
-	return answer(&the_fs, chain, head.unique, -EIO, false);
+	return fs_answer(&the_fs, chain, head.unique, -EIO, false);
 }
 
 /* ---- the device ---------------------------------------------------------------- */
@@ -239,6 +244,7 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	size_t len = strlen(c->tag);
 	struct fs *fs = &the_fs;
 	struct stat st;
+	int rc;
 
 	if (fstat(FD_SHARE, &st) < 0 || !S_ISDIR(st.st_mode)) {
 		*why = "no shared directory";
@@ -253,6 +259,12 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	    FS_CACHE_AUTO;
 	fs->uid = geteuid();
 	fs->gid = getegid();
+	fs->dev = dev;
+	rc = fs_locks_start(dev);
+	if (rc < 0) {
+		*why = "no timer";
+		return rc;
+	}
 	for (size_t i = 0; i < FS_CACHE; i++)
 		fs->cached[i].fd = -1;
 	fs_nodes_init(fs, &st);
@@ -279,9 +291,20 @@ fs_jailed(struct device *dev, const char **why)
 }
 
 static void
+fs_backend_ready(struct device *dev, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	fs_locks_retry(dev);
+}
+
+static void
 fs_reset(struct device *dev)
 {
-	fs_forget_all(dev->priv);
+	struct fs *fs = dev->priv;
+
+	fs->nwaiting = 0;
+	fs_forget_all(fs);
 }
 
 const struct device_ops fs_ops = {
@@ -290,6 +313,8 @@ const struct device_ops fs_ops = {
 	.start = fs_start,
 	.jailed = fs_jailed,
 	.queue_ready = fs_queue_ready,
+	.backend_ready = fs_backend_ready,
 	.reset = fs_reset,
+	.drain = fs_locks_drain,
 	.refuse = fs_refuse,
 };

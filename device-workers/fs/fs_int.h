@@ -2,8 +2,8 @@
 /*
  * Between the sources of the file system: fs.c (the device and its requests'
  * table), node.c (what the guest has looked up), path.c (and how it is reached),
- * handle.c (what it has open), names.c, attr.c, file.c, dir.c, xattr.c (the
- * requests). Not for others.
+ * handle.c (what it has open), names.c, attr.c, file.c, dir.c, xattr.c, lock.c
+ * (the requests). Not for others.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_FS_FS_INT_H
 #define BULKHEAD_DEVICE_WORKERS_FS_FS_INT_H
@@ -20,11 +20,13 @@
 #define FS_HASH (1u << 17)
 #define FS_CACHE 1024u		/* O_PATH fds */
 #define FS_PINNED 512u		/* of them for nodes that have lost their name */
-#define FS_HANDLES 3000u	/* that a guest may have open */
+#define FS_HANDLES 2560u	/* that a guest may have open */
+#define FS_LOCKS 448u		/* owners of record locks, for each file */
+#define FS_WAITING 32u		/* requests that wait for a lock */
 #define FS_PAGES 240u		/* of a READ or WRITE: fits VIRTQ_MAX_SEGS */
 #define FS_OUT 65536u		/* bytes of an answer that is not READ's */
 
-_Static_assert(FS_CACHE + FS_HANDLES < FD_FS_COUNT, "fds");
+_Static_assert(FS_CACHE + FS_HANDLES + FS_LOCKS < FD_FS_COUNT, "fds");
 
 /* Something that the guest has looked up; its index and generation are its id. */
 struct fs_node {
@@ -66,11 +68,27 @@ struct fs_handle {
 	uint64_t pos;		/* of a directory: where the fd is */
 };
 
+/* An open file description with all record locks of one owner on one file. */
+struct fs_lock {
+	int fd;
+	uint32_t node;		/* 0: free */
+	uint64_t owner;		/* as the guest calls it */
+};
+
+/* A request that is answered when it has its lock. */
+struct fs_waiting {
+	unsigned int queue;
+	uint64_t unique, nodeid;
+	struct fuse_lk_in lk;
+	struct virtq_chain chain;
+};
+
 enum fs_cache_mode { FS_CACHE_NEVER, FS_CACHE_AUTO, FS_CACHE_ALWAYS };
 
 struct fs {
 	bool readonly, writeback;
 	enum fs_cache_mode cache_mode;
+	struct device *dev;
 
 	bool session;		/* INIT was answered */
 	bool failed;		/* fds have run out: said once */
@@ -95,6 +113,11 @@ struct fs {
 
 	struct fs_handle handle[FS_HANDLES];
 	uint32_t free_handle, handles;
+
+	struct fs_lock lock[FS_LOCKS];
+	uint32_t nlocks, nwaiting;
+	unsigned int queue;	/* that the request has come by */
+	struct fs_waiting waiting[FS_WAITING];
 };
 
 /* ---- node.c: no system call ----------------------------------------------------- */
@@ -166,6 +189,9 @@ void fs_handle_close_all(struct fs *fs);
 
 /* ---- requests ---------------------------------------------------------------------- */
 
+/* In fs.c: answer @chain with @rc, bytes or -errno; the number of bytes written. */
+uint32_t fs_answer(const struct fs *fs, const struct virtq_chain *chain,
+    uint64_t unique, int64_t rc, bool placed);
 /* Everything of the driver's is gone. */
 void fs_forget_all(struct fs *fs);
 
@@ -205,6 +231,22 @@ int64_t fs_fsync(struct fs *fs, struct fs_req *req);
 int64_t fs_fallocate(struct fs *fs, struct fs_req *req);
 int64_t fs_lseek(struct fs *fs, struct fs_req *req);
 int64_t fs_copy(struct fs *fs, struct fs_req *req);
+
+int64_t fs_getlk(struct fs *fs, struct fs_req *req);
+int64_t fs_setlk(struct fs *fs, struct fs_req *req);
+int64_t fs_setlkw(struct fs *fs, struct fs_req *req);
+int64_t fs_flush(struct fs *fs, struct fs_req *req);
+
+/* The timer of those who wait, at FD_TIMER. Before the jail. 0 or -errno. */
+int fs_locks_start(struct device *dev);
+/* It has fired: try them again. */
+void fs_locks_retry(struct device *dev);
+/* The request @unique shall wait no longer. */
+void fs_locks_interrupt(struct device *dev, uint64_t unique);
+/* Nobody shall wait: they are told EINTR. 0, as device_ops' drain(). */
+unsigned int fs_locks_drain(struct device *dev);
+/* A handle of @node was closed; with the last one its locks go. */
+void fs_locks_closed(struct fs *fs, uint32_t node);
 
 int64_t fs_opendir(struct fs *fs, struct fs_req *req);
 int64_t fs_readdir(struct fs *fs, struct fs_req *req);

@@ -57,6 +57,7 @@ fs_handle_close(struct fs *fs, struct fs_handle *h)
 	h->fd = -1;
 	h->next = fs->free_handle;
 	fs->free_handle = (uint32_t)(h - fs->handle) + 1;
+	fs_locks_closed(fs, node);
 	fs->node[node].open--;
 	fs_node_release(fs, node);
 }

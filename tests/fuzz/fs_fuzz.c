@@ -78,6 +78,11 @@ fuzz_backend(struct fuzz_in *in)
 		break;
 	}
 	what = fuzz_take(in, 1) % 54;
+	/* Who waits for a lock tries again. */
+	if (what == 53) {
+		fs_ops.backend_ready(&h.dev, FD_TIMER, 1);
+		return;
+	}
 	len = fuzz_take(in, 1) % sizeof(rest);
 	for (uint32_t i = 0; i < len; i++)
 		rest[i] = (uint8_t)fuzz_take(in, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The driver's side of FUSE for tests/native/fs_test.c: requests of a session, one
+ * The driver's side of FUSE for tests/native/fs_*test.c: requests of a session, one
  * at a time, their answers at body().
  */
 #ifndef BULKHEAD_TESTS_NATIVE_FS_DRIVE_H
@@ -24,14 +24,14 @@ static uint64_t table;
 static uint32_t answered;	/* bytes behind the header */
 static bool full;
 
-static void *
+static inline void *
 body(void)
 {
 	return vm.ram + OUT + sizeof(struct fuse_out_header);
 }
 
 /* The error, 0, or NO_ANSWER. @parts: how the request is cut into buffers. */
-static int
+static inline int
 submit(uint32_t in_len, uint32_t room, unsigned int cut)
 {
 	const struct fuse_in_header *h = (const void *)(vm.ram + IN);
@@ -67,7 +67,7 @@ submit(uint32_t in_len, uint32_t room, unsigned int cut)
 	return -o->error;
 }
 
-static uint32_t
+static inline uint32_t
 put(uint32_t opcode, uint64_t node, const void *arg, uint32_t arg_len,
     const void *tail, uint32_t tail_len)
 {
@@ -84,14 +84,14 @@ put(uint32_t opcode, uint64_t node, const void *arg, uint32_t arg_len,
 	return h.len;
 }
 
-static int
+static inline int
 call(uint32_t opcode, uint64_t node, const void *arg, uint32_t arg_len,
     const void *tail, uint32_t tail_len)
 {
 	return submit(put(opcode, node, arg, arg_len, tail, tail_len), ROOM, 0);
 }
 
-static int
+static inline int
 named(uint32_t opcode, uint64_t node, const void *arg, uint32_t arg_len,
     const char *name)
 {
@@ -99,7 +99,7 @@ named(uint32_t opcode, uint64_t node, const void *arg, uint32_t arg_len,
 	    (uint32_t)strlen(name) + 1);
 }
 
-static uint64_t
+static inline uint64_t
 entry(void)
 {
 	const struct fuse_entry_out *e = body();
@@ -107,13 +107,13 @@ entry(void)
 	return e->nodeid;
 }
 
-static int
+static inline int
 lookup(uint64_t parent, const char *name)
 {
 	return named(FUSE_LOOKUP, parent, "", 0, name);
 }
 
-static int
+static inline int
 forget(uint64_t node, uint64_t times)
 {
 	struct fuse_forget_in in = { .nlookup = times };
@@ -124,7 +124,7 @@ forget(uint64_t node, uint64_t times)
 	return fakevm_request(&vm, 0, &buf, 1, &len);
 }
 
-static int
+static inline int
 init(void)
 {
 	struct fuse_init_in in = {
@@ -135,7 +135,7 @@ init(void)
 	return call(FUSE_INIT, 0, &in, sizeof(in), "", 0);
 }
 
-static bool
+static inline bool
 start(bool readonly, Bh__FsCache cache, const char *at)
 {
 	static char tag[] = "share", id[] = "fs0";
@@ -159,20 +159,20 @@ start(bool readonly, Bh__FsCache cache, const char *at)
 	return good;
 }
 
-static bool
+static inline bool
 begin(void)
 {
 	return start(false, BH__FS_CACHE__FS_CACHE_AUTO, dir) &&
 	    activate(&vm, 0, 2) == 0 && init() == 0;
 }
 
-static bool
+static inline bool
 end(void)
 {
 	return fakevm_quit(&vm) == 0;
 }
 
-static int
+static inline int
 open_node(uint64_t node, uint32_t flags, uint64_t *fh)
 {
 	const struct fuse_open_in in = { .flags = flags };
@@ -182,7 +182,7 @@ open_node(uint64_t node, uint32_t flags, uint64_t *fh)
 	return rc;
 }
 
-static int
+static inline int
 create(uint64_t parent, const char *name, uint32_t flags, uint64_t *node,
     uint64_t *fh)
 {
@@ -197,7 +197,7 @@ create(uint64_t parent, const char *name, uint32_t flags, uint64_t *node,
 	return rc;
 }
 
-static int
+static inline int
 do_read(uint64_t node, uint64_t fh, uint64_t at, uint32_t size)
 {
 	const struct fuse_read_in in = { .fh = fh, .offset = at, .size = size };
@@ -205,7 +205,7 @@ do_read(uint64_t node, uint64_t fh, uint64_t at, uint32_t size)
 	return call(FUSE_READ, node, &in, sizeof(in), "", 0);
 }
 
-static int
+static inline int
 do_write(uint64_t node, uint64_t fh, uint64_t at, const void *data, uint32_t size)
 {
 	const struct fuse_write_in in = { .fh = fh, .offset = at, .size = size };
@@ -213,7 +213,7 @@ do_write(uint64_t node, uint64_t fh, uint64_t at, const void *data, uint32_t siz
 	return call(FUSE_WRITE, node, &in, sizeof(in), data, size);
 }
 
-static int
+static inline int
 release(uint64_t node, uint64_t fh, uint32_t opcode)
 {
 	const struct fuse_release_in in = { .fh = fh };
@@ -221,13 +221,13 @@ release(uint64_t node, uint64_t fh, uint32_t opcode)
 	return call(opcode, node, &in, sizeof(in), "", 0);
 }
 
-static int
+static inline int
 setattr(uint64_t node, const struct fuse_setattr_in *in)
 {
 	return call(FUSE_SETATTR, node, in, sizeof(*in), "", 0);
 }
 
-static int
+static inline int
 getattr(uint64_t node)
 {
 	const struct fuse_getattr_in in = { 0 };
@@ -235,7 +235,7 @@ getattr(uint64_t node)
 	return call(FUSE_GETATTR, node, &in, sizeof(in), "", 0);
 }
 
-static struct fuse_attr
+static inline struct fuse_attr
 attr(void)
 {
 	return ((const struct fuse_attr_out *)body())->attr;

@@ -246,7 +246,7 @@ directories(void)
 
 				memcpy(digits, d->name + 5,
 				    d->namelen == 8 ? 3 : 0);
-				n = (unsigned int)atoi(digits);
+				n = (unsigned int)strtoul(digits, NULL, 10);
 
 				read.offset = d->off;
 				at += (uint32_t)FUSE_DIRENT_ALIGN(head +
