@@ -8,3 +8,6 @@ bulkhead-vsock_POLICY := device-workers/vsock/vsock_policy.c
 
 NATIVE_TESTS += vsock
 native_vsock_SRCS := tests/native/vsock_test.c
+
+FUZZERS += vsock
+fuzz_vsock_SRCS = tests/fuzz/vsock_fuzz.c $(VSOCK_SRCS) $(DEVICE_TEST_SRCS)
