@@ -159,7 +159,7 @@ step_of_start() {	# step_of_start NAME STATUS STRIDE
 	local k before n=0 bad=0
 	disk a
 	before=$(ip -o link 2>/dev/null | wc -l)
-	for ((k = 1; k < 2000; k += $3)); do
+	for ((k = 1; k < 20000; k += $3)); do
 		stepped "$1" 0 "$k" 1 "$k"
 		start 20 boot "" --disk path=a --api-socket "$PWD/api"
 		finish
@@ -176,7 +176,7 @@ step_of_start() {	# step_of_start NAME STATUS STRIDE
 	expect "$n steps of $1, up to $k" [ $bad = 0 -a $n -ge 2 ]
 	[ "$before" = "$(ip -o link 2>/dev/null | wc -l)" ] || not_ok "an interface is left"
 }
-t_steps_controller() { step_of_start bulkhead 137 "$([ -n "${FULL:-}" ] && echo 5 || echo 211)"; }
+t_steps_controller() { step_of_start bulkhead 137 "$([ -n "${FULL:-}" ] && echo 11 || echo 409)"; }
 t_steps_vcpu() { step_of_start bulkhead-vcpu 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 83)"; }	# full
 t_steps_loader() { step_of_start bulkhead-loader 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 97)"; }
 # Killed from outside at a step, it is started once more, and no more than once.
