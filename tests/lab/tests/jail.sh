@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# about: twins of every process kind try to break out, as root and as a user
+# about: twins of process kinds try to break out, as root and as a user
+# full: of every kind; a third of them in check
 # memory: 512M
 # seconds: 120
 # files: build/test/jail.tar
@@ -8,6 +9,7 @@ host() {
 	dir=$(mktemp -d /tmp/jail.XXXXXX)
 	tar -x -f "$BULKHEAD/jail.tar" -C "$dir"
 	# Rule by rule takes long here, and says the same everywhere.
+	[ -n "$FULL" ] || export BULKHEAD_EVERY=3
 	BULKHEAD_NO_RULES=1 "$dir/start" >"$dir/tap" 2>&1
 	expect "the driver ends with 0" [ $? = 0 ]
 	grep '^not ok' "$dir/tap" | sed 's/^/# /' | head -n 15
