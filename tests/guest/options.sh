@@ -82,7 +82,7 @@ t_by_fd() {
 	[ -z "${SAN:-}" ] || { ok "# SKIP the sanitized build opens its libraries, and the share from beside them"; return; }
 	local group mount left
 	mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-	group=${mount:+$mount/bulkhead-by-fd-$$}
+	group=${mount:+$mount/of-by-fd-$$}
 	[ -z "$group" ] || mkdir "$group" 2>/dev/null || group=
 	by_fd "$group"
 	[ -z "$group" ] || rmdir "$group"
