@@ -542,7 +542,7 @@ void
 life_spawned(struct child *child)
 {
 	/* A successor may be ready before it is known who it is. */
-	if (child->died_at != 0 && child->ready && child->bus[0] >= 0)
+	if (child->died_at != 0 && child->ready)
 		recover_ready(child);
 	go_on(child->vm);
 }

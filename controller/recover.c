@@ -31,7 +31,7 @@ recover_takes(const struct child *child)
 {
 	const struct vm *vm = child->vm;
 
-	return child->dev != NULL && child->dev->on_pci && child->known_once &&
+	return child->dev != NULL && child->known_once &&
 	    process_kinds[child->kind].replaced &&
 	    (vm->spec.worker_failure.action != FAILURE_STOP ||
 	    upgrade_is_trial(child)) &&
@@ -77,7 +77,7 @@ lose(struct child *child)
 	log_error("%s: the device is lost until the VM is started again",
 	    child->name);
 	m.index = child->index;
-	if (vm->state == VM_RUNNING)
+	if (vm->state == VM_RUNNING && child->dev->on_pci)
 		child_send(vm->vcpu, &p, NULL, 0, child->index, REPLACE_SECONDS);
 }
 
@@ -95,7 +95,7 @@ recover_replace(struct child *child)
 			close(child->bus[i]);
 		child->bus[i] = -1;
 	}
-	if (resources_bus(child) != 0)
+	if (child->dev->on_pci && resources_bus(child) != 0)
 		return;
 	if ((child->kind == PROC_BLK &&
 	    vm->disks[child->dev->index].sentinel != 0) ||
@@ -272,6 +272,20 @@ recover_no_opener(struct vm *vm)
 			(void)recover_reopened(vm, i, -1, "the opener died");
 }
 
+/* The guest's requests are the new worker's. */
+static void
+taken_over(struct child *child)
+{
+	const uint64_t us = (now_ns() - child->died_at) / 1000;
+
+	log_warn("%s: a new worker (pid %u) has taken over after %llu.%llu ms",
+	    child->name, child->host_pid,
+	    (unsigned long long)(us / 1000), (unsigned long long)(us / 100 % 10));
+	child->died_at = 0;
+	deaths_replaced(child);
+	manage_event_id(child->vm, "worker", "restarted", child->name);
+}
+
 void
 recover_ready(struct child *child)
 {
@@ -281,8 +295,14 @@ recover_ready(struct child *child)
 	struct vm *vm = child->vm;
 
 	/* A vcpu-worker that does not know the device yet gets PciDevice. */
-	if (vm->state != VM_RUNNING || !child->known_to_vcpu ||
-	    child->phase != CHILD_UP)
+	if (vm->state != VM_RUNNING || child->phase != CHILD_UP)
+		return;
+	/* The serial port's rings are in memory, which it has looked at by now. */
+	if (!child->dev->on_pci) {
+		taken_over(child);
+		return;
+	}
+	if (!child->known_to_vcpu || child->bus[0] < 0)
 		return;
 	if (pause_successor(child))
 		return;
@@ -302,12 +322,13 @@ recover_running(struct vm *vm)
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		struct child *c = &vm->children[i];
 
-		if (c->dev == NULL || !c->dev->on_pci)
+		if (c->dev == NULL)
 			continue;
 		c->known_once = true;
 		if (c->lost)
 			lose(c);
-		else if (c->died_at != 0 && c->ready && c->bus[0] >= 0)
+		else if (c->died_at != 0 && c->ready &&
+		    (c->bus[0] >= 0 || !c->dev->on_pci))
 			recover_ready(c);
 		else if (c->ready)
 			c->died_at = 0;
@@ -318,7 +339,6 @@ void
 recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 {
 	struct child *child = child_of(vm, index);
-	uint64_t us;
 
 	if (child == NULL || child->lost)
 		return;
@@ -341,11 +361,5 @@ recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 	}
 	if (upgrade_taken_over(child))
 		return;
-	us = (now_ns() - child->died_at) / 1000;
-	log_warn("%s: a new worker (pid %u) has taken over after %llu.%llu ms",
-	    child->name, child->host_pid,
-	    (unsigned long long)(us / 1000), (unsigned long long)(us / 100 % 10));
-	child->died_at = 0;
-	deaths_replaced(child);
-	manage_event_id(vm, "worker", "restarted", child->name);
+	taken_over(child);
 }

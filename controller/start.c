@@ -391,20 +391,22 @@ start_again(struct vm *vm)
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		struct child *c = &vm->children[i];
 
-		if (c->dev == NULL || !c->dev->on_pci)
+		if (c->dev == NULL)
 			continue;
 		c->told_vcpu = c->known_to_vcpu = false;
 		resources_drain_events(c);
 		/* A successor that is still being made has its bus. */
 		if (c->died_at != 0 && !c->lost && c->bus[0] >= 0)
 			continue;
-		if (resources_bus(c) != 0)
+		if (c->dev->on_pci && resources_bus(c) != 0)
 			return;
 		if (c->lost) {
 			c->lost = c->isolated = false;
 			child_again(c);
 			continue;
 		}
+		if (!c->dev->on_pci)
+			continue;
 		child_send(c, &p, &c->bus[1], 1, 0, START_SECONDS);
 		close(c->bus[1]);
 		c->bus[1] = -1;

@@ -71,7 +71,7 @@ bytering_put(struct bytering *ring, const void *src, size_t len)
 }
 
 size_t
-bytering_get(struct bytering *ring, void *dst, size_t len)
+bytering_peek(const struct bytering *ring, void *dst, size_t len)
 {
 	size_t used = bytering_used(ring, 0);
 	uint32_t at = ring->own & (BYTERING_SIZE - 1);
@@ -82,10 +82,24 @@ bytering_get(struct bytering *ring, void *dst, size_t len)
 	first = len < BYTERING_SIZE - at ? len : BYTERING_SIZE - at;
 	memcpy(dst, ring->shared->data + at, first);
 	memcpy((uint8_t *)dst + first, ring->shared->data, len - first);
+	return len;
+}
+
+void
+bytering_take(struct bytering *ring, size_t len)
+{
 	ring->own += (uint32_t)len;
 	/* Release: the bytes are read before the producer may overwrite them. */
 	__atomic_store_n(&ring->shared->tail, ring->own, __ATOMIC_RELEASE);
-	return len;
+}
+
+size_t
+bytering_get(struct bytering *ring, void *dst, size_t len)
+{
+	size_t n = bytering_peek(ring, dst, len);
+
+	bytering_take(ring, n);
+	return n;
 }
 
 /*

@@ -48,6 +48,12 @@ void bytering_resume(struct bytering *ring, struct bytering_shared *shared,
 size_t bytering_put(struct bytering *ring, const void *src, size_t len);
 /* Consumer: copy out up to @len bytes; returns how many. */
 size_t bytering_get(struct bytering *ring, void *dst, size_t len);
+/*
+ * The same in two steps, for who may die between them: a successor finds what was
+ * looked at and not taken. @len of bytering_take: what peek returned, or less.
+ */
+size_t bytering_peek(const struct bytering *ring, void *dst, size_t len);
+void bytering_take(struct bytering *ring, size_t len);
 
 /*
  * After a put of @put bytes: was the ring empty before, so that the consumer may

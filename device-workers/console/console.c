@@ -312,11 +312,13 @@ pump_out(struct console *c, struct far *f, struct bytering *ring)
 	size_t n;
 
 	while (budget > 0 && (room = far_room(f)) > 0) {
-		n = bytering_get(ring, c->buf,
+		n = bytering_peek(ring, c->buf,
 		    room < sizeof(c->buf) ? room : sizeof(c->buf));
 		if (n == 0)
 			return;
+		/* Rather twice than never, if this process dies in between. */
 		far_put(f, c->buf, (uint32_t)n);
+		bytering_take(ring, n);
 		if (bytering_was_full(ring, n))
 			signal_event(FD_RINGS_TO_GUEST);
 		budget -= n < budget ? (uint32_t)n : budget;

@@ -136,6 +136,46 @@ t_kills_console() {
 		n >= next_one || n + 4 < next_one { bad = 1 } END { exit bad || next_one < 10 }' out
 }
 
+# A worker of the serial port alone, no PCI device: what it had not taken out of the ring
+# for good its successor says once more; nothing is lost.
+t_kills_serial() {
+	kills console flow serial
+	python3 - serial <<-'P' && ok "each line is there, in order" || not_ok "lines are lost"
+	import sys
+	said = open(sys.argv[1], "rb").read().replace(b"\r", b"")
+	said = said[said.index(b"running\n") + 8:]
+	want = b"".join(b"line %d\n" % i for i in range(said.count(b"line") + 1))
+	at = over = again = 0
+	while over < len(said) and said[over:over + 3] != b"ok ":
+	    if said[over] == want[at]:
+	        at, over = at + 1, over + 1
+	        continue
+	    sample = said[over:over + 40]
+	    back = want.rfind(sample, max(0, at - 4096), at + len(sample) - 1)
+	    if back < 0:
+	        sys.exit("# lost or wrong after %r: %r" % (want[at - 20:at], sample))
+	    at, again = back, again + 1
+	print("# %d bytes in order; %d times some were said again" % (at, again))
+	sys.exit(at < 1000)
+	P
+}
+
+# ... also while the VM is reset, again and again.
+t_kills_serial_reset() {
+	local n=0 w last=
+	disk a
+	start 60 reboot "" --disk path=a --worker-failure-limit deaths=100000
+	while kill -0 "$watch" 2>/dev/null; do
+		w=$(worker console)
+		[ -z "$w" ] || [ "$w" = "$last" ] || { kill -9 "$w" 2>/dev/null && n=$((n + 1)) last=$w; }
+	done
+	finish
+	expect "exit status 0, $n killed" [ "$status" = 0 -a $n -ge 5 ]
+	expect "each is replaced, or the VM was over" \
+		[ "$(grep -c 'has taken over' stderr)" -ge $((n - 2)) ]
+	expect "four lives" [ "$(grep -c '^# life' serial)" = 4 ]
+}
+
 t_kills_front() {
 	disk a 16M
 	back_end blk --blk-file=a
@@ -233,8 +273,10 @@ isolates() {
 t_isolate_rng() { isolates rng; }	# full
 
 # Its serial port, too: the guest prints 20 KiB on it, and is not kept waiting.
-t_isolate_console() {
-	start 60 console "loud=20" --console null --on-worker-failure isolate
+t_isolate_console() { isolates_serial --console null; }
+t_isolate_serial() { isolates_serial; }	# full
+isolates_serial() {
+	start 60 console "loud=20" --on-worker-failure isolate "$@"
 	wait_for serial '^ok serial-registers' 20 || not_ok "the guest runs"
 	kill -9 "$(worker console)"
 	finish

@@ -39,6 +39,9 @@ bytes_come_out_in_order_and_the_ring_fills(void **state)
 	    BYTERING_SIZE - 10);
 	assert_false(bytering_was_empty(&producer, BYTERING_SIZE - 10));
 	assert_int_equal(bytering_room(&producer, 1), 0);
+	/* Looked at and not taken: it is there for a successor. */
+	assert_int_equal(bytering_peek(&consumer, out, 30), 30);
+	bytering_resume(&consumer, consumer.shared, 0);
 	assert_int_equal(bytering_get(&consumer, out, 30), 30);
 	assert_true(bytering_was_full(&consumer, 30));
 	assert_int_equal(bytering_put(&producer, in + BYTERING_SIZE, 100), 30);
