@@ -133,6 +133,24 @@ kill_child(const struct child *c)
 	(void)syscall(SYS_pidfd_send_signal, c->exit.fd, SIGKILL, NULL, 0);
 }
 
+/* The text of a file of /proc, or the beginning of one that is longer; false: none. */
+static bool
+proc_text(const struct spawner *sp, const char *path, char text[static 512])
+{
+	ssize_t n;
+	int fd;
+
+	fd = openat(sp->start->proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, 511);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return true;
+}
+
 /*
  * The pid of a child as the host sees it, which is not what clone3 returned
  * inside this pid namespace: the kernel says it in the pidfd's fdinfo, in terms
@@ -143,18 +161,10 @@ host_pid_of(const struct spawner *sp, int pidfd)
 {
 	char path[64], text[512];
 	const char *line;
-	ssize_t n;
-	int fd;
 
 	(void)snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
-	fd = openat(sp->start->proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!proc_text(sp, path, text))
 		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
 	line = strstr(text, "\nPid:");
 	return line != NULL ? (uint32_t)strtoul(line + 5, NULL, 10) : 0;
 }
@@ -428,18 +438,10 @@ state_of(const struct spawner *sp, uint32_t pid)
 {
 	char path[32], text[512];
 	const char *end;
-	ssize_t n;
-	int fd;
 
 	(void)snprintf(path, sizeof(path), "%u/stat", pid);
-	fd = openat(sp->start->proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!proc_text(sp, path, text))
 		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
 	end = strrchr(text, ')');
 	return end != NULL && end[1] == ' ' && end[2] > 0 ? (uint32_t)end[2] : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seam between the block device and where its bytes are. One backend exists:
- * raw.c. Offsets and lengths are in bytes of the guest's disk, inside its size
+ * The seam between the block device and where its bytes are: raw.c, or image.c
+ * for the formats of images. Offsets and lengths are in bytes of the guest's disk, inside its size
  * (blk_req.c checked them), and multiples of 512.
  *
  * Every call does all of its work or fails: 0 or -errno.
@@ -56,6 +56,21 @@ struct blk_backend_ops {
 	 */
 	int (*resize)(struct blk_backend *be, uint64_t size, const char **why);
 };
+
+/* Forget @done bytes at the front: how many entries are used up. */
+static inline unsigned int
+iov_advance(struct iovec *iov, unsigned int n, size_t done)
+{
+	unsigned int i = 0;
+
+	while (i < n && done >= iov[i].iov_len)
+		done -= iov[i++].iov_len;
+	if (i < n && done > 0) {
+		iov[i].iov_base = (uint8_t *)iov[i].iov_base + done;
+		iov[i].iov_len -= done;
+	}
+	return i;
+}
 
 extern const struct blk_backend_ops blk_raw_ops;
 

@@ -9,6 +9,7 @@
 #include <linux/falloc.h>
 #include <unistd.h>
 
+#include "device-workers/blk/backend.h"
 #include "device-workers/blk/image_int.h"
 
 uint64_t
@@ -88,21 +89,6 @@ cursor_get(struct cursor *c, uint8_t *to, uint64_t len)
 	cursor_copy(c, to, len, COPY_OUT);
 }
 
-/* Forget @done bytes at the front: how many segments are used up. */
-static unsigned int
-advance(struct iovec *iov, unsigned int n, size_t done)
-{
-	unsigned int i = 0;
-
-	while (i < n && done >= iov[i].iov_len)
-		done -= iov[i++].iov_len;
-	if (i < n && done > 0) {
-		iov[i].iov_base = (uint8_t *)iov[i].iov_base + done;
-		iov[i].iov_len -= done;
-	}
-	return i;
-}
-
 static ssize_t
 write_once(struct image_file *f, const struct iovec *iov, unsigned int n,
     off_t off)
@@ -119,7 +105,7 @@ static int
 move(struct image_file *f, struct iovec *iov, unsigned int n, uint64_t off,
     bool write, uint64_t *moved)
 {
-	unsigned int used = advance(iov, n, 0);
+	unsigned int used = iov_advance(iov, n, 0);
 	ssize_t done;
 
 	*moved = 0;
@@ -138,7 +124,7 @@ move(struct image_file *f, struct iovec *iov, unsigned int n, uint64_t off,
 		if (done == 0)
 			return write ? -EIO : 0;
 		*moved += (uint64_t)done;
-		used = advance(iov, n, (size_t)done);
+		used = iov_advance(iov, n, (size_t)done);
 	}
 	return 0;
 }

@@ -20,6 +20,44 @@
 #define IMAGE_NAME_MAX 1024u
 #define IMAGE_BOUNCE ((size_t)64 * 1024)
 
+/* ---- fields of headers and tables, which need not be aligned --------------------- */
+
+static inline uint32_t
+be32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+
+static inline uint64_t
+be64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+
+static inline uint32_t
+le32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
+}
+
+static inline uint64_t
+le64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
+}
+
 /* ---- files: image_file.c ----------------------------------------------------- */
 
 struct image_file {

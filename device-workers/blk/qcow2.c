@@ -24,24 +24,6 @@ struct header {
 	uint8_t b[112];
 };
 
-static uint32_t
-be32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t
-be64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
 uint64_t
 qcow2_entry_offset(uint64_t entry)
 {

@@ -62,21 +62,6 @@ raw_start(struct blk_backend *be, bool sparse, const char **why)
 	return 0;
 }
 
-/* Forget @done bytes at the front: returns how many entries are used up. */
-static unsigned int
-advance(struct iovec *iov, unsigned int n, size_t done)
-{
-	unsigned int i = 0;
-
-	while (i < n && done >= iov[i].iov_len)
-		done -= iov[i++].iov_len;
-	if (i < n && done > 0) {
-		iov[i].iov_base = (uint8_t *)iov[i].iov_base + done;
-		iov[i].iov_len -= done;
-	}
-	return i;
-}
-
 static int
 transfer(struct blk_backend *be, struct iovec *iov, unsigned int n,
     uint64_t offset, bool write)
@@ -84,7 +69,7 @@ transfer(struct blk_backend *be, struct iovec *iov, unsigned int n,
 	unsigned int used;
 	ssize_t done;
 
-	used = advance(iov, n, 0);	/* empty ones at the front */
+	used = iov_advance(iov, n, 0);	/* empty ones at the front */
 	while (used < n) {
 		iov += used;
 		n -= used;
@@ -101,7 +86,7 @@ transfer(struct blk_backend *be, struct iovec *iov, unsigned int n,
 		if (done == 0)
 			return -EIO;
 		offset += (uint64_t)done;
-		used = advance(iov, n, (size_t)done);
+		used = iov_advance(iov, n, (size_t)done);
 	}
 	return 0;
 }

@@ -13,15 +13,6 @@
 #define TYPE_DYNAMIC 3u
 #define TYPE_DIFFERENCING 4u
 
-static uint32_t
-be32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
 static bool
 checksum_ok(const uint8_t footer[FOOTER])
 {

@@ -78,24 +78,6 @@ vhdx_checksum(const uint8_t *buf, size_t len, size_t at)
 	return ~vhdx_crc32c(crc, buf + at + 4, len - at - 4);
 }
 
-static uint32_t
-le32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t
-le64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
-
 static bool
 header_ok(const uint8_t *h)
 {

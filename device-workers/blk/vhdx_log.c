@@ -28,24 +28,6 @@ struct sequence {
 	struct entry head;	/* where to end */
 };
 
-static uint32_t
-le32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t
-le64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
-
 static int
 read_sector(struct layer *l, uint64_t at, uint8_t *to)
 {
