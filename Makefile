@@ -158,7 +158,7 @@ $(BUILD)/host/gennames: sandbox/gennames.c
 $(GEN)/syscall_names.h: $(BUILD)/host/gennames
 	@mkdir -p $(@D)
 	$(Q)$< > $@.tmp && mv $@.tmp $@
-$(BUILD)/obj/sandbox/notify.o: $(GEN)/syscall_names.h
+$(BUILD)/obj/sandbox/notify.o $(BUILD)/unit/notify: $(GEN)/syscall_names.h
 
 define program_rule
 $(BUILD)/$(1): $$(call objs,$$($(1)_SRCS)) $(PB_OBJ) $$($(1)_OBJS) \
