@@ -46,7 +46,8 @@ blk_io_start(struct blk *b, bool no_ring)
 	    fs.f_type == HUGETLBFS_MAGIC);
 	if (no_ring)
 		return;
-	rc = blk_ring_open(&b->ring, b->be.fd, BLK_POOL);
+	rc = blk_ring_open(&b->ring, b->be.fd, BLK_POOL,
+	    blk_ring_awaited(b->be.direct));
 	if (rc == 0)
 		rc = device_watch(b->dev, FD_BLK_DONE,
 		    EPOLLIN | (uint32_t)EPOLLET);

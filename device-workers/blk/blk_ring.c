@@ -13,21 +13,25 @@
 
 /*
  * Newest first. SINGLE_ISSUER is 6.0's, DEFER_TASKRUN 6.1's: completions then wait
- * for us to ask, and interrupt nothing.
+ * for us to ask, and interrupt nothing. After our death nobody asks: the kernel
+ * looks for them every 50 ms, and holds on to the file for so long. So not those
+ * that are passing: completions that are brought to us at once.
  */
 static const unsigned int set_ups[] = {
 	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
 	    IORING_SETUP_TASKRUN_FLAG,
 	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+	IORING_SETUP_SINGLE_ISSUER,
 	0,
 };
+#define PASSING 2u		/* the first of those for blk_ring.passing */
 
 static int
 make(struct blk_ring *r, unsigned int entries)
 {
 	int rc = -EINVAL;
 
-	for (size_t i = 0; rc == -EINVAL &&
+	for (size_t i = r->passing ? PASSING : 0; rc == -EINVAL &&
 	    i < sizeof(set_ups) / sizeof(set_ups[0]); i++) {
 		struct io_uring_params p = {
 			.flags = set_ups[i] | IORING_SETUP_R_DISABLED |
@@ -54,13 +58,14 @@ enroll(struct io_uring *ring, unsigned int what, void *arg, unsigned int n)
 
 /* From now on: these operations, on the registered file, which may be let go. */
 static int
-restrict_to(struct io_uring *ring)
+restrict_to(struct io_uring *ring, bool passing)
 {
 	static const uint8_t ops[] = {
 		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
 		IORING_OP_FALLOCATE,
 	};
 	const unsigned int nops = sizeof(ops);
+	const uint8_t fixed = (uint8_t)(passing ? 0 : IOSQE_FIXED_FILE);
 	struct io_uring_restriction only[sizeof(ops) + 3];
 
 	memset(only, 0, sizeof(only));
@@ -69,9 +74,9 @@ restrict_to(struct io_uring *ring)
 		only[i].sqe_op = ops[i];
 	}
 	only[nops].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	only[nops].sqe_flags = IOSQE_FIXED_FILE;
+	only[nops].sqe_flags = fixed;
 	only[nops + 1].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
-	only[nops + 1].sqe_flags = IOSQE_FIXED_FILE;
+	only[nops + 1].sqe_flags = fixed;
 	only[nops + 2].opcode = IORING_RESTRICTION_REGISTER_OP;
 	only[nops + 2].register_op = IORING_UNREGISTER_FILES;
 	return enroll(ring, IORING_REGISTER_RESTRICTIONS, only, nops + 3);
@@ -106,19 +111,21 @@ make_bell(struct io_uring *ring)
 }
 
 static int
-set_up(struct io_uring *ring, int disk)
+set_up(struct blk_ring *r)
 {
+	struct io_uring *ring = &r->ring;
 	/* Of those that a regular file may keep busy, and of the others. */
 	unsigned int threads[2] = { BLK_RING_THREADS, 1 };
-	int rc;
+	int rc = 0;
 
-	rc = io_uring_register_files(ring, &disk, 1);
+	if (!r->passing)
+		rc = io_uring_register_files(ring, &r->disk, 1);
 	if (rc == 0)
 		rc = io_uring_register_iowq_max_workers(ring, threads);
 	if (rc == 0)
 		rc = make_bell(ring);
 	if (rc == 0)
-		rc = restrict_to(ring);
+		rc = restrict_to(ring, r->passing);
 	if (rc == 0)
 		rc = enroll(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 	/* It is mapped: the number may change. */
@@ -130,13 +137,16 @@ set_up(struct io_uring *ring, int disk)
 }
 
 int
-blk_ring_open(struct blk_ring *r, int disk, unsigned int entries)
+blk_ring_open(struct blk_ring *r, int disk, unsigned int entries, bool passing)
 {
-	int rc = make(r, entries);
+	int rc;
 
+	r->disk = disk;
+	r->passing = passing;
+	rc = make(r, entries);
 	if (rc < 0)
 		return rc;
-	rc = set_up(&r->ring, disk);
+	rc = set_up(r);
 	if (rc < 0)
 		io_uring_queue_exit(&r->ring);
 	r->open = rc == 0;
@@ -168,10 +178,13 @@ next_entry(struct blk_ring *r)
 }
 
 static void
-finish_entry(struct io_uring_sqe *sqe, void *tag)
+finish_entry(const struct blk_ring *r, struct io_uring_sqe *sqe, void *tag)
 {
 	/* File 0 of those registered: the disk. */
-	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	if (r->passing)
+		sqe->fd = r->disk;
+	else
+		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	io_uring_sqe_set_data(sqe, tag);
 }
 
@@ -185,7 +198,7 @@ blk_ring_data(struct blk_ring *r, void *tag, bool write, const struct iovec *iov
 		io_uring_prep_writev(sqe, 0, iov, n, offset);
 	else
 		io_uring_prep_readv(sqe, 0, iov, n, offset);
-	finish_entry(sqe, tag);
+	finish_entry(r, sqe, tag);
 }
 
 void
@@ -194,7 +207,7 @@ blk_ring_flush(struct blk_ring *r, void *tag)
 	struct io_uring_sqe *sqe = next_entry(r);
 
 	io_uring_prep_fsync(sqe, 0, IORING_FSYNC_DATASYNC);
-	finish_entry(sqe, tag);
+	finish_entry(r, sqe, tag);
 }
 
 void
@@ -204,7 +217,7 @@ blk_ring_allocate(struct blk_ring *r, void *tag, int mode, uint64_t offset,
 	struct io_uring_sqe *sqe = next_entry(r);
 
 	io_uring_prep_fallocate(sqe, 0, mode, (off_t)offset, (off_t)len);
-	finish_entry(sqe, tag);
+	finish_entry(r, sqe, tag);
 }
 
 int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The disk's io_uring: made before the jail, restricted to four operations on one
- * registered file, and used under the filter by io_uring_enter alone. Knows
+ * The disk's io_uring: made before the jail, restricted to four operations, if it can
+ * be on one registered file, and used under the filter by io_uring_enter alone. Knows
  * nothing of requests: what is queued has a tag, and comes back with a result.
  * Called by blk_io.c. Registers no buffers: those would pin guest memory.
  */
@@ -19,16 +19,26 @@
 struct blk_ring {
 	struct io_uring ring;
 	bool open;
+	bool passing;		/* holds the disk only while it works on it */
+	int disk;
 	unsigned int queued;	/* not yet seen by the kernel */
 };
 
 /*
- * Make the ring at FD_BLK_RING, its bell at FD_BLK_DONE, with room for @entries operations at a time on
- * @disk, which stays the caller's; the ring keeps the open file for as long as an
- * operation is under way, the process' end included. Before the jail. -errno:
+ * Make the ring at FD_BLK_RING, its bell at FD_BLK_DONE, with room for @entries
+ * operations at a time on @disk, which stays the caller's. Before the jail. -errno:
  * the kernel has no io_uring, or not for us.
+ *
+ * The open file is kept for as long as an operation is under way, the process' end
+ * included: a lock on it says when the last has ended. A file that is registered is
+ * kept longer, until the kernel has taken the dead process' ring apart (two grace
+ * periods of RCU, some 40 ms). For whom that is waited for, @passing: the file is not
+ * registered, each operation holds it for itself, and the four are possible on any
+ * fd that the worker has.
  */
-int blk_ring_open(struct blk_ring *r, int disk, unsigned int entries);
+int blk_ring_open(struct blk_ring *r, int disk, unsigned int entries, bool passing);
+/* Is it waited for, of a disk that is O_DIRECT or not? */
+bool blk_ring_awaited(bool direct);
 void blk_ring_close(struct blk_ring *r);
 /*
  * The last call, nothing being under way: the ring keeps the disk no longer. Else

@@ -144,6 +144,13 @@ blk_ring_let_go(struct blk_ring *r)
 	(void)r;
 }
 
+bool
+blk_ring_awaited(bool direct)
+{
+	(void)direct;
+	return false;
+}
+
 static int
 size_of(int fd, uint64_t *size)
 {

@@ -183,14 +183,14 @@ t_kills_front() {
 	back_end_ends
 }
 
-# On a disk that takes 2 MiB a second, what a dead worker has asked for lands late.
+# On a disk that takes 512 KiB a second, what a dead worker has asked for lands late.
 t_kills_blk_late() {	# full
 	local group=/sys/fs/cgroup/blkio/bhkills$$ dev=
 	disk backing 16M
 	[ "$(id -u)" = 0 ] && [ -w /sys/fs/cgroup/blkio ] && dev=$(losetup -f --show backing 2>/dev/null)
 	[ -n "$dev" ] || { ok "# SKIP needs root, a loop device and cgroup v1's blkio"; return; }
 	mkdir "$group"
-	echo "$(lsblk -dno MAJ:MIN "$dev" | tr -d ' ') 2097152" >"$group/blkio.throttle.write_bps_device"
+	echo "$(lsblk -dno MAJ:MIN "$dev" | tr -d ' ') 524288" >"$group/blkio.throttle.write_bps_device"
 	echo "$BASHPID" >"$group/cgroup.procs"
 	kills blk storm packed --disk "path=$dev,direct=on,packed=on"
 	echo "$BASHPID" >"${group%/*}/cgroup.procs"
