@@ -20,13 +20,9 @@
 #include "controller/resize.h"
 #include "controller/resize_vm.h"
 #include "controller/service.h"
-#include "controller/start.h"
 #include "controller/supervise.h"
 #include "controller/upgrade.h"
 #include "ipc/log.h"
-
-#define AGAIN_NS (SECOND / 10)	/* between two api-workers */
-#define AGAIN_MOST 100u		/* ... of which the second died at once: 10 s */
 
 /* ---- verbs ----------------------------------------------------------------------- */
 
@@ -636,53 +632,4 @@ manage_forget(struct vm *vm)
 			close(vm->spec.nets[i].fds[k]);
 	spec_init_vm(&vm->spec);
 	change_sweep(vm);
-}
-
-/* ---- the worker ----------------------------------------------------------------------- */
-
-void
-manage_start(struct vm *vm)
-{
-	vm->api_again = 0;
-	if (vm->api_listen < 0 && vm->api_events < 0)
-		return;
-	vm->api = child_new(vm, PROC_API, NULL);
-	start_spawn(vm->api);
-}
-
-void
-manage_down(struct vm *vm)
-{
-	uint64_t wait = AGAIN_NS;
-	const struct child *api = vm->api;
-
-	vm->api = NULL;
-	vm->pending.any = false;
-	if (vm->state == VM_OVER || (vm->state == VM_STOPPING &&
-	    vm->after == AFTER_EXIT) || !vm->api_ready)
-		return;
-	/* One that dies again and again is started again less and less often. */
-	if (vm->api_deaths < AGAIN_MOST)
-		vm->api_deaths++;
-	wait *= vm->api_deaths;
-	vm->api_again = now_ns() + wait;
-	deaths_acted(api, ACTION_RESTARTED);
-	vm->api_last_death = api->last_death;
-	life_arm_timer(vm);
-}
-
-void
-manage_up(struct vm *vm)
-{
-	vm->api->ready = true;
-	if (vm->api_ready) {
-		manage_event_id(vm, "worker", "restarted", vm->api->name);
-		vm->api->last_death = vm->api_last_death;
-		deaths_replaced(vm->api);
-	}
-	vm->api_ready = true;
-	/* A VM of the command line is ready when its guest runs. */
-	if (vm->state == VM_NONE)
-		service_ready();
-	manage_send_events(vm);
 }

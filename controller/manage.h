@@ -10,7 +10,7 @@
 
 #include "controller/vm.h"
 
-/* Start the api-worker, if the user asked for a socket or an event monitor. */
+/* In manage_worker.c: start the api-worker, if the user asked for a socket or an event monitor. */
 void manage_start(struct vm *vm);
 
 /* From life.c: it is jailed and listens; it is gone, its exit reported. */

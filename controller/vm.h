@@ -350,6 +350,7 @@ struct vm {
 	int api_listen, api_lock, api_events;	/* -1: there is none */
 	bool api_ready;		/* has been up once */
 	unsigned int api_deaths;
+	uint64_t api_since;	/* ns: when the one at work came up */
 	uint64_t api_last_death;	/* in deaths.c's list */
 	uint64_t api_again;	/* ns: when to start the next; 0: not now */
 	struct {
