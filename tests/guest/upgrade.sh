@@ -88,16 +88,23 @@ t_upgrade_all() {
 		n++ > 3 { bad = 1 } END { exit bad }' <(head -n -1 serial | tr -d '\r')
 }
 
-# The version of the state before this one, which this one knows; and one to come,
-# whose state this one does not know.
-t_upgrade_versions() {
-	local f w
+# of_before KIND...: a VMM's programs, of these workers of the state version before.
+of_before() {
+	local f kind
 	mkdir lib
 	for f in "$ROOT/$BUILD"/bulkhead "$ROOT/$BUILD"/bulkhead-*; do
 		case $f in *-test-* | *.*) ;; *) cp "$f" lib/ ;; esac
 	done
-	cp "$ROOT/$BUILD/test-blk-previous" lib/bulkhead-blk
-	BULKHEAD=$PWD/lib/bulkhead checked $((1500 * SLOWNESS)) "packed event" --disk path=a,packed=on
+	for kind in "$@"; do cp "$ROOT/$BUILD/test-$kind-previous" "lib/bulkhead-$kind"; done
+	BULKHEAD=$PWD/lib/bulkhead
+}
+
+# The version of the state before this one, which this one knows; and one to come,
+# whose state this one does not know.
+t_upgrade_versions() {
+	local f w
+	of_before blk
+	checked $((1500 * SLOWNESS)) "packed event" --disk path=a,packed=on
 	expect "from the version before" upgrade _disk0 --binary "$ROOT/$BUILD/bulkhead-blk"
 	expect "to the version after" upgrade _disk0 --binary "$ROOT/$BUILD/test-blk-next"
 	w=$(worker blk)
@@ -106,6 +113,73 @@ t_upgrade_versions() {
 	done
 	expect "the worker went on" [ "$(worker blk)" = "$w" ]
 	done_checking
+}
+
+# Each kind that hands its state over, from the version before, all of one VM; what
+# they went on with none of the version before understands.
+t_upgrade_versions_all() {
+	local kinds="blk rng console balloon pmem vsock" net=() k old
+	[ "$(id -u)" = 0 ] && kinds+=" net" net=(--net tap=)
+	of_before $kinds
+	disk a
+	disk pm 2M
+	start 60 traffic "" --disk path=a --console null --balloon size=0 --pmem file=pm \
+		--vsock "cid=3,socket=$PWD/v" "${net[@]}" --api-socket api
+	wait_for serial '^blk [1-9]' 20 || not_ok "the guest runs"
+	old=$(for k in $kinds; do worker $k; done)
+	expect "$(wc -w <<<"$old") workers from the version before" upgrade --all --binary "$ROOT/$BUILD"
+	for k in $kinds; do
+		cmp -s "/proc/$(worker $k)/exe" "$ROOT/$BUILD/bulkhead-$k" || not_ok "$k is of this version"
+	done
+	expect "the old ones are gone" nobody $old
+	expect "the disk goes on" goes_on blk
+	expect "entropy goes on" goes_on rng
+	old=$(for k in $kinds; do worker $k; done)
+	expect "not back" refused "state of version 2" upgrade --all --binary "$PWD/lib"
+	expect "all go on" [ "$(for k in $kinds; do worker $k; done)" = "$old" ]
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}
+
+# ... and each while its guest uses it and checks.
+versions_under() {	# versions_under KIND ID CMDLINE OPTION...
+	of_before "$1"
+	start 60 flow "ms=$((1500 * SLOWNESS)) $3" --api-socket api "${@:4}"
+	wait_for serial '^running' 20 || not_ok "the guest runs"
+	sleep 0.3
+	expect "$1: from the version before" upgrade "$2" --binary "$ROOT/$BUILD/bulkhead-$1"
+	sleep 0.3
+	expect "$1: once more" upgrade "$2" --binary "$ROOT/$BUILD/bulkhead-$1"
+	expect "$1: not back" refused "state of version 2" upgrade "$2" --binary "lib/bulkhead-$1"
+	finish
+	verdicts
+	expect "$1: the guest saw no error" grep -qaE '^flow: [0-9]+ [a-z]+, 0 bad, ' serial
+	expect "exit status 0" [ "$status" = 0 ]
+}
+t_upgrade_versions_rng() { versions_under rng __rng rng; }	# full
+t_upgrade_versions_console() { versions_under console __console console --console "file=$PWD/out"; }	# full
+t_upgrade_versions_net() {	# full
+	[ "$(id -u)" = 0 ] || { ok "# SKIP taps need root"; return; }
+	tap_to_flow
+	versions_under net mine net --net "tap=mine,mac=12:34:56:78:90:56,id=mine"
+	ip link del mine
+}
+t_upgrade_versions_balloon() {	# full
+	of_before balloon
+	start 60 balloon "pages=0 follow ms=$((2000 * SLOWNESS))" --memory size=128M \
+		--balloon size=0 --api-socket api
+	wait_for serial '^pages 0' 20 || not_ok "the guest runs"
+	ctl resize --balloon 64M || not_ok "is asked for 64 MiB"
+	wait_for serial '^pages 16384' 20 || not_ok "does it"
+	expect "from the version before" upgrade __balloon --binary "$ROOT/$BUILD/bulkhead-balloon"
+	expect "its size is what it was" grep -q '"actual":[[:space:]]*67108864' <(ctl counters)
+	ctl resize --balloon 32M || not_ok "is asked for 32 MiB"
+	wait_for serial '^pages 8192' 20 || not_ok "does it"
+	expect "not back" refused "state of version 2" upgrade __balloon --binary lib/bulkhead-balloon
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
 }
 
 # refused WORDS COMMAND...: status 1 and one line with these words.

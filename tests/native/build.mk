@@ -11,12 +11,14 @@ PROGRAMS += test-echo
 test-echo_SRCS := tests/native/echo.c $(WORKER_SRCS)
 test-echo_POLICY := tests/native/echo_policy.c
 
-# Block workers of other versions, to upgrade from and to (tests/guest/upgrade.sh).
+# Workers of other versions, to upgrade from and to (tests/guest/upgrade.sh): of each
+# kind that hands its state over one of the version before.
 define version_program
-PROGRAMS += test-blk-$(1)
-test-blk-$(1)_SRCS = tests/native/version_$(1).c \
-	$$(filter-out device-workers/lib/version.c,$$(bulkhead-blk_SRCS))
-test-blk-$(1)_POLICY := device-workers/blk/blk_policy.c
-test-blk-$(1)_LDLIBS = $$(bulkhead-blk_LDLIBS)
+PROGRAMS += test-$(1)-$(2)
+test-$(1)-$(2)_SRCS = tests/native/version_$(2).c \
+	$$(filter-out device-workers/lib/version.c,$$(bulkhead-$(1)_SRCS))
+test-$(1)-$(2)_POLICY := device-workers/$(1)/$(1)_policy.c
+test-$(1)-$(2)_LDLIBS = $$(bulkhead-$(1)_LDLIBS)
 endef
-$(foreach v,previous next foreign,$(eval $(call version_program,$(v))))
+$(foreach v,previous next foreign,$(eval $(call version_program,blk,$(v))))
+$(foreach k,net rng console balloon pmem vsock,$(eval $(call version_program,$(k),previous)))
