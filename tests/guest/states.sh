@@ -1,27 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # For tests/guest/run: controller, spawner or both are killed in each state of a VM. A
-# second later nobody is there; what they leave goes with the next start.
+# second later nobody is there. The spawner tidies up; what is left without it goes with the
+# next start, or with bulkheadctl gc.
+
+# With cgroups, where there are any of version 2; their controllers do not matter here.
+in_cgroup() {
+	place=() group=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)/bhstates$$
+	mkdir "$group" 2>/dev/null || [ -d "$group" ] && place=(--cgroup "$group")
+}
+groups_left() { find "$group" -mindepth 1 -type d 2>/dev/null | wc -l; }
 
 in_state() {	# in_state NAME: such a VM
 	disk a
 	rm -f api s
-	net=()
-	[ "$(id -u)" = 0 ] && net=(--net tap=)
+	net=(--net tap=)
+	in_cgroup
 	case $1 in
 	created)
 		rm -f pid
-		"$G/watch" $((60 * SLOWNESS)) pid "$ROOT/$BUILD/bulkhead" --api-socket "$PWD/api" \
+		"$G/watch" $((60 * SLOWNESS)) pid "$ROOT/$BUILD/bulkhead" --api-socket "$PWD/api" "${place[@]}" \
 			2>stderr </dev/null &
 		watch=$!
 		for i in {1..200}; do [ -s pid ] && [ -S api ] && break; sleep 0.02; done
 		pid=$(cat pid) ;;
 	booting)	# it waits for a back end
-		start 60 boot "" --disk vhost_user=true,socket=s "${net[@]}" --api-socket "$PWD/api"
+		start 60 boot "" --disk vhost_user=true,socket=s "${net[@]}" "${place[@]}" \
+			--api-socket "$PWD/api"
 		wait_for stderr 'waiting' 20 || not_ok "it waits" ;;
 	*)
 		: >stderr
-		busy "" --api-socket "$PWD/api" --worker-failure-limit hang=60 \
+		busy "" --api-socket "$PWD/api" "${place[@]}" --worker-failure-limit hang=60 \
 			$([ "$1" != isolating ] || echo --on-worker-failure isolate) || return ;;
 	esac
 	case $1 in
@@ -34,12 +43,14 @@ in_state() {	# in_state NAME: such a VM
 	esac
 }
 
-# state STATE WHOM...
+# in_state_killed STATE WHOM...
+by_gc=0
 in_state_killed() {
 	local all who victims=
 	in_state "$1" || return
 	all=$(tree "$pid" | cut -d' ' -f1)
-	expect "$*: there are processes to look at" [ -n "$all" ]
+	expect "$*: there are processes to look at, and cgroups" \
+		[ -n "$all" -a \( -z "${place[*]}" -o "$(groups_left)" -gt 1 \) ]
 	for who in "${@:2}"; do
 		case $who in controller) victims+=" $pid" ;; *) victims+=" $(spawner)" ;; esac
 	done
@@ -48,11 +59,22 @@ in_state_killed() {
 	sleep $SLOWNESS
 	expect "$*: a second later no process is left" nobody "$pid" $all
 	expect "no interface is left" [ -z "$(ip -o link | grep -v ' lo:')" ]
+	# The spawner tidies up, if it is there and was not stopped before.
+	case $* in
+	recovering* | isolating* | *spawner*)
+		# Every second time by gc.
+		by_gc=$((1 - by_gc))
+		[ $by_gc = 0 ] || [ "$(groups_left)" = 0 ] || "$ROOT/$BUILD/bulkheadctl" gc "$group" >said
+		[ $by_gc = 0 ] || expect "gc: no cgroup is left" [ "$(groups_left)" = 0 ] ;;
+	*) expect "no cgroup is left" [ "$(groups_left)" = 0 ] ;;
+	esac
 	# What the dead could not remove is no obstacle, and goes.
-	start 40 boot "" --disk path=a --api-socket "$PWD/api"
+	start 40 boot "" --disk path=a --api-socket "$PWD/api" "${place[@]}"
 	finish
 	expect "the next start is well" [ "$status" = 0 ]
-	expect "and leaves no socket" [ ! -e api -a ! -e api.lock ]
+	expect "and leaves neither socket nor cgroup" \
+		[ ! -e api -a ! -e api.lock -a "$(groups_left)" = 0 ]
+	rmdir "$group" 2>/dev/null
 }
 in_each() {	# in_each STATE
 	[ "$(id -u)" = 0 ] || { ok "# SKIP interfaces need root"; return; }
