@@ -9,6 +9,8 @@
 kernel=vmlinuz		# or vmlinux: the PVH ELF
 cmdline=		# more words for the guest's kernel
 console_options=	# ",packed=on"
+typing=			# yes: the console is a terminal, on which what goes into the
+			# pipe "typed" is typed
 failures=0
 
 fail() {
@@ -28,13 +30,16 @@ vm_start() {
 	rm -f vmm.status
 	: >console.log
 	: >serial.log
+	[ -z "$typing" ] || [ -p typed ] || mkfifo typed
 	{
+		exec 3>vmm.log 4>&3
+		[ -z "$typing" ] || exec <>typed 4>>console.log
 		sh -c 'echo $$ >vmm.pid; exec "$@"' vmm "$BULKHEAD/bulkhead" \
 			--kernel "$GUEST/$kernel" --initramfs "$GUEST/initramfs.cpio" \
 			--cmdline "console=ttyS0 console=hvc0 quiet panic=0 test=$name $cmdline" \
 			--cpus "boot=$vcpus" --memory "size=$memory" \
-			--console "file=console.log$console_options" --serial file=serial.log \
-			"$@" >vmm.log 2>&1
+			--console "$([ -n "$typing" ] && echo tty || echo file=console.log)$console_options" \
+			--serial file=serial.log "$@" >&4 2>&3 3>&- 4>&-
 		echo $? >vmm.status
 	} &
 	while [ ! -s vmm.pid ]; do sleep 0.1; done
@@ -96,6 +101,24 @@ host() {
 
 # The programs of "# guest-tools:", as a --disk value; "# host-tools:" are in PATH.
 tools_disk() { echo "path=$GUEST/tools.img,readonly=on,serial=tools,image_type=raw"; }
+
+# kill_oldest KIND: so that in the end each of that kind has had its turn.
+kill_oldest() {
+	set -- $(for p in $(pidof "bulkhead-$1"); do
+		echo "$(cut -d ' ' -f 22 "/proc/$p/stat") $p"
+	done | sort -n)
+	[ $# = 0 ] || kill -9 "$2"
+}
+killed() { grep -c 'died: killed by signal 9' vmm.log; }
+taken() { grep -c 'has taken over' vmm.log; }
+# all_replaced: when all that were killed have successors; in 20 s.
+all_replaced() {
+	local tries=0
+	while [ "$(taken)" -lt "$(killed)" ] && [ $tries -lt 200 ]; do
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+}
 
 # data_disk FILE MIB: an empty raw disk.
 data_disk() { dd if=/dev/zero of="$1" bs=1M count=0 seek="$2" 2>/dev/null; }
