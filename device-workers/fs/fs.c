@@ -203,20 +203,43 @@ serve(struct fs *fs)
 	return fs_answer(fs, chain, req->head.unique, rc, req->placed);
 }
 
+/* Show what is done; whether that was anything. */
+static bool
+show(struct virtq *vq)
+{
+	bool some = vq->pending;
+
+	virtq_flush(vq);
+	return some;
+}
+
 static void
 fs_queue_ready(struct device *dev, unsigned int q)
 {
 	struct fs *fs = dev->priv;
 	struct virtq *vq = &dev->vq[q];
+	unsigned int taken = 0;
 	uint32_t written;
+	int got;
 
 	fs->queue = q;
-	for (unsigned int i = 0; i < BATCH_REQUESTS; i++) {
-		if (virtq_pop(vq, &fs->chain) <= 0)
+	virtq_no_kicks(vq);
+	while (taken < BATCH_REQUESTS) {
+		got = virtq_pop(vq, &fs->chain);
+		if (got < 0)
 			return;
-		written = serve(fs);
-		if (!fs->req.later)
-			virtq_push(vq, &fs->chain, written);
+		if (got > 0) {
+			written = serve(fs);
+			if (!fs->req.later)
+				virtq_push(vq, &fs->chain, written);
+			taken++;
+		} else if (!show(vq)) {
+			/* Told first, then looked again: a driver on our CPU has
+			 * made its next request by then, and needs no kick. */
+			if (vq->held || !virtq_want_kicks(vq))
+				return;
+			virtq_no_kicks(vq);
+		}
 	}
 	device_again(dev, q);
 }
@@ -257,8 +280,7 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	fs->cache_mode = c->cache == BH__FS_CACHE__FS_CACHE_NEVER ? FS_CACHE_NEVER :
 	    c->cache == BH__FS_CACHE__FS_CACHE_ALWAYS ? FS_CACHE_ALWAYS :
 	    FS_CACHE_AUTO;
-	fs->uid = geteuid();
-	fs->gid = getegid();
+	fs->uid = fs->gid = UINT32_MAX;	/* nobody's yet */
 	fs->dev = dev;
 	rc = fs_locks_start(dev);
 	if (rc < 0) {

@@ -88,21 +88,29 @@ static const struct sb_rule rules[] = {
 };
 
 /* Of WORKER_FDS the same, but that every free number is taken. */
+#ifndef FS_FDS
+#define FS_FDS								\
+	SB_SLOTS(0, 3, SB_IS_NULL, "standard input, output and error"),	\
+	SB_SLOT(FD_CTL, SB_IS_CHANNEL, "channel to the controller"),	\
+	SB_SLOT(FD_BUS, SB_IS_CHANNEL | SB_IS_NULL,			\
+	    "channel to the vcpu-worker"),				\
+	SB_SLOT(FD_EPOLL, SB_IS_EPOLL, "what to wake up for"),		\
+	SB_SLOT(FD_TIMER, SB_IS_TIMER, "timer of who waits for a lock"), \
+	SB_SLOT(FD_TIMER + 1, SB_IS_NULL, "nothing: taken"),		\
+	SB_SLOT(FD_SHARE, SB_IS_DIRECTORY, "the shared directory"),	\
+	SB_SLOTS(FD_SHARE + 1, FD_KICK - FD_SHARE - 1, SB_IS_NULL,	\
+	    "nothing: taken"),						\
+	SB_SLOTS(FD_KICK, FD_QUEUE_COUNT, SB_IS_EVENT | SB_IS_NULL,	\
+	    "kicks of the queues"),					\
+	SB_SLOTS(FD_CALL, FD_QUEUE_COUNT, SB_IS_EVENT | SB_IS_NULL,	\
+	    "interrupts of the queues"),				\
+	SB_SLOTS(FD_CALL + FD_QUEUE_COUNT,				\
+	    FD_FS_FILES - FD_CALL - FD_QUEUE_COUNT, SB_IS_NULL,		\
+	    "nothing: taken")
+#endif
+
 static const struct sb_fd fds[] = {
-	SB_SLOTS(0, 3, SB_IS_NULL, "standard input, output and error"),
-	SB_SLOT(FD_CTL, SB_IS_CHANNEL, "channel to the controller"),
-	SB_SLOT(FD_BUS, SB_IS_CHANNEL | SB_IS_NULL, "channel to the vcpu-worker"),
-	SB_SLOT(FD_EPOLL, SB_IS_EPOLL, "what to wake up for"),
-	SB_SLOT(FD_TIMER, SB_IS_TIMER, "timer of who waits for a lock"),
-	SB_SLOT(FD_TIMER + 1, SB_IS_NULL, "nothing: taken"),
-	SB_SLOT(FD_SHARE, SB_IS_DIRECTORY, "the shared directory"),
-	SB_SLOTS(FD_SHARE + 1, FD_KICK - FD_SHARE - 1, SB_IS_NULL, "nothing: taken"),
-	SB_SLOTS(FD_KICK, FD_QUEUE_COUNT, SB_IS_EVENT | SB_IS_NULL,
-	    "kicks of the queues"),
-	SB_SLOTS(FD_CALL, FD_QUEUE_COUNT, SB_IS_EVENT | SB_IS_NULL,
-	    "interrupts of the queues"),
-	SB_SLOTS(FD_CALL + FD_QUEUE_COUNT, FD_FS_FILES - FD_CALL - FD_QUEUE_COUNT,
-	    SB_IS_NULL, "nothing: taken"),
+	FS_FDS,
 	SB_SLOTS(FD_FS_FILES, FD_FS_COUNT, SB_IS_FILE | SB_IS_DIRECTORY |
 	    SB_IS_PIPE | SB_IS_OTHER | SB_IS_CHAR | SB_IS_BLOCK,
 	    "what the guest has open; paths"),

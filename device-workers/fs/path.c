@@ -209,20 +209,26 @@ path_of(struct fs *fs, uint32_t node, char path[PATH_SIZE], size_t *start)
 	return fd;
 }
 
-int
-fs_path_fd(struct fs *fs, uint32_t node)
+/* Apart from fs_path_fd(): the compiler clears what is on the stack, each time. */
+static __attribute__((noinline)) int
+open_path(struct fs *fs, uint32_t node)
 {
 	char path[PATH_SIZE];
 	size_t start = 0;
-	int fd = cached_fd(fs, node);
+	int fd = path_of(fs, node, path, &start);
 
-	if (fd >= 0)
-		return fd;
-	fd = path_of(fs, node, path, &start);
 	if (fd < 0)
 		return fd;
 	fd = same(fs, node, fs_path_open_at(fs, fd, path + start, O_PATH, 0));
 	return fd < 0 ? fd : keep(fs, node, fd);
+}
+
+int
+fs_path_fd(struct fs *fs, uint32_t node)
+{
+	int fd = cached_fd(fs, node);
+
+	return fd >= 0 ? fd : open_path(fs, node);
 }
 
 int

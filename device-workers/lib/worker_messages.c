@@ -130,8 +130,12 @@ static int
 take_incoming(struct chan_msg *msg, unsigned int i)
 {
 	int fd = chan_take_fd(msg, i);
-	int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_INCOMING);
+	int moved;
 
+	/* The kernel gives the lowest that is free, which may be one of these. */
+	if (fd >= FD_INCOMING && fd < FD_INCOMING + FD_INCOMING_COUNT)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_INCOMING);
 	/* Who may have more fds, and has taken these numbers so that its own lie
 	 * above them, gives the first back. */
 	if (moved >= FD_INCOMING + FD_INCOMING_COUNT) {

@@ -104,8 +104,10 @@ int vhu_memory_log(struct vhu *v);
 void vhu_memory_forget(struct vhu *v);
 /* A front-end address as guest address. -EFAULT: in no region. */
 int vhu_translate(const struct vhu *v, uint64_t uva, uint64_t *gpa);
-/* Move the message's fd @i to the first free number from @from; -errno. */
-int vhu_take_fd(struct vhu *v, unsigned int i, int from);
+/* Move @fd, which is closed, to a number of FD_INCOMING's; -errno. */
+int vhu_incoming(int fd);
+/* The same with the message's fd @i. */
+int vhu_take_fd(struct vhu *v, unsigned int i);
 /* A copy of @fd, which stays the caller's, at @slot, in the place of what is there. */
 int vhu_put_fd(int fd, int slot);
 
@@ -146,7 +148,10 @@ void vhu_look_after_queues(struct vhu *v);
 
 /* ---- jail.c ---- */
 
-/* Namespaces of our own and the jail. -errno and *stage. */
-int vhu_jail(const char **stage);
+/*
+ * Namespaces of our own and the jail. The directory of a policy that has a share is
+ * the root in there, @readonly if it shall be. -errno and *stage.
+ */
+int vhu_jail(bool readonly, const char **stage);
 
 #endif

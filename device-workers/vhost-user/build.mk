@@ -7,7 +7,8 @@ VHU_SRCS := $(addprefix device-workers/vhost-user/,main.c socket.c wire.c messag
 VHU_LIB_SRCS := $(VHU_SRCS) $(VIRTQ_SRCS) device-workers/lib/limit.c \
 	device-workers/lib/bucket.c ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
 
-PROGRAMS += bulkhead-vhost-user-blk bulkhead-vhost-user-rng bulkhead-vhost-user-net
+PROGRAMS += bulkhead-vhost-user-blk bulkhead-vhost-user-rng bulkhead-vhost-user-net \
+	bulkhead-vhost-user-fs
 bulkhead-vhost-user-blk_SRCS = device-workers/vhost-user/blk.c \
 	$(filter-out %/blk_let_go.c,$(BLK_SRCS)) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-blk_POLICY := device-workers/vhost-user/blk_policy.c
@@ -19,9 +20,13 @@ bulkhead-vhost-user-net_SRCS = device-workers/vhost-user/net.c $(NET_BACKEND_SRC
 	$(NET_SRCS) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-net_POLICY := device-workers/vhost-user/net_policy.c
 
-NATIVE_TESTS += vhost_user vhost_user_inflight vhost_user_lies
+bulkhead-vhost-user-fs_SRCS = device-workers/vhost-user/fs.c $(FS_SRCS) $(VHU_LIB_SRCS)
+bulkhead-vhost-user-fs_POLICY := device-workers/vhost-user/fs_policy.c
+
+NATIVE_TESTS += vhost_user vhost_user_inflight vhost_user_lies vhost_user_fs
 VHU_FRONT_SRCS := tests/native/vhu_front.c
 native_vhost_user_SRCS := tests/native/vhost_user_test.c $(VHU_FRONT_SRCS)
+native_vhost_user_fs_SRCS := tests/native/vhost_user_fs_test.c $(VHU_FRONT_SRCS)
 native_vhost_user_lies_SRCS := tests/native/vhost_user_lies_test.c $(VHU_FRONT_SRCS)
 native_vhost_user_inflight_SRCS := tests/native/vhost_user_inflight_test.c $(VHU_FRONT_SRCS)
 

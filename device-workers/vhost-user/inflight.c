@@ -62,20 +62,19 @@ static int
 make(uint64_t size)
 {
 	int fd = memfd_create("inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int up, rc = 0;
+	int rc;
 
 	if (fd < 0)
 		return -errno;
-	up = fcntl(fd, F_DUPFD_CLOEXEC, FD_INCOMING);
-	if (up < 0)
-		rc = -errno;
+	fd = vhu_incoming(fd);
+	if (fd < 0)
+		return fd;
+	if (fallocate(fd, 0, 0, (off_t)size) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, SEALS) == 0)
+		return fd;
+	rc = -errno;
 	close(fd);
-	if (rc == 0 && (fallocate(up, 0, 0, (off_t)size) != 0 ||
-	    fcntl(up, F_ADD_SEALS, SEALS) != 0)) {
-		rc = -errno;
-		close(up);
-	}
-	return rc < 0 ? rc : up;
+	return rc;
 }
 
 int
@@ -110,7 +109,7 @@ vhu_inflight_set(struct vhu *v)
 	    p->inflight.mmap_offset % PAGE != 0)
 		return -EINVAL;
 	vhu_inflight_forget(v);
-	fd = vhu_take_fd(v, 0, FD_INCOMING);
+	fd = vhu_take_fd(v, 0);
 	if (fd < 0)
 		return fd;
 	rc = vhu_check_file(fd, p->inflight.mmap_offset, page_up(size));

@@ -10,6 +10,9 @@
  * makes the other namespaces; an ordinary user gets no jail, and the program does
  * not start. A pid namespace would take a second process: the filter refuses what
  * could reach another one.
+ *
+ * Who serves a directory has that as its root, and of root the namespace has all ids,
+ * so that files can be given to any: what it can do with them is bounded by its root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +21,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -25,6 +29,7 @@
 #include <unistd.h>
 
 #include "device-workers/vhost-user/backend.h"
+#include "device-workers/vhost-user/vhost_user.h"
 #include "ipc/log.h"
 #include "sandbox/jail.h"
 
@@ -92,6 +97,63 @@ enter_user_namespace(void)
 	return rc;
 }
 
+/* ---- of a share ---------------------------------------------------------------- */
+
+/*
+ * A user namespace that has all ids, as they are: they are given from outside, by a
+ * child, when it is there.
+ */
+static int
+enter_with_all_ids(void)
+{
+	const char all[] = "0 0 4294967295";
+	int ready[2], status = 1, rc = 0;
+	char path[48], byte = 0;
+	pid_t self = getpid(), child;
+
+	if (pipe2(ready, O_CLOEXEC) != 0)
+		return -errno;
+	child = fork();
+	if (child == 0) {
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) != 1)
+			_exit(1);
+		(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", self);
+		status = write_file(path, all);
+		(void)snprintf(path, sizeof(path), "/proc/%d/gid_map", self);
+		_exit(status != 0 || write_file(path, all) != 0);
+	}
+	close(ready[0]);
+	if (child < 0 || unshare(CLONE_NEWUSER | NAMESPACES) != 0)
+		rc = -errno;
+	if (rc == 0 && write(ready[1], &byte, 1) != 1)
+		rc = -errno;
+	close(ready[1]);
+	if (child > 0 && (waitpid(child, &status, 0) != child || status != 0) &&
+	    rc == 0)
+		rc = -EPERM;
+	return rc;
+}
+
+/* Nobody, but with the capabilities over files that the policy keeps. */
+static int
+keep_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setgroups(0, NULL) != 0 ||
+	    setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) != 0)
+		return -errno;
+	/* To drop the others takes one more, which goes then. */
+	data[0].permitted = (uint32_t)sb_policy.capabilities | 1u << CAP_SETPCAP;
+	data[0].effective = data[0].permitted;
+	return syscall(SYS_capset, &head, data) != 0 ? -errno : 0;
+}
+
 #ifdef BULKHEAD_SANITIZED
 /* A sanitizer's report wants the program's file and maps. */
 static int
@@ -99,17 +161,19 @@ empty_root(void)
 {
 	return 0;
 }
-#else
-/* An empty, read-only tmpfs; /proc only is a directory that surely exists. */
-static int
-empty_root(void)
-{
-	const unsigned long useless = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("none", "/proc", "tmpfs", useless,
-	    "size=4k,nr_inodes=2,mode=0555") != 0 ||
-	    chdir("/proc") != 0)
+static int
+share_root(bool readonly)
+{
+	(void)readonly;
+	return 0;
+}
+#else
+/* What is mounted at /proc, which is a directory that surely exists, is the root. */
+static int
+pivot(void)
+{
+	if (chdir("/proc") != 0)
 		return -errno;
 	if (syscall(SYS_pivot_root, ".", ".") == 0) {
 		/* The old root lies over the new one, at the same place. */
@@ -119,10 +183,50 @@ empty_root(void)
 	    chroot(".") != 0) {
 		return -errno;	/* EINVAL: from an initramfs nobody can pivot */
 	}
-	if (chdir("/") != 0 || mount(NULL, "/", NULL,
-	    MS_REMOUNT | MS_BIND | MS_RDONLY | useless, NULL) != 0)
+	return chdir("/") != 0 ? -errno : 0;
+}
+
+/* An empty, read-only tmpfs. */
+static int
+empty_root(void)
+{
+	const unsigned long useless = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	int rc;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/proc", "tmpfs", useless,
+	    "size=4k,nr_inodes=2,mode=0555") != 0)
 		return -errno;
-	return 0;
+	rc = pivot();
+	if (rc == 0 && mount(NULL, "/", NULL,
+	    MS_REMOUNT | MS_BIND | MS_RDONLY | useless, NULL) != 0)
+		rc = -errno;
+	return rc;
+}
+
+/*
+ * The share, which is where this process is, with what is mounted below it: no
+ * devices, no setuid, nothing executable, and read-only if it is to be.
+ */
+static int
+share_root(bool readonly)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+		    MOUNT_ATTR_NOEXEC | (readonly ? MOUNT_ATTR_RDONLY : 0u),
+	};
+	int rc, fd;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount(".", "/proc", NULL, MS_BIND | MS_REC, NULL) != 0 ||
+	    syscall(SYS_mount_setattr, AT_FDCWD, "/proc", AT_RECURSIVE, &attr,
+	    sizeof(attr)) != 0)
+		return -errno;
+	rc = pivot();
+	if (rc != 0)
+		return rc;
+	fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : vhu_place(fd, (int)sb_policy.share);
 }
 #endif
 
@@ -141,17 +245,43 @@ enter_namespaces(void)
 	return rc < 0 ? rc : enter_user_namespace();
 }
 
-int
-vhu_jail(const char **stage)
+static int
+enter_share(bool readonly, const char **stage)
+{
+	const bool root = geteuid() == 0;
+	int rc;
+
+	*stage = "namespaces";
+	/* The working directory comes along into a new mount namespace. */
+	if (fchdir((int)sb_policy.share) != 0)
+		return -errno;
+	rc = root ? enter_with_all_ids() : enter_user_namespace();
+	if (rc == 0) {
+		*stage = "share";
+		rc = share_root(readonly);
+	}
+	return rc == 0 && root ? keep_capabilities() : rc;
+}
+
+static int
+enter_nothing(const char **stage)
 {
 	int rc;
 
 	*stage = "namespaces";
 	rc = enter_namespaces();
-	if (rc == 0) {
-		*stage = "empty root";
-		rc = empty_root();
-	}
+	if (rc != 0)
+		return rc;
+	*stage = "empty root";
+	return empty_root();
+}
+
+int
+vhu_jail(bool readonly, const char **stage)
+{
+	int rc = sb_policy.share != 0 ? enter_share(readonly, stage) :
+	    enter_nothing(stage);
+
 	if (rc == 0)
 		rc = jail_confine_alone(stage);
 	if (rc == 0) {

@@ -19,15 +19,32 @@
 #include "ipc/log.h"
 
 int
-vhu_take_fd(struct vhu *v, unsigned int i, int from)
+vhu_incoming(int fd)
 {
-	int moved = fcntl(v->msg.fd[i], F_DUPFD_CLOEXEC, from);
+	int moved;
 
+	if (fd >= FD_INCOMING && fd < FD_INCOMING + FD_INCOMING_COUNT)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_INCOMING);
+	/* Who may have more fds, and has taken these numbers so that its own lie
+	 * above them, gives the first back. */
+	if (moved >= FD_INCOMING + FD_INCOMING_COUNT) {
+		close(moved);
+		moved = dup3(fd, FD_INCOMING, O_CLOEXEC);
+	}
 	if (moved < 0)
 		moved = -errno;
-	close(v->msg.fd[i]);
-	v->msg.fd[i] = -1;
+	close(fd);
 	return moved;
+}
+
+int
+vhu_take_fd(struct vhu *v, unsigned int i)
+{
+	int fd = v->msg.fd[i];
+
+	v->msg.fd[i] = -1;
+	return vhu_incoming(fd);
 }
 
 int
@@ -96,7 +113,7 @@ add_region(struct vhu *v, const struct vhu_region *r, unsigned int i)
 		slot++;
 	if (rc < 0 || slot == GMEM_MAX_REGIONS)
 		return rc < 0 ? rc : -ENOSPC;
-	fd = vhu_take_fd(v, i, FD_INCOMING);
+	fd = vhu_take_fd(v, i);
 	if (fd < 0)
 		return fd;
 	rc = vhu_check_file(fd, r->offset, r->size);
@@ -196,7 +213,7 @@ vhu_memory_log(struct vhu *v)
 	/* Every front end that there is has the log at the file's start. */
 	if (v->msg.payload.log.offset != 0)
 		return -EINVAL;
-	fd = vhu_take_fd(v, 0, FD_INCOMING);
+	fd = vhu_take_fd(v, 0);
 	if (fd < 0)
 		return fd;
 	rc = vhu_check_file(fd, 0, size);

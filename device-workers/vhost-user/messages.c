@@ -317,7 +317,7 @@ on_set_vring_enable(struct vhu *v)
 static int
 place_eventfd(struct vhu *v, int slot)
 {
-	int fd = vhu_take_fd(v, 0, FD_INCOMING), flags, rc = 0;
+	int fd = vhu_take_fd(v, 0), flags, rc = 0;
 	struct stat st;
 
 	if (fd < 0)
@@ -441,7 +441,7 @@ on_set_config(struct vhu *v)
 static int
 on_set_backend_req_fd(struct vhu *v)
 {
-	int fd = vhu_take_fd(v, 0, FD_INCOMING), rc = 0;
+	int fd = vhu_take_fd(v, 0), rc = 0;
 	struct stat st;
 
 	if (fd < 0)

@@ -127,7 +127,7 @@ state_ready(struct loop_source *src, uint32_t events)
 static int
 place_channel(struct vhu *v)
 {
-	int fd = vhu_take_fd(v, 0, FD_INCOMING), rc = 0;
+	int fd = vhu_take_fd(v, 0), rc = 0;
 	struct stat st;
 
 	if (fd < 0)

@@ -3,7 +3,13 @@
 BENCH_PROGRAMS := bulkhead-test-open-blk
 bulkhead-test-open-blk_SRCS = $(filter-out %/jail.c sandbox/single.c,$(bulkhead-vhost-user-blk_SRCS)) \
 	tests/bench/no_jail.c
-bulkhead-test-open-blk_LDLIBS = $(bulkhead-vhost-user-blk_LDLIBS) -Wl,--wrap=gmem_init
+bulkhead-test-open-blk_LDLIBS = $(bulkhead-vhost-user-blk_LDLIBS) -Wl,--wrap=gmem_init -Wl,--wrap=syscall
+
+# The same of the file system (fs.sh).
+BENCH_PROGRAMS += bulkhead-test-open-fs
+bulkhead-test-open-fs_SRCS = $(filter-out %/jail.c sandbox/single.c,$(bulkhead-vhost-user-fs_SRCS)) \
+	tests/bench/no_jail.c
+bulkhead-test-open-fs_LDLIBS = -Wl,--wrap=gmem_init -Wl,--wrap=syscall
 
 # The network back end whose frames come from nowhere (net.sh).
 BENCH_PROGRAMS += bulkhead-test-source-net

@@ -466,8 +466,12 @@ too_many(void)
 		MUST(fd >= 0 && ftruncate(fd, 1 << 20) == 0);
 		MUST(fakevm_add_memory(&vm, 1, 1ull << 32, 1 << 20, fd, 0,
 		    false) == 0);
+		/* Another at once: now there is a low number that is free. */
+		MUST(fakevm_add_memory(&vm, 2, 2ull << 32, 1 << 20, fd, 0,
+		    false) == 0);
 		MUST(call(FUSE_OPENDIR, 1, &in, sizeof(in), "", 0) == 0);
 		MUST(fakevm_remove_memory(&vm, 1) == 0);
+		MUST(fakevm_remove_memory(&vm, 2) == 0);
 		close(fd);
 	}
 	MUST(fakevm_reset(&vm) == 0);

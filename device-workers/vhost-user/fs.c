@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bulkhead-vhost-user-fs: a shared directory for other VMMs. The tag is the front
+ * end's to give. Started by root, the guest's users are the host's; by others every
+ * file is theirs.
+ */
+#include "device-workers/fs/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "device-workers/fs/slots.h"
+#include "device-workers/vhost-user/vhost_user.h"
+
+#define QUEUES_MAX 8u
+
+static struct {
+	const char *dir;
+	Bh__FsCache cache;
+	bool readonly, writeback;
+	uint32_t queues;
+} opt = { .cache = BH__FS_CACHE__FS_CACHE_AUTO, .queues = 1 };
+
+static int
+option(const char *name, const char *value)
+{
+	if (strcmp(name, "readonly") == 0 || strcmp(name, "writeback") == 0) {
+		*(*name == 'r' ? &opt.readonly : &opt.writeback) = true;
+		return value == NULL ? 0 : -EINVAL;
+	}
+	if (strcmp(name, "num-queues") == 0)
+		return vhu_number(value, 1, QUEUES_MAX, &opt.queues);
+	if (strcmp(name, "shared-dir") == 0) {
+		opt.dir = value;
+		return value != NULL ? 0 : -EINVAL;
+	}
+	if (strcmp(name, "cache") != 0)
+		return -ENOENT;
+	if (value != NULL && strcmp(value, "never") == 0)
+		opt.cache = BH__FS_CACHE__FS_CACHE_NEVER;
+	else if (value != NULL && strcmp(value, "always") == 0)
+		opt.cache = BH__FS_CACHE__FS_CACHE_ALWAYS;
+	else if (value == NULL || strcmp(value, "auto") != 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int
+open_share(Bh__DeviceConfig *config, const char **why)
+{
+	static Bh__FsConfig fs;
+	static char tag[] = "share";
+	int fd;
+
+	*why = "--shared-dir is needed";
+	if (opt.dir == NULL)
+		return -EINVAL;
+	*why = opt.dir;
+	fd = open(opt.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	bh__fs_config__init(&fs);
+	fs.tag = tag;
+	fs.num_queues = opt.queues;
+	fs.queue_size = VIRTQ_MAX_SIZE;
+	fs.readonly = opt.readonly;
+	fs.writeback = opt.writeback;
+	fs.cache = opt.cache;
+	config->device_case = BH__DEVICE_CONFIG__DEVICE_FS;
+	config->fs = &fs;
+	return vhu_place(fd, FD_SHARE);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct vhu_program program = {
+		.ops = &fs_ops,
+		.type = "fs",
+		.what = "A shared directory of the host",
+		.usage =
+		    "  --shared-dir=PATH     the directory\n"
+		    "  --cache=MODE          what the guest may remember of it: never, auto\n"
+		    "                        (for a second, default) or always\n"
+		    "  --writeback           the guest writes when it likes\n"
+		    "  --readonly            the guest may change nothing\n"
+		    "  --num-queues=N        request queues, 1 to 8, default 1\n",
+		.example = "--shared-dir=/srv/share",
+		.queues_a_unit = 1,
+		.option = option,
+		.open = open_share,
+	};
+
+	return main_vhost_user(argc, argv, &program);
+}
