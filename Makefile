@@ -57,7 +57,7 @@ JAIL_SRCS := sandbox/jail.c sandbox/single.c sandbox/seal.c sandbox/no_nss.c
 CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
 VIRTQ_SRCS := $(addprefix device-workers/lib/,virtq.c virtq_chain.c virtq_inflight.c \
 	virtq_adopt.c) ipc/gmem.c
-WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_activate.c worker_messages.c \
+WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_activate.c worker_config.c worker_messages.c \
 	worker_start.c worker_files.c record.c version.c limit.c bucket.c) $(VIRTQ_SRCS) \
 	$(CHILD_SRCS)
 

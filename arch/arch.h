@@ -64,6 +64,7 @@ struct arch_platform_config {
 	struct bus *ports;		/* x86: the I/O space; else empty */
 	struct bus *mmio;
 	const struct gmem *mem;
+	uint64_t ram_end;		/* memory from here on came later, or will */
 	struct arch_host host;
 	struct bytering_page *rings;	/* NULL: no serial, no debug console */
 	int to_far;			/* eventfd: FD_RINGS_TO_FAR */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "controller/manage.h"
+#include "controller/memory.h"
 #include "controller/supervise.h"
 
 #define PAGE 4096u
@@ -69,7 +70,7 @@ balloon_resize(struct vm *vm, uint64_t size, const char **why)
 	if (vm->spec.nballoons == 0)
 		return -ENODEV;
 	*why = "not less than the guest's memory";
-	if (size >= vm->spec.memory.size || size > BALLOON_LIMIT_SIZE)
+	if (size >= memory_wanted(vm) || size > BALLOON_LIMIT_SIZE)
 		return -EINVAL;
 	*why = "not a multiple of 4096";
 	if (size % PAGE != 0)
@@ -91,7 +92,7 @@ balloon_actual(const struct vm *vm)
 	    &pages, sizeof(pages), ACTUAL_AT) != (ssize_t)sizeof(pages))
 		return 0;
 	size = (uint64_t)pages * PAGE;
-	return size < vm->spec.memory.size ? size : vm->spec.memory.size;
+	return size < memory_actual(vm) ? size : memory_actual(vm);
 }
 
 void

@@ -10,6 +10,7 @@
 
 #include "build_id.h"
 #include "controller/front.h"
+#include "controller/memory.h"
 #include "controller/pmem.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -52,16 +53,22 @@ send_memory(struct child *child)
 	const struct vm *vm = child->vm;
 
 	for (uint32_t i = 0; i < vm->plan.nregions; i++) {
+		const struct plan_region *r = &vm->plan.regions[i];
+		const struct zone_memory *zone = &vm->zones[r->zone];
 		Bh__MemoryRegion region = BH__MEMORY_REGION__INIT;
 		Bh__AddMemory add = BH__ADD_MEMORY__INIT;
 		CHAN_PACKET(p, ADD_MEMORY, add_memory, &add);
 
+		/* Nothing of it is there when the guest begins. */
+		if (r->hot && child->kind == PROC_LOADER)
+			continue;
 		region.slot = i;
-		region.gpa = vm->plan.regions[i].gpa;
-		region.size = vm->plan.regions[i].size;
-		region.offset = vm->plan.regions[i].offset;
+		region.gpa = r->gpa;
+		region.size = r->size;
+		region.offset = r->offset;
 		add.region = &region;
-		child_send(child, &p, &vm->ram, 1, 0, CONFIG_SECONDS);
+		child_send(child, &p, r->hot ? &zone->hot : &zone->ram, 1, 0,
+		    CONFIG_SECONDS);
 	}
 }
 
@@ -261,9 +268,19 @@ fill_balloon(const struct vm *vm, const struct balloon_spec *spec,
 	balloon->deflate_on_oom = spec->deflate_on_oom;
 	balloon->free_page_reporting = spec->free_page_reporting;
 	/* hugetlbfs says the size of its pages so. */
-	balloon->host_page = vm->spec.memory.hugepages &&
-	    fstat(vm->ram, &st) == 0 ? (uint64_t)st.st_blksize : 4096;
+	balloon->host_page = vm->plan.zones[0].hugepages &&
+	    fstat(vm->zones[0].ram, &st) == 0 ? (uint64_t)st.st_blksize : 4096;
 	balloon->queue_size = 128;
+}
+
+static void
+fill_mem(const struct vm *vm, uint32_t zone, Bh__MemConfig *mem)
+{
+	mem->start = vm->plan.zones[zone].hot_gpa;
+	mem->size = vm->plan.zones[zone].hot_size;
+	mem->block = memory_block(vm, zone);
+	mem->requested = vm->plan.zones[zone].hot_wanted;
+	mem->queue_size = 128;
 }
 
 static void
@@ -295,6 +312,7 @@ send_device_config(struct child *child)
 	Bh__FsConfig fs = BH__FS_CONFIG__INIT;
 	Bh__BalloonConfig balloon = BH__BALLOON_CONFIG__INIT;
 	Bh__PmemConfig pmem = BH__PMEM_CONFIG__INIT;
+	Bh__MemConfig mem = BH__MEM_CONFIG__INIT;
 	Bh__VsockConfig vsock = BH__VSOCK_CONFIG__INIT;
 	Bh__ConsoleConfig console = BH__CONSOLE_CONFIG__INIT;
 	Bh__DeviceConfig config = BH__DEVICE_CONFIG__INIT;
@@ -341,6 +359,10 @@ send_device_config(struct child *child)
 		config.packed = vm->spec.balloons[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_BALLOON;
 		config.balloon = &balloon;
+	} else if (dev->kind == PROC_MEM) {
+		fill_mem(vm, dev->index, &mem);
+		config.device_case = BH__DEVICE_CONFIG__DEVICE_MEM;
+		config.mem = &mem;
 	} else if (dev->kind == PROC_PMEM) {
 		fill_pmem(vm, dev->index, &pmem);
 		config.packed = vm->spec.pmems[dev->index].pci.packed;
@@ -515,6 +537,7 @@ send_vm_config(struct child *child)
 	config.n_affinity = cpus->affinity.n;
 	config.affinity = list;
 	config.memory_reserve = reserve(vm) + pmem_size(vm);
+	config.ram_end = vm->plan.ram_end;
 	config.mmio64_base = vm->mmio64_base;
 	config.mmio64_size = vm->mmio64_size;
 	config.serial = vm->spec.serial.mode != PORT_OFF;

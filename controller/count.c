@@ -121,6 +121,14 @@ put_balloon(const struct vm *vm, Bh__ApiOption *device, const uint64_t *c)
 }
 
 static void
+put_mem(const struct vm *vm, uint32_t zone, Bh__ApiOption *device, const uint64_t *c)
+{
+	put(device, "size", vm->plan.zones[zone].hot_wanted);
+	put(device, "plugged", bounded(c[MEM_COUNT_PLUGGED]));
+	put(device, "returned_bytes", bounded(c[MEM_COUNT_RETURNED]));
+}
+
+static void
 put_device(const struct vm *vm, const struct child *c)
 {
 	Bh__ApiOption *device = &part.devices[part.n];
@@ -134,6 +142,8 @@ put_device(const struct vm *vm, const struct child *c)
 	device->values = part.pointers[part.n];
 	if (c->kind == PROC_BLK)
 		put_disk(device, counters);
+	else if (c->kind == PROC_MEM)
+		put_mem(vm, c->dev->index, device, counters);
 	else if (c->kind == PROC_BALLOON)
 		put_balloon(vm, device, counters);
 	else
@@ -150,7 +160,8 @@ count_devices(const struct vm *vm, count_part_fn *part_done, void *arg)
 		const struct child *c = &vm->children[i];
 
 		if (c->dev == NULL || (c->kind != PROC_BLK &&
-		    c->kind != PROC_NET && c->kind != PROC_BALLOON))
+		    c->kind != PROC_NET && c->kind != PROC_BALLOON &&
+		    c->kind != PROC_MEM))
 			continue;
 		put_device(vm, c);
 		if (part.n < PART)

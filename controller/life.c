@@ -16,6 +16,7 @@
 #include "controller/deaths.h"
 #include "controller/front.h"
 #include "controller/manage.h"
+#include "controller/memory.h"
 #include "controller/output.h"
 #include "controller/passt.h"
 #include "controller/paths.h"
@@ -466,6 +467,7 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			return -EPROTO;
 		broker_settle(vm);
 		balloon_ready(child);
+		memory_ready(child);
 		if (child->died_at != 0)
 			recover_ready(child);
 		return 0;

@@ -241,7 +241,9 @@ make_ready(struct vm *vm, const sigset_t *signals)
 	for (uint32_t i = 0; i < SPEC_MAX_LANDLOCK_RULES; i++)
 		vm->rules[i] = -1;
 	vm->vsock_locks[0] = vm->vsock_locks[1] = -1;
-	vm->ram = vm->rings = vm->rings_to_far = vm->rings_to_guest = -1;
+	for (uint32_t i = 0; i < SPEC_MAX_ZONES; i++)
+		vm->zones[i] = (struct zone_memory){ -1, -1, -1 };
+	vm->rings = vm->rings_to_far = vm->rings_to_guest = -1;
 	for (uint32_t i = 0; i < VM_PORTS; i++)
 		vm->port_in[i] = vm->port_out[i] = -1;
 	host_raise_limits();

@@ -16,6 +16,7 @@
 #include "controller/deaths.h"
 #include "controller/describe.h"
 #include "controller/life.h"
+#include "controller/memory.h"
 #include "controller/pause.h"
 #include "controller/resize.h"
 #include "controller/resize_vm.h"
@@ -214,7 +215,7 @@ answer_info(struct vm *vm, uint32_t seq)
 	    BH__API_STATE__API_STATE_PAUSED : where(vm) == IN_RUNNING &&
 	    vm->state != VM_STARTING ? BH__API_STATE__API_STATE_RUNNING :
 	    BH__API_STATE__API_STATE_CREATED;
-	answer.memory_size = vm->spec.memory.size - balloon_actual(vm);
+	answer.memory_size = memory_actual(vm) - balloon_actual(vm);
 	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
 		const struct plan_device *dev = &vm->plan.devices[i];
 

@@ -79,6 +79,10 @@ static const char *const image_words[] = {
 };
 static const char *const fs_cache_words[] = { "auto", "never", "always", NULL };
 static const char *const guard_words[] = { "off", "on", NULL };
+static const char *const hotplug_words[] = {
+	[HOTPLUG_ACPI] = "acpi", [HOTPLUG_VIRTIO_MEM] = "virtio-mem",
+	[HOTPLUG_VIRTIO_MEM + 1] = NULL,
+};
 static const char *const vhost_mode_words[] = { "client", "server", NULL };
 static const char *const seccomp_words[] = { "true", "log", "errno", "false",
 					     NULL };
@@ -135,8 +139,12 @@ static const struct sub_option memory_subs[] = {
 	{ .name = "mergeable", .type = SUB_TOGGLE,
 	  .offset = AT(memory_spec, mergeable), .meta = "off",
 	  .help = "shared memory cannot be merged" },
-	LATER("hotplug_method"), LATER("hotplug_size"),
-	LATER("hotplugged_size"),
+	WORDS("hotplug_method", memory_spec, hotplug_method, hotplug_words,
+	    "acpi|virtio-mem", "how memory comes and goes; acpi"),
+	SIZE("hotplug_size", memory_spec, hotplug_size, 0,
+	    "memory that may come; none"),
+	SIZE("hotplugged_size", memory_spec, hotplugged_size, 0,
+	    "... of which there is at boot; 0"),
 };
 
 static const struct sub_option disk_subs[] = {

@@ -226,6 +226,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	    child->kind == PROC_NET || child->kind == PROC_RNG ||
 	    child->kind == PROC_CONSOLE || child->kind == PROC_FS ||
 	    child->kind == PROC_BALLOON || child->kind == PROC_PMEM ||
+	    child->kind == PROC_MEM ||
 	    child->kind == PROC_VSOCK ||
 	    child->kind == PROC_FRONT)) {
 		(void)snprintf(buf, size, "%s", child->name);
@@ -252,6 +253,9 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_PMEM:
 		option_of(vm, PATH_PMEM, child->dev->index, buf, size);
+		return;
+	case PROC_MEM:
+		(void)snprintf(buf, size, "--memory hotplug_method=virtio-mem");
 		return;
 	case PROC_BALLOON:
 		(void)snprintf(buf, size, "--balloon");

@@ -16,30 +16,91 @@
 #define FS_PRIORITY_QUEUE 1u
 #define VSOCK_QUEUES 3u
 
+/* Linux takes memory in blocks of up to so many bytes, at multiples of as many. */
+#define HOT_ALIGN (2ull << 30)
+
+static void
+plan_zones(struct vm_plan *plan, const struct vm_spec *spec)
+{
+	const struct memory_spec *m = &spec->memory;
+	struct plan_zone *z = &plan->zones[0];
+
+	*z = (struct plan_zone){ .id = "mem0", .size = m->size,
+		.hugepages = m->hugepages, .hugepage_size = m->hugepage_size,
+		.prefault = m->prefault, .reserve = m->reserve };
+	if (m->hotplug_method == HOTPLUG_VIRTIO_MEM) {
+		z->hot_size = m->hotplug_size;
+		z->hot_wanted = m->hotplugged_size;
+	}
+	plan->nzones = 1;
+}
+
+static void
+add_region(struct vm_plan *plan, uint32_t zone, uint64_t gpa, uint64_t size,
+    uint64_t offset)
+{
+	if (size != 0)
+		plan->regions[plan->nregions++] = (struct plan_region){
+			.gpa = gpa, .size = size, .offset = offset, .zone = zone };
+}
+
+/* What the guest boots with, around the hole; the address behind it. */
+static uint64_t
+place_ram(struct vm_plan *plan)
+{
+	uint64_t at = 0;
+
+	for (uint32_t i = 0; i < plan->nzones; i++) {
+		uint64_t size = plan->zones[i].size, low = 0;
+
+		if (at < LAYOUT_LOW_RAM_END)
+			low = size < LAYOUT_LOW_RAM_END - at ? size :
+			    LAYOUT_LOW_RAM_END - at;
+		add_region(plan, i, at, low, 0);
+		at += low;
+		if (size > low && at < LAYOUT_RAM64)
+			at = LAYOUT_RAM64;
+		add_region(plan, i, at, size - low, low);
+		at += size - low;
+	}
+	return at < LAYOUT_RAM64 ? LAYOUT_RAM64 : at;
+}
+
+/* What may come later. */
+static uint64_t
+place_hot(struct vm_plan *plan, uint64_t at)
+{
+	for (uint32_t i = 0; i < plan->nzones; i++) {
+		struct plan_zone *z = &plan->zones[i];
+
+		if (z->hot_size == 0)
+			continue;
+		at = (at + HOT_ALIGN - 1) & ~(HOT_ALIGN - 1);
+		z->hot_gpa = at;
+		add_region(plan, i, at, z->hot_size, 0);
+		plan->regions[plan->nregions - 1].hot = true;
+		at += z->hot_size;
+	}
+	return at;
+}
+
 static int
 plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
     const struct plan_host *host, struct spec_error *err)
 {
-	uint64_t size = spec->memory.size;
-	uint64_t low = size < LAYOUT_LOW_RAM_END ? size : LAYOUT_LOW_RAM_END;
 	uint32_t bits = spec->cpus.max_phys_bits < host->phys_bits ?
 	    spec->cpus.max_phys_bits : host->phys_bits;
-	uint64_t top = LAYOUT_RAM64, end = 1ull << bits;
+	uint64_t top, end = 1ull << bits;
 
-	plan->regions[0] = (struct plan_region){ .gpa = 0, .size = low };
-	plan->nregions = 1;
-	if (size > low) {
-		plan->regions[1] = (struct plan_region){ .gpa = LAYOUT_RAM64,
-		    .size = size - low, .offset = low };
-		plan->nregions = 2;
-		top = LAYOUT_RAM64 + (size - low);
-	}
+	plan_zones(plan, spec);
+	plan->ram_end = place_ram(plan);
+	top = place_hot(plan, plan->ram_end);
 	top = (top + GIB - 1) & ~(GIB - 1);
 	/* At least 1 GiB of window has to be left below the address limit. */
 	if (end < GIB || top > end - GIB)
 		return usage(err, "--memory size=%z: does not fit below 2^%u "
 		    "bytes of guest addresses; lower it or raise --cpus "
-		    "max_phys_bits", size, bits);
+		    "max_phys_bits", spec->memory.size, bits);
 	plan->mmio64_base = top;
 	plan->mmio64_size = end - top;
 	return 0;
@@ -75,7 +136,11 @@ front_pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 static const struct pci_spec *
 pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 {
+	static const struct pci_spec none;
+
 	switch (dev->kind) {
+	case PROC_MEM:
+		return &none;
 	case PROC_BLK:
 		return &spec->disks[dev->index].pci;
 	case PROC_NET:
@@ -183,6 +248,9 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 		do
 			number_name(dev->id, fronts[dev->front], (*counter)++);
 		while (name_taken(plan, spec, dev));
+	else if (dev->kind == PROC_MEM)
+		memcpy(dev->id, plan->zones[dev->index].id,
+		    strlen(plan->zones[dev->index].id) + 1);
 	else if (dev->kind == PROC_BALLOON)
 		memcpy(dev->id, "__balloon", sizeof("__balloon"));
 	else if (dev->kind == PROC_RNG)
@@ -331,6 +399,9 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 	for (uint32_t i = 0; i < spec->nvsocks; i++)
 		add_device(plan, PROC_VSOCK, i, VSOCK_QUEUES);
 	add_device(plan, PROC_RNG, 0, 1);
+	for (uint32_t i = 0; i < plan->nzones; i++)
+		if (plan->zones[i].hot_size != 0)
+			add_device(plan, PROC_MEM, i, 1);
 	for (uint32_t i = 0; i < spec->nballoons; i++)
 		add_device(plan, PROC_BALLOON, i,
 		    spec->balloons[i].free_page_reporting ? 5 : 3);

@@ -16,12 +16,25 @@
 
 #define PLAN_SLOTS 31u			/* 1..31; 0 is the host bridge */
 #define PLAN_MAX_DEVICES (PLAN_SLOTS * 8u)
-#define PLAN_MAX_REGIONS 2u
+/* Two where memory is on both sides of the hole below 4 GiB, and virtio-mem's. */
+#define PLAN_MAX_REGIONS (2u * SPEC_MAX_ZONES + 1u)
 #define PLAN_ID_SIZE 65u
 
 struct plan_region {
 	uint64_t gpa, size;	/* bytes */
-	uint64_t offset;	/* in the memfd of all RAM */
+	uint64_t offset;	/* in the zone's memfd */
+	uint32_t zone;
+	bool hot;		/* virtio-mem's: of another memfd, and no boot RAM */
+};
+
+/* Memory of one kind: all of it, unless there are --memory-zone. */
+struct plan_zone {
+	const char *id;
+	uint64_t size;		/* bytes at boot */
+	bool hugepages, prefault, reserve;
+	uint64_t hugepage_size;	/* bytes; 0: the system's default */
+	uint64_t hot_size;	/* bytes of virtio-mem's region; 0: there is none */
+	uint64_t hot_gpa, hot_wanted;	/* where; bytes that shall be plugged */
 };
 
 /* Which option a front-end worker comes from. */
@@ -31,7 +44,7 @@ enum plan_front { FRONT_DISK, FRONT_NET, FRONT_FS, FRONT_GENERIC };
 struct plan_device {
 	enum process_kind kind;
 	enum plan_front front;	/* PROC_FRONT */
-	uint32_t index;		/* in spec->disks, nets, fs, generics or vsocks */
+	uint32_t index;		/* in spec->disks, nets, fs, generics, vsocks; zones */
 	char id[PLAN_ID_SIZE];
 	bool on_pci;		/* a console worker may serve COM1 alone */
 	uint32_t bdf;		/* bus << 8 | slot << 3 | function */
@@ -42,6 +55,9 @@ struct plan_device {
 struct vm_plan {
 	struct plan_region regions[PLAN_MAX_REGIONS];
 	uint32_t nregions;
+	struct plan_zone zones[SPEC_MAX_ZONES];
+	uint32_t nzones;
+	uint64_t ram_end;	/* what lies behind comes later than at boot */
 	uint64_t mmio64_base, mmio64_size;	/* the 64-bit PCI window */
 	struct plan_device devices[PLAN_MAX_DEVICES + 1];
 	uint32_t ndevices;

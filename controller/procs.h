@@ -28,6 +28,7 @@ enum process_kind {
 	PROC_BALLOON,
 	PROC_PMEM,
 	PROC_VSOCK,
+	PROC_MEM,
 	PROC_KIND_COUNT,
 };
 

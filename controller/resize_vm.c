@@ -7,6 +7,7 @@
 
 #include "controller/balloon.h"
 #include "controller/manage.h"
+#include "controller/memory.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
 
@@ -39,9 +40,10 @@ refuse(const struct vm *vm, const uint64_t *const sizes[RESIZE_COUNT],
 {
 	const uint64_t *vcpus = sizes[RESIZE_VCPUS], *ram = sizes[RESIZE_RAM];
 
-	*why = "not supported yet: desired_ram";
-	if (ram != NULL && *ram != vm->spec.memory.size)
-		return 500;
+	uint32_t status = ram != NULL ? memory_refuse(vm, *ram, why) : 0;
+
+	if (status != 0)
+		return status;
 	*why = "desired_vcpus: from 1 to --cpus max=";
 	if (vcpus != NULL && (*vcpus == 0 || *vcpus > vm->spec.cpus.max))
 		return 500;
@@ -62,6 +64,10 @@ resize_vm(struct vm *vm, const uint64_t *const sizes[RESIZE_COUNT],
 		rc = balloon_resize(vm, *sizes[RESIZE_BALLOON], why);
 	if (status != 0 || rc != 0)
 		return status != 0 ? status : rc == -EINVAL ? 400 : 500;
+	if (sizes[RESIZE_RAM] != NULL)
+		status = memory_resize(vm, *sizes[RESIZE_RAM], why);
+	if (status >= 300)
+		return status;
 	if (sizes[RESIZE_VCPUS] == NULL)
 		return 204;
 	if (vm->state != VM_RUNNING) {

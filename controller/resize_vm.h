@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vm.resize: how many vCPUs the guest has, and how large its balloon is (its memory
- * is still to come). Called by manage.c with the request, by life.c with what the
+ * vm.resize: how many vCPUs and how much memory (memory.h) the guest has, and how
+ * large its balloon is. Called by manage.c with the request, by life.c with what the
  * vcpu-worker says.
  */
 #ifndef BULKHEAD_CONTROLLER_RESIZE_VM_H

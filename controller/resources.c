@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "controller/life.h"
+#include "controller/memory.h"
 #include "controller/values.h"
 #include "ipc/bytering.h"
 #include "ipc/log.h"
@@ -48,53 +49,87 @@ sealed_memfd(const char *name, uint64_t size, unsigned int flags)
 }
 
 static unsigned int
-huge_flags(const struct memory_spec *m)
+huge_flags(const struct plan_zone *z)
 {
-	unsigned int flags = m->hugepages ? MFD_HUGETLB : 0;
+	unsigned int flags = z->hugepages ? MFD_HUGETLB : 0;
 
-	if (m->hugepage_size != 0)
-		flags |= (unsigned int)__builtin_ctzll(m->hugepage_size) <<
+	if (z->hugepage_size != 0)
+		flags |= (unsigned int)__builtin_ctzll(z->hugepage_size) <<
 		    MFD_HUGE_SHIFT;
 	return flags;
+}
+
+static int
+no_memory(struct vm *vm, const struct plan_zone *z, uint64_t bytes, int rc)
+{
+	char size[VALUE_SIZE_TEXT];
+
+	value_size_text(bytes, size);
+	life_fail(vm, "--memory %s=%s%s: cannot be made: %s; %s",
+	    bytes == z->size ? "size" : "hotplug_size", size,
+	    z->hugepages ? ",hugepages=on" : "", log_errtext(rc), z->hugepages ?
+	    "reserve huge pages of this size (vm.nr_hugepages), and make size a "
+	    "multiple of them" : "lower it");
+	return rc;
+}
+
+/* What virtio-mem's region is made of, and the note of what is plugged in it. */
+static int
+make_hot(struct vm *vm, uint32_t i)
+{
+	const struct plan_zone *z = &vm->plan.zones[i];
+	struct zone_memory *m = &vm->zones[i];
+
+	m->hot = sealed_memfd("bulkhead-ram-hot", z->hot_size, huge_flags(z));
+	if (m->hot < 0)
+		return no_memory(vm, z, z->hot_size, m->hot);
+	m->state = sealed_memfd("bulkhead-plugged",
+	    MEM_STATE_SIZE(z->hot_size / memory_block(vm, i)), 0);
+	if (m->state < 0)
+		return no_memory(vm, z, z->hot_size, m->state);
+	return 0;
+}
+
+static int
+make_zone(struct vm *vm, uint32_t i)
+{
+	const struct plan_zone *z = &vm->plan.zones[i];
+	struct zone_memory *m = &vm->zones[i];
+	char size[VALUE_SIZE_TEXT];
+	int rc = 0;
+
+	m->ram = sealed_memfd("bulkhead-ram", z->size, huge_flags(z));
+	if (m->ram < 0)
+		return no_memory(vm, z, z->size, m->ram);
+	/*
+	 * Allocating is what both prefault and reserve come to: shared memory
+	 * knows no reservation other than its pages.
+	 */
+	if ((z->prefault || z->reserve) &&
+	    fallocate(m->ram, 0, 0, (off_t)z->size) < 0) {
+		rc = -errno;
+		value_size_text(z->size, size);
+		life_fail(vm, "--memory size=%s,%s=on%s: cannot be "
+		    "allocated: %s; %s", size,
+		    z->prefault ? "prefault" : "reserve",
+		    z->hugepages ? ",hugepages=on" : "", log_errtext(rc),
+		    z->hugepages ? "reserve more huge pages of this size "
+		    "(vm.nr_hugepages)" : "lower it or free memory");
+	}
+	return rc == 0 && z->hot_size != 0 ? make_hot(vm, i) : rc;
 }
 
 int
 resources_memory(struct vm *vm)
 {
-	const struct memory_spec *m = &vm->spec.memory;
-	char size[VALUE_SIZE_TEXT];
-	int rc = 0;
+	int rc = cgroup_limit(&vm->cgroup, memory_most(vm));
 
-	value_size_text(m->size, size);
-	vm->ram = sealed_memfd("bulkhead-ram", m->size, huge_flags(m));
-	if (vm->ram < 0) {
-		rc = vm->ram;
-		life_fail(vm, "--memory size=%s%s: cannot be made: %s; %s",
-		    size, m->hugepages ? ",hugepages=on" : "",
-		    log_errtext(rc), m->hugepages ?
-		    "reserve huge pages of this size (vm.nr_hugepages), and "
-		    "make size a multiple of them" : "lower it");
-		return rc;
-	}
-	rc = cgroup_limit(&vm->cgroup, m->size);
 	if (rc != 0)
 		log_warn("memory.max of the VM's cgroup cannot be set: %s",
 		    log_errtext(rc));
 	rc = 0;
-	/*
-	 * Allocating is what both prefault and reserve come to: shared memory
-	 * knows no reservation other than its pages.
-	 */
-	if ((m->prefault || m->reserve) &&
-	    fallocate(vm->ram, 0, 0, (off_t)m->size) < 0) {
-		rc = -errno;
-		life_fail(vm, "--memory size=%s,%s=on%s: cannot be "
-		    "allocated: %s; %s", size,
-		    m->prefault ? "prefault" : "reserve",
-		    m->hugepages ? ",hugepages=on" : "", log_errtext(rc),
-		    m->hugepages ? "reserve more huge pages of this size "
-		    "(vm.nr_hugepages)" : "lower it or free memory");
-	}
+	for (uint32_t i = 0; rc == 0 && i < vm->plan.nzones; i++)
+		rc = make_zone(vm, i);
 	return rc;
 }
 
@@ -188,19 +223,40 @@ resources_device(struct child *worker)
 	return resources_bus(worker);
 }
 
-int
-resources_punch(struct vm *vm)
+static int
+punch(int fd)
 {
 	struct stat st;
 
-	if (fstat(vm->ram, &st) < 0 ||
-	    fallocate(vm->ram, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) < 0 ||
+	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 	    st.st_size) < 0)
 		return -errno;
-	if ((vm->spec.memory.prefault || vm->spec.memory.reserve) &&
-	    fallocate(vm->ram, 0, 0, st.st_size) < 0)
-		return -errno;
 	return 0;
+}
+
+int
+resources_punch(struct vm *vm)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < vm->plan.nzones; i++) {
+		const struct plan_zone *z = &vm->plan.zones[i];
+		const struct zone_memory *m = &vm->zones[i];
+
+		rc = punch(m->ram);
+		if (rc == 0 && (z->prefault || z->reserve) &&
+		    fallocate(m->ram, 0, 0, (off_t)z->size) < 0)
+			rc = -errno;
+		/* A machine that begins has nothing plugged (virtio 1.2, 5.15.5.2). */
+		if (rc == 0)
+			rc = punch(m->hot);
+		if (rc == 0)
+			rc = punch(m->state);
+	}
+	return rc;
 }
 
 void

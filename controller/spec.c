@@ -169,6 +169,32 @@ check_cpus(struct vm_spec *spec, struct spec_error *err)
 }
 
 static int
+check_hotplug(const struct memory_spec *m, struct spec_error *err)
+{
+	if (m->hotplug_size != 0 && m->hotplug_method == HOTPLUG_ACPI)
+		return usage(err, "--memory hotplug_size=%z: not supported yet, but "
+		    "with hotplug_method=virtio-mem", m->hotplug_size);
+	if (m->hotplug_size % MEM_LIMIT_ALIGN != 0)
+		return usage(err, "--memory hotplug_size=%z: not a multiple of "
+		    "128M; round it up", m->hotplug_size);
+	if (m->hotplugged_size % MEM_LIMIT_ALIGN != 0)
+		return usage(err, "--memory hotplugged_size=%z: not a multiple of "
+		    "128M; round it up", m->hotplugged_size);
+	if (m->hotplugged_size > m->hotplug_size)
+		return usage(err, "--memory hotplugged_size=%z: more than "
+		    "hotplug_size=%z; lower it", m->hotplugged_size,
+		    m->hotplug_size);
+	if (m->hotplug_size > 1ull << 52)
+		return usage(err, "--memory hotplug_size=%z: too large; lower it",
+		    m->hotplug_size);
+	if (m->hugepage_size != 0 && m->hotplug_size % m->hugepage_size != 0)
+		return usage(err, "--memory hotplug_size=%z: not a multiple of "
+		    "hugepage_size=%z; round it up", m->hotplug_size,
+		    m->hugepage_size);
+	return 0;
+}
+
+static int
 check_memory(const struct vm_spec *spec, struct spec_error *err)
 {
 	const struct memory_spec *m = &spec->memory;
@@ -196,7 +222,7 @@ check_memory(const struct vm_spec *spec, struct spec_error *err)
 		return usage(err, "--memory size=%z: not a multiple of "
 		    "hugepage_size=%z; round it up", m->size,
 		    m->hugepage_size);
-	return 0;
+	return check_hotplug(m, err);
 }
 
 static int

@@ -22,6 +22,7 @@
 #define SPEC_MAX_VSOCKS 1u
 #define SPEC_MAX_GENERICS 32u
 #define SPEC_MAX_PMEMS 32u
+#define SPEC_MAX_ZONES 8u
 #define SPEC_MAX_QUEUES DEVICE_LIMIT_QUEUES
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
 #define SPEC_MAX_GUARD_IPS NET_LIMIT_GUARD_IPS	/* of each family */
@@ -98,6 +99,8 @@ struct cpus_spec {
 	uint32_t core_scheduling;
 };
 
+enum hotplug_method { HOTPLUG_ACPI, HOTPLUG_VIRTIO_MEM };
+
 struct memory_spec {
 	uint64_t size;		/* bytes */
 	bool hugepages;
@@ -107,6 +110,9 @@ struct memory_spec {
 	bool thp;
 	bool shared;		/* means nothing: memory is always shared */
 	bool mergeable;		/* refused */
+	uint32_t hotplug_method;	/* enum hotplug_method */
+	uint64_t hotplug_size;	/* bytes that may come; 0: none */
+	uint64_t hotplugged_size;	/* ... and are there at boot */
 };
 
 enum image_type {		/* the order of the words of image_type= */

@@ -155,6 +155,8 @@ pack_device(struct child *child, struct baggage *b)
 		pack(b, vm->port_out[VM_SERIAL], FD_SERIAL_OUT);
 		pack(b, vm->port_out[VM_DEBUG], FD_DEBUG_OUT);
 	}
+	if (child->kind == PROC_MEM && !child->isolated)
+		pack(b, vm->zones[child->dev->index].state, FD_MEM_STATE);
 	/* Nobody else makes room in them: the guest would wait for ever. */
 	if (child->kind == PROC_CONSOLE)
 		pack_rings(vm, b);
@@ -205,6 +207,7 @@ start_spawn(struct child *child)
 	case PROC_BALLOON:
 	case PROC_PMEM:
 	case PROC_VSOCK:
+	case PROC_MEM:
 		pack_device(child, &b);
 		break;
 	case PROC_PASST:
@@ -365,7 +368,11 @@ start_release(struct vm *vm)
 	let_go(&vm->kvm);
 	let_go(&vm->kernel);
 	let_go(&vm->initramfs);
-	let_go(&vm->ram);
+	for (uint32_t i = 0; i < SPEC_MAX_ZONES; i++) {
+		let_go(&vm->zones[i].ram);
+		let_go(&vm->zones[i].hot);
+		let_go(&vm->zones[i].state);
+	}
 	let_go(&vm->rings);
 	let_go(&vm->rings_to_far);
 	let_go(&vm->rings_to_guest);

@@ -333,8 +333,12 @@ struct vm {
 	/* passt.c */
 	struct passt passts[SPEC_MAX_NETS];
 
-	/* memory.c */
-	int ram;		/* memfd of all regions */
+	/* resources.c */
+	struct zone_memory {
+		int ram;	/* memfd of what the guest boots with; -1 */
+		int hot;	/* ... of virtio-mem's region; -1: none */
+		int state;	/* ... of what is plugged there; -1 */
+	} zones[SPEC_MAX_ZONES];
 	struct cgroup cgroup;	/* memory_max alone, once the spawner has it */
 	int rings, rings_to_far, rings_to_guest;
 	int limits[SPEC_MAX_LIMIT_GROUPS];	/* state of each group, a memfd */

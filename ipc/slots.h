@@ -51,6 +51,9 @@ enum fd_slot {
 	/* Vsock worker */
 	FD_VSOCK_EPOLL = 58,	/* its connections, an epoll of their own */
 
+	/* virtio-mem worker */
+	FD_MEM_STATE = 60,	/* memfd: which blocks are plugged; closed once mapped */
+
 	FD_KICK = 64,		/* 64..127: kick eventfd of queue 0..63 */
 	FD_CALL = 128,		/* 128..191: call eventfd of queue 0..63 */
 	FD_QUEUE_COUNT = 64,

@@ -317,6 +317,25 @@ check_balloon(const Bh__BalloonConfig *m, uint64_t reserve)
 }
 
 static const char *
+check_mem(const Bh__MemConfig *m)
+{
+	uint64_t end;
+
+	REQUIRE(m->size != 0 && (m->start | m->size) % MEM_LIMIT_ALIGN == 0 &&
+	    !__builtin_add_overflow(m->start, m->size, &end),
+	    "place of virtio-mem");
+	REQUIRE(m->block >= 2u << 20 && (m->block & (m->block - 1)) == 0 &&
+	    m->start % m->block == 0 && m->size % m->block == 0,
+	    "block of virtio-mem");
+	REQUIRE(m->requested <= m->size && m->requested % m->block == 0,
+	    "size of virtio-mem");
+	REQUIRE(m->node <= UINT16_MAX, "NUMA node");
+	REQUIRE(power_of_two(m->queue_size) &&
+	    m->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+	return NULL;
+}
+
+static const char *
 check_device_config(const Bh__DeviceConfig *m)
 {
 	REQUIRE(m->regions <= GMEM_LIMIT_REGIONS, "too many memory regions");
@@ -354,6 +373,8 @@ check_device_config(const Bh__DeviceConfig *m)
 		return NULL;
 	case BH__DEVICE_CONFIG__DEVICE_BALLOON:
 		return check_balloon(m->balloon, m->memory_reserve);
+	case BH__DEVICE_CONFIG__DEVICE_MEM:
+		return check_mem(m->mem);
 	case BH__DEVICE_CONFIG__DEVICE_PMEM:
 		REQUIRE((m->pmem->start | m->pmem->size) % (2u << 20) == 0 &&
 		    m->pmem->size != 0 && m->pmem->start + m->pmem->size >
@@ -651,6 +672,9 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->set_balloon->size % PAGE == 0 &&
 		    p->set_balloon->size <= BALLOON_LIMIT_SIZE,
 		    "size of a balloon");
+		return NULL;
+	case BH__PACKET__BODY_SET_PLUGGED:
+		REQUIRE(p->set_plugged->size % PAGE == 0, "size of virtio-mem");
 		return NULL;
 	case BH__PACKET__BODY_ACTIVATE:
 		return check_activate(p->activate);

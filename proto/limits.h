@@ -21,6 +21,12 @@
 #define VSOCK_LIMIT_BUFFER (1u << 20)	/* bytes of one connection's */
 #define USER_NET_LIMIT_PORTS 32u	/* that one passt publishes */
 
+/* virtio-mem: what it has noted, in a memfd of its own, a bit a block behind a page. */
+#define MEM_LIMIT_ALIGN (128u << 20)	/* bytes: of its region */
+#define MEM_STATE_BITS_AT 4096u
+#define MEM_STATE_SIZE(nblocks)						\
+	(MEM_STATE_BITS_AT + (((nblocks) / 8 + 4096) & ~4095ull))
+
 /* The record of a device (device-workers/lib/record.h): its head, then a part for
  * each queue. */
 #define RECORD_QUEUE_SIZE 65536u

@@ -103,6 +103,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(CONSOLE_SIZE,     console_size,     C, DEV, RUN,                0, 0),
 	MSG(RESIZE_DISK,      resize_disk,      C, DEV, RUN,                0, 0),
 	MSG(SET_BALLOON,      set_balloon,      C, DEV, RUN,                0, 0),
+	MSG(SET_PLUGGED,      set_plugged,      C, DEV, RUN,                0, 0),
 	MSG(REFRESH_STATISTICS, refresh_statistics, C, DEV, RUN,            0, 0),
 	MSG(STOP_REQUESTED,   stop_requested,   DEV, C, RUN,                0, 0),
 
@@ -122,6 +123,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(RESET_DEVICE,     reset_device,     VCPU, DEV, RUN,             0, 0),
 	MSG(WRITE_CONFIG,     write_config,     VCPU, DEV, RUN,             0, 0),
 	MSG(CONFIG_CHANGED,   config_changed,   DEV, VCPU, RUN,             0, 0),
+	/* ... where it is a request */
+	MSG(ACK,              ack,              VCPU, DEV, RUN,             0, 0),
 	MSG(NEEDS_RESET,      needs_reset,      DEV, VCPU, RUN,             0, 0),
 
 	/* api-worker */

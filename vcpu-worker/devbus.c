@@ -183,7 +183,10 @@ handle(struct device *d, const Bh__Packet *p)
 	case BH__PACKET__BODY_CONFIG_CHANGED:
 		virtio_pci_config_changed(&d->vp,
 		    p->config_changed->config.data,
-		    (uint32_t)p->config_changed->config.len);
+		    (uint32_t)p->config_changed->config.len, p->seq == 0);
+		/* The worker answers the driver only then. */
+		if (p->seq != 0 && chan_send_ack(&d->bus, p->seq) < 0)
+			device_gone(d, "it does not read");
 		break;
 	case BH__PACKET__BODY_NEEDS_RESET:
 		virtio_pci_needs_reset(&d->vp);

@@ -138,6 +138,7 @@ vm_configure(struct vm *vm, const Bh__VmConfig *c, const char **why)
 	vm->serial = c->serial;
 	vm->debug_console = c->debug_console;
 	vm->debug_console_port = (uint16_t)c->debug_console_port;
+	vm->ram_end = c->ram_end;
 	vm->next_gsi = arch_layout.first_msi_gsi;
 	*why = "/dev/kvm is not a KVM that this program can use";
 	rc = hv_open(FD_KVM, &vm->caps);
@@ -220,7 +221,7 @@ make_platform(struct vm *vm, const char **why)
 		.vm = vm->hv, .ports = &vm->ports, .mmio = &vm->mmio,
 		.boot_vcpus = vm->cpus.boot_vcpus,
 		.max_vcpus = vm->cpus.max_vcpus,
-		.mem = &vm->mem, .host = { platform_stop, platform_let_go, vm },
+		.mem = &vm->mem, .ram_end = vm->ram_end, .host = { platform_stop, platform_let_go, vm },
 		.rings = vm->rings, .to_far = FD_RINGS_TO_FAR,
 		.serial = vm->serial, .debug_console = vm->debug_console,
 		.debug_console_port = vm->debug_console_port,

@@ -332,7 +332,7 @@ virtio_pci_replaced(struct virtio_pci *vp, uint32_t virtio_id,
 	pthread_mutex_unlock(&vp->fn.lock);
 	/* A disk may have another size than when its driver looked. */
 	if (changed)
-		virtio_pci_config_changed(vp, config, config_len);
+		virtio_pci_config_changed(vp, config, config_len, true);
 	return 0;
 }
 

@@ -68,7 +68,7 @@ static const struct { uint32_t virtio_id, class_code; } classes[] = {
  */
 void
 virtio_pci_config_changed(struct virtio_pci *vp, const uint8_t *config,
-    uint32_t len)
+    uint32_t len, bool tell)
 {
 	pthread_mutex_lock(&vp->fn.lock);
 	if (len > vp->config_len)
@@ -81,7 +81,7 @@ virtio_pci_config_changed(struct virtio_pci *vp, const uint8_t *config,
 		    (config[i] & ~vp->config_writable[i]));
 	vp->generation++;
 	/* Only now: who is interrupted finds what has changed. */
-	if (vp->active && !vp->resetting)
+	if (tell && vp->active && !vp->resetting)
 		virtio_signal_config(vp);
 	pthread_mutex_unlock(&vp->fn.lock);
 }

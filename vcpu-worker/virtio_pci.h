@@ -123,8 +123,9 @@ bool virtio_pci_take(struct virtio_pci *vp, struct virtio_pci_post *post);
 /* From the device worker. */
 void virtio_pci_reset_done(struct virtio_pci *vp);
 void virtio_pci_needs_reset(struct virtio_pci *vp);
+/* @tell: interrupt the driver. */
 void virtio_pci_config_changed(struct virtio_pci *vp, const uint8_t *config,
-    uint32_t len);
+    uint32_t len, bool tell);
 
 /*
  * The worker is gone. The registers go on without it: what the driver does

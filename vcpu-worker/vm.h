@@ -90,6 +90,7 @@ struct vm {
 	struct arch_cpu_config cpus;
 	struct hv_vm *hv;
 	struct gmem mem;
+	uint64_t ram_end;		/* of what the guest boots with */
 	struct bus ports, mmio;
 	struct pci_host pci;
 	struct pvpanic pvpanic;

@@ -130,13 +130,13 @@ arch_irqchip_init(struct hv_vm *vm)
 }
 
 static void
-memory_sizes(const struct gmem *mem, uint64_t *low, uint64_t *high)
+memory_sizes(const struct gmem *mem, uint64_t end, uint64_t *low, uint64_t *high)
 {
 	*low = *high = 0;
 	for (unsigned int i = 0; i < GMEM_MAX_REGIONS; i++) {
 		const struct gmem_region *r = &mem->region[i];
 
-		if (r->size == 0)
+		if (r->size == 0 || r->gpa >= end)
 			continue;
 		if (r->gpa >= LAYOUT_RAM64)
 			*high += r->size;
@@ -188,7 +188,7 @@ arch_platform_init(const struct arch_platform_config *config,
 	uint64_t low, high;
 	int rc;
 
-	memory_sizes(config->mem, &low, &high);
+	memory_sizes(config->mem, config->ram_end, &low, &high);
 	ioapic_init(&p->ioapic, config->vm);
 	acpi_init(&p->acpi, &p->ioapic, &config->host);
 	cpus_init(&p->cpus, config->boot_vcpus, config->max_vcpus,

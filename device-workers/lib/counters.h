@@ -42,6 +42,11 @@ enum balloon_counter {
 	BALLOON_COUNT_STATS,	/* from here on by their tags (virtio 1.2, 5.5.6.4) */
 };
 
+enum mem_counter {
+	MEM_COUNT_RETURNED,	/* bytes that went back to the host */
+	MEM_COUNT_PLUGGED,	/* bytes that the guest has */
+};
+
 /* @counters: the first of them, or NULL: nobody wants to know. */
 static inline void
 counter_add(uint64_t *counters, unsigned int which, uint64_t n)

@@ -169,10 +169,15 @@ struct device_ops {
 	/* The terminal's size changed (console only). */
 	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);
 
-	/* So many bytes shall be in the balloon; somebody wants newer figures of the
-	 * guest than those in the counters (balloon only). */
+	/* So many bytes shall be in the balloon, or plugged (virtio-mem); somebody
+	 * wants newer figures of the guest than those in the counters (balloon). */
 	void (*set_target)(struct device *dev, uint64_t size);
 	void (*refresh)(struct device *dev);
+
+	/* virtio-mem only: the machine begins anew, with nobody's driver yet; what
+	 * device_config_update() sent is where the driver reads it. */
+	void (*new_machine)(struct device *dev);
+	void (*config_taken)(struct device *dev);
 
 	/*
 	 * Answer as failed a request that is not to be carried out, whatever it
@@ -271,6 +276,12 @@ struct loop *device_loop(struct device *dev);
 
 /* dev->config has changed: tell the driver. */
 void device_config_changed(struct device *dev);
+
+/*
+ * dev->config has changed by what the driver did, who is not told, but may read it once
+ * config_taken() was called. False: there is nobody to be told.
+ */
+bool device_config_update(struct device *dev);
 
 /*
  * What save() would say has changed: keep it for a successor, should this worker

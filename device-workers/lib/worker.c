@@ -533,18 +533,6 @@ device_again(struct device *dev, unsigned int q)
 }
 
 void
-device_config_changed(struct device *dev)
-{
-	struct worker *w = worker_of(dev);
-	Bh__ConfigChanged changed = BH__CONFIG_CHANGED__INIT;
-	CHAN_PACKET(p, CONFIG_CHANGED, config_changed, &changed);
-
-	changed.config.data = dev->config;
-	changed.config.len = dev->config_size;
-	send_bus(w, &p);
-}
-
-void
 device_state_changed(struct device *dev)
 {
 	struct worker *w = worker_of(dev);

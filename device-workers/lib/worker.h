@@ -83,6 +83,7 @@ struct worker {
 	uint64_t again;			/* queues of device_again(), a bit each */
 	unsigned int first;		/* queue that worker_settle begins with */
 	bool needs_reset;		/* said so; stopped until the reset */
+	uint32_t config_seq_sent;	/* of the last ConfigChanged to be answered */
 	bool saved;			/* stopped by SaveState */
 	bool paused;			/* ... by SetPaused */
 	struct quiet_request quiet[QUIET_MAX];
@@ -180,6 +181,9 @@ void worker_kick_ready(struct loop_source *src, uint32_t events);
 /* In worker_start.c: the DeviceConfig message. Does not return on failure. */
 void worker_configure(struct worker *w, uint32_t seq,
     const Bh__DeviceConfig *config);
+
+/* In worker_config.c: the vcpu-worker's answer to ConfigChanged. */
+void worker_config_taken(struct worker *w, uint32_t seq);
 
 /* In worker_files.c: the GiveFile message. */
 void worker_give_file(struct worker *w, struct chan_msg *msg);

@@ -120,6 +120,12 @@ on_write_config(struct worker *w, struct chan_msg *msg)
 	worker_look_after_queues(w);
 }
 
+static void
+on_ack(struct worker *w, struct chan_msg *msg)
+{
+	worker_config_taken(w, msg->packet->seq);
+}
+
 /* ---- messages of the controller ----------------------------------------------- */
 
 /*
@@ -243,6 +249,8 @@ on_attach_bus(struct worker *w, struct chan_msg *msg)
 		rc = loop_add(&w->loop, &w->bus_src, EPOLLIN);
 	w->bus_open = rc == 0;
 	worker_answer_ctl(w, msg->packet->seq, rc, "cannot attach the bus");
+	if (rc == 0 && w->dev.ops->new_machine != NULL)
+		w->dev.ops->new_machine(&w->dev);
 	/* It knows the device as it was when it was started. */
 	if (rc == 0 && w->dev.config_size > 0)
 		device_config_changed(&w->dev);
@@ -460,6 +468,13 @@ on_set_balloon(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_set_plugged(struct worker *w, struct chan_msg *msg)
+{
+	if (w->dev.ops->set_target != NULL)
+		w->dev.ops->set_target(&w->dev, msg->packet->set_plugged->size);
+}
+
+static void
 on_refresh_statistics(struct worker *w, struct chan_msg *msg)
 {
 	(void)msg;
@@ -494,6 +509,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_CONSOLE_SIZE, on_console_size },
 	{ BH__PACKET__BODY_RESIZE_DISK, on_resize_disk },
 	{ BH__PACKET__BODY_SET_BALLOON, on_set_balloon },
+	{ BH__PACKET__BODY_SET_PLUGGED, on_set_plugged },
 	{ BH__PACKET__BODY_REFRESH_STATISTICS, on_refresh_statistics },
 	{ BH__PACKET__BODY_GIVE_FILE, on_give_file },
 	{ BH__PACKET__BODY_GIVE_CONNECTION, on_give_connection },
@@ -505,6 +521,7 @@ static const struct message bus_messages[] = {
 	{ BH__PACKET__BODY_ACTIVATE, on_activate },
 	{ BH__PACKET__BODY_RESET_DEVICE, on_reset_device },
 	{ BH__PACKET__BODY_WRITE_CONFIG, on_write_config },
+	{ BH__PACKET__BODY_ACK, on_ack },
 	{ BH__PACKET__BODY__NOT_SET, NULL },
 };
 

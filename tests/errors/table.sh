@@ -223,6 +223,11 @@ o fs-file 1 '--fs path=large|not a directory|give a directory' --kernel "$K" --f
 o fs-cache 2 '--fs|cache' --kernel "$K" --fs tag=t,path=dir,cache=sometimes
 o balloon-too-large 2 '--balloon|size=128M|lower it' --kernel "$K" --memory size=128M --balloon size=128M
 o balloon-odd 2 '--balloon|multiple of 4096' --kernel "$K" --balloon size=1000
+o hotplug-odd 2 '--memory|hotplug_size=100M|128M' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=100M
+o hotplugged-odd 2 '--memory|hotplugged_size=100M|128M' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=1G,hotplugged_size=100M
+o hotplugged-more 2 '--memory|hotplugged_size=2G|lower it' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=1G,hotplugged_size=2G
+o hotplug-far 2 '--memory|max_phys_bits' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=63T
+o hotplug-method 2 '--memory|hotplug_method|virtio-mem' --kernel "$K" --memory hotplug_method=dimm
 o balloon-twice 2 '--balloon|at most 1' --kernel "$K" --balloon size=1M --balloon size=2M
 o pmem-no-file 2 '--pmem|file=<path>' --kernel "$K" --pmem size=2M
 o pmem-odd-size 2 '--pmem|size=3M|multiple of 2M' --kernel "$K" --pmem file=large,size=3M

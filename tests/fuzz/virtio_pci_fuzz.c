@@ -95,7 +95,8 @@ worker_event(struct virtio_pci *vp, uint8_t what, uint64_t value)
 		break;
 	case 3:
 		memset(config, (int)value, sizeof(config));
-		virtio_pci_config_changed(vp, config, value % sizeof(config));
+		virtio_pci_config_changed(vp, config, value % sizeof(config),
+		    (value & 0x8000) != 0);
 		break;
 	case 4:
 		if (value == 0xdead)

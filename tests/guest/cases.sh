@@ -320,6 +320,40 @@ t_balloon() {
 	expect "events" [ "$(grep -c '"event": "resized"' events)" = 3 ]
 }
 
+# KiB of virtio-mem's region that the host gives.
+hot() { echo $(($(stat -L -c %b "$(ls -l "/proc/$pid/fd" | sed -n 's|.* \([0-9]*\) -> /memfd:bulkhead-ram-hot.*|/proc/'"$pid"'/fd/\1|p' | head -1)") / 2)); }
+
+t_mem() {
+	local w i
+	local opts=(--memory size=128M,hotplug_method=virtio-mem,hotplug_size=1G,hotplugged_size=128M)
+	guest mem "blocks=64" "${opts[@]}"
+	NOISY=1 start 60 mem "blocks=64 follow ms=$((3000 * SLOWNESS))" "${opts[@]}" \
+		--api-socket api --event-monitor path=events
+	wait_for serial '^blocks 64' 20 || not_ok "the guest runs"
+	ctl resize --memory 1152M || not_ok "is asked for 1 GiB"
+	wait_for serial '^blocks 512' 20 || not_ok "has it"
+	expect "vm.info knows" grep -q '"memory_actual_size":[[:space:]]*1207959552' <(ctl info)
+	expect "the host gives it: $(hot) KiB" [ "$(hot)" -ge 4096 ]
+	for i in 129M 64M 2G; do
+		expect "$i: refused" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket api resize --memory $i 2>/dev/null"
+	done
+	w=$(worker mem)
+	kill -9 "$w"
+	ctl resize --memory 256M || not_ok "is asked for 128 MiB"
+	for ((i = 0; i < 400; i++)); do [ "$(grep -ac '^blocks 64' serial)" = 2 ] && break; sleep 0.05; done
+	expect "another worker tells it" [ "$i" -lt 400 ]
+	expect "it is another" [ "$(worker mem)" != "$w" ]
+	expect "upgraded" ctl upgrade-worker mem0
+	expect "what is plugged is what it was" grep -q '"plugged":[[:space:]]*134217728' <(ctl counters)
+	ctl resize --memory 128M || not_ok "is asked for nothing"
+	wait_for serial '^blocks 0' 20 || not_ok "has nothing"
+	expect "all of it is the host's again: $(hot) KiB" [ "$(hot)" = 0 ]
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "events" [ "$(grep -c '"event": "resized"' events)" = 3 ]
+}
+
 t_pmem() {
 	local sum w
 	truncate -s 8M file small

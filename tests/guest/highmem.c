@@ -1,35 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RAM above 4 GiB, seen through a window of 1 GiB (32-bit code in long mode,
- * KVM here not letting a guest into PAE): it is zero, it is not an alias of low RAM, and devices write there what they should.
+ * RAM above 4 GiB: it is zero, it is not an alias of low RAM, and devices write there
+ * what they should.
  */
 #include "lib/blk.h"
-
-#define WINDOW 0x40000000u		/* virtual, where 4 GiB on appears */
-#define HIGH 0x100000000ull
-
-static void paging_on(void)
-{
-	uint64_t *pml4 = alloc(PAGE, PAGE), *pdpt = alloc(PAGE, PAGE);
-	uint64_t *pd = alloc(4 * PAGE, PAGE);
-
-	for (uint32_t i = 0; i < 2048; i++) {
-		uint64_t phys = (uint64_t)i << 21;
-
-		if (i >= 512 && i < 1024)
-			phys += HIGH - WINDOW;
-		pd[i] = phys | 0x83;
-	}
-	for (uint32_t i = 0; i < 4; i++)
-		pdpt[i] = (uintptr_t)(pd + i * 512) | 3;
-	pml4[0] = (uintptr_t)pdpt | 3;
-	wrmsr(0xc0000080, rdmsr(0xc0000080) | 0x100);	/* EFER.LME */
-	__asm__ volatile(
-	    "movl %%cr4, %%eax\n\torl $0x20, %%eax\n\tmovl %%eax, %%cr4\n\t"
-	    "movl %0, %%cr3\n\t"
-	    "movl %%cr0, %%eax\n\torl $0x80000000, %%eax\n\tmovl %%eax, %%cr0"
-	    : : "r"(pml4) : "eax", "memory");
-}
+#include "lib/window.h"
 
 void guest_main(void)
 {
@@ -51,7 +26,7 @@ void guest_main(void)
 	if (size > 0x40000000)
 		size = 0x40000000;
 	last = WINDOW + (uint32_t)size - PAGE;
-	paging_on();
+	window_open(HIGH);
 	for (uint32_t o = 0; o < PAGE; o += 4) {
 		check_eq(read32(WINDOW + o), 0);
 		check_eq(read32(last + o), 0);

@@ -34,6 +34,8 @@ static struct {
 	uint32_t watch[H_MAX_FD];
 	bool again[DEVICE_MAX_QUEUES];
 	unsigned int needs_reset, config_changed, stop;
+	unsigned int updates;	/* device_config_update() */
+	bool takes;		/* ... is heard */
 	unsigned int wanted;	/* ports */
 	uint32_t port;		/* the last */
 	/* Rate limits: what may still go, and what did. */
@@ -135,6 +137,15 @@ device_config_changed(struct device *dev)
 {
 	(void)dev;
 	h.config_changed++;
+}
+
+/* Told, it is for the test to say config_taken(). */
+bool
+device_config_update(struct device *dev)
+{
+	(void)dev;
+	h.updates++;
+	return h.takes;
 }
 
 void

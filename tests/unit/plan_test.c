@@ -76,6 +76,33 @@ ram_beyond_the_address_space(void **state)
 	assert_non_null(strstr(err.line, "max_phys_bits"));
 }
 
+/* Behind RAM, where Linux takes it in whatever blocks; the window is behind it. */
+static void
+memory_to_come(void **state)
+{
+	(void)state;
+	spec.memory.size = 5 * GIB;
+	spec.memory.hotplug_size = 3 * GIB;
+	spec.memory.hotplugged_size = GIB;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.nregions, 2);
+	spec.memory.hotplug_method = HOTPLUG_VIRTIO_MEM;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.nregions, 3);
+	assert_true(plan.regions[2].hot && !plan.regions[1].hot);
+	assert_int_equal(plan.regions[2].gpa, 6 * GIB);
+	assert_int_equal(plan.regions[2].size, 3 * GIB);
+	assert_int_equal(plan.ram_end, 6 * GIB);
+	assert_int_equal(plan.mmio64_base, 9 * GIB);
+	assert_int_equal(plan.zones[0].hot_wanted, GIB);
+	assert_int_equal(plan.devices[plan.ndevices - 1].kind, PROC_MEM);
+	assert_string_equal(plan.devices[plan.ndevices - 1].id, "mem0");
+	spec.memory.hotplug_size = 1ull << 46;
+	assert_true(plan_make(&plan, &spec, &host, &err) < 0);
+	spec.memory.hotplug_size = spec.memory.hotplugged_size = 0;
+	spec.memory.hotplug_method = HOTPLUG_ACPI;
+}
+
 static void
 names_count_on(void **state)
 {
@@ -252,6 +279,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(ram_below_and_above_the_hole, setup),
 		cmocka_unit_test_setup(ram_beyond_the_address_space, setup),
+		cmocka_unit_test_setup(memory_to_come, setup),
 		cmocka_unit_test_setup(names_count_on, setup),
 		cmocka_unit_test_setup(slots_are_honoured_and_unique, setup),
 		cmocka_unit_test_setup(full_bus, setup),

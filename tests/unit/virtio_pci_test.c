@@ -458,7 +458,7 @@ test_device_config(void **state)
 	assert_int_equal(rd(bar + 0x200c, 4), 0);
 	assert_int_equal(rd(bar + 0x2ffe, 4), 0);	/* over a region's end */
 	memset(config, 0x55, sizeof(config));
-	virtio_pci_config_changed(&vp, config, sizeof(config));
+	virtio_pci_config_changed(&vp, config, sizeof(config), true);
 	assert_false(signalled(config_call));	/* no driver yet */
 	assert_int_equal(rd(bar + 0x2000, 4), 0x55555555);
 	assert_int_equal(rd(bar + 0x200c, 4), 0);
@@ -624,7 +624,7 @@ test_needs_reset(void **state)
 	virtio_pci_needs_reset(&vp);
 	assert_int_equal(rd(bar + 0x14, 1), 0x4f);
 	assert_true(signalled(config_call));
-	virtio_pci_config_changed(&vp, (const uint8_t *)"", 0);
+	virtio_pci_config_changed(&vp, (const uint8_t *)"", 0, true);
 	assert_true(signalled(config_call));
 	wr(bar + 0x14, 1, 0);
 	virtio_pci_take(&vp, &p);
