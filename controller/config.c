@@ -256,6 +256,7 @@ fill_fs(const struct fs_spec *spec, Bh__FsConfig *fs)
 	fs->readonly = spec->readonly;
 	fs->cache = (Bh__FsCache)spec->cache;
 	fs->writeback = spec->writeback;
+	fs->posix_acl = spec->posix_acl;
 }
 
 static void

@@ -239,6 +239,8 @@ static const struct sub_option fs_subs[] = {
 	    "for how long the guest believes what it has read: 1 s, 0, ever"),
 	TOGGLE("writeback", fs_spec, writeback,
 	    "the guest writes when it likes; off"),
+	TOGGLE("posix_acl", fs_spec, posix_acl,
+	    "access control lists; off"),
 	VHOST_SOCKET(fs_spec, "of a vhost-user back end (virtiofsd), not path"),
 	U32("num_queues", fs_spec, num_queues, 1, SPEC_MAX_QUEUES - 1,
 	    "request queues; 1"),

@@ -203,7 +203,7 @@ struct fs_spec {
 	const char *tag;
 	const char *path;	/* of the directory; or: */
 	struct vhost_spec vhost;	/* on where there is no path */
-	bool readonly, writeback;
+	bool readonly, writeback, posix_acl;
 	uint32_t cache;		/* Bh__FsCache */
 	uint32_t num_queues;	/* for requests; one more has high priority */
 	uint32_t queue_size;

@@ -35,6 +35,18 @@ fs_be(struct fs *fs, uint32_t uid, uint32_t gid)
 	}
 }
 
+void
+fs_be_maker(struct fs *fs, const struct fs_req *req, uint32_t mask)
+{
+	/* Without ACLs the guest's kernel has applied it. */
+	mask = fs->acl ? mask & 0777 : 0;
+	if (mask != fs->umask) {
+		(void)umask(mask);
+		fs->umask = mask;
+	}
+	fs_be(fs, req->head.uid, req->head.gid);
+}
+
 static uint64_t
 seconds_of(const struct fs *fs)
 {
@@ -165,6 +177,37 @@ fs_getattr(struct fs *fs, struct fs_req *req)
 	return rc < 0 ? rc : answer_attr(fs, &st);
 }
 
+/* What GETATTR cannot say: when the file was made. */
+int64_t
+fs_statx(struct fs *fs, struct fs_req *req)
+{
+	uint32_t node = fs_node_of(fs, req->head.nodeid);
+	struct fs_statx_out out = { .attr_valid = seconds_of(fs) };
+	struct fs_at at;
+	struct statx stx;
+	struct stat st;
+	int rc;
+
+	_Static_assert(sizeof(stx) == sizeof(out.stat), "they are the same");
+	if (node == 0)
+		return -ESTALE;
+	rc = fs_path_stat(fs, node, &at, &st);
+	if (rc < 0)
+		return rc;
+	if (statx(at.dir, at.name, at.flags, STATX_BASIC_STATS | STATX_BTIME,
+	    &stx) < 0)
+		return -errno;
+	if (stx.stx_ino != st.st_ino ||
+	    makedev(stx.stx_dev_major, stx.stx_dev_minor) != st.st_dev)
+		return -ESTALE;
+	/* The host's mounts and ways of storage are its own business. */
+	stx.stx_attributes = stx.stx_attributes_mask = 0;
+	stx.stx_mask &= STATX_BASIC_STATS | STATX_BTIME;
+	memcpy(out.stat, &stx, offsetof(struct statx, stx_mnt_id));
+	memcpy(fs->out, &out, sizeof(out));
+	return sizeof(out);
+}
+
 /* ---- SETATTR ----------------------------------------------------------------------- */
 
 static int
@@ -277,6 +320,20 @@ fs_setattr(struct fs *fs, struct fs_req *req)
 	if (rc == 0)
 		rc = fs_path_stat(fs, node, &at, &st);
 	return rc < 0 ? rc : answer_attr(fs, &st);
+}
+
+/* What the guest has written is to be on the disk: all of it, open or not. */
+int64_t
+fs_syncfs(struct fs *fs, struct fs_req *req)
+{
+	int fd = fs_path_open(fs, FS_ROOT, O_RDONLY | O_DIRECTORY), rc;
+
+	(void)req;
+	if (fd < 0)
+		return fd;
+	rc = syncfs(fd) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
 }
 
 int64_t

@@ -33,6 +33,27 @@ enum fs_tail {
 	FS_TAIL_DATA,		/* stays where it is */
 };
 
+/* Of FUSE 7.39, for headers that are older. */
+#define FS_OP_SYNCFS 50u
+#define FS_OP_STATX 52u
+
+struct fs_syncfs_in {
+	uint64_t padding;
+};
+
+struct fs_statx_in {
+	uint32_t getattr_flags, reserved;
+	uint64_t fh;
+	uint32_t flags, mask;
+};
+
+struct fs_statx_out {
+	uint64_t attr_valid;
+	uint32_t attr_valid_nsec, flags;
+	uint64_t spare[2];
+	uint64_t stat[32];	/* as the kernel's struct statx */
+};
+
 struct fs;
 struct fs_req;
 
@@ -75,6 +96,8 @@ struct fs_req {
 		struct fuse_fallocate_in fallocate;
 		struct fuse_lseek_in lseek;
 		struct fuse_copy_file_range_in copy;
+		struct fs_syncfs_in syncfs;
+		struct fs_statx_in statx;
 	} in;
 	const char *name, *name2;	/* ended by NUL; NULL: none */
 	const uint8_t *tail;		/* behind the fixed part and the names */

@@ -82,7 +82,7 @@ fs_create(struct fs *fs, struct fs_req *req)
 		return dir;
 	if (req->room < sizeof(struct fuse_entry_out) + sizeof(out))
 		return -EINVAL;
-	fs_be(fs, req->head.uid, req->head.gid);
+	fs_be_maker(fs, req, req->in.create.umask);
 	fd = fs_path_open_at(fs, dir, req->name, flags,
 	    req->in.create.mode & 07777);
 	if (fd < 0)

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@
 
 #define BATCH_REQUESTS 64u	/* a call, then others get their turn */
 #define FUSE_MAJOR 7u
-#define FUSE_MINOR 38u		/* of <linux/fuse.h> when this was written */
+#define FUSE_MINOR 39u		/* what is later does not concern us */
 #define FUSE_MINOR_LEAST 27u	/* virtio-fs is as old as 31 */
 #define INIT_OUT_SIZE 64u
 
@@ -38,7 +39,7 @@ fs_forget_all(struct fs *fs)
 	if (fstat(FD_SHARE, &st) < 0)
 		memset(&st, 0, sizeof(st));
 	fs_nodes_init(fs, &st);
-	fs->session = false;
+	fs->session = fs->acl = false;
 }
 
 static int64_t
@@ -49,6 +50,7 @@ run_init(struct fs *fs, struct fs_req *req)
 	    FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |
 	    FUSE_PARALLEL_DIROPS | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_MAX_PAGES |
 	    (fs->writeback ? FUSE_WRITEBACK_CACHE : 0u) |
+	    (fs->posix_acl ? FUSE_POSIX_ACL | FUSE_DONT_MASK : 0u) |
 	    (fs->cache_mode == FS_CACHE_ALWAYS ? FUSE_CACHE_SYMLINKS : 0u);
 	struct fuse_init_out out = { .major = FUSE_MAJOR, .minor = FUSE_MINOR };
 
@@ -62,6 +64,10 @@ run_init(struct fs *fs, struct fs_req *req)
 	fs_forget_all(fs);
 	fs->session = true;
 	out.flags = in->flags & can;
+	/* One without the other would let an umask be applied twice, or never. */
+	fs->acl = (~out.flags & (FUSE_POSIX_ACL | FUSE_DONT_MASK)) == 0;
+	if (!fs->acl)
+		out.flags &= ~(uint32_t)(FUSE_POSIX_ACL | FUSE_DONT_MASK);
 	out.max_readahead = in->max_readahead;
 	out.max_background = UINT16_MAX;
 	out.congestion_threshold = UINT16_MAX / 4 * 3;
@@ -146,6 +152,8 @@ static const struct fs_op ops[] = {
 	CHANGE(FUSE_RENAME2, sizeof(struct fuse_rename2_in), FS_TAIL_TWO_NAMES,
 	    fs_rename2),
 	OP(FUSE_LSEEK, sizeof(struct fuse_lseek_in), FS_TAIL_NONE, fs_lseek),
+	OP(FS_OP_SYNCFS, sizeof(struct fs_syncfs_in), FS_TAIL_NONE, fs_syncfs),
+	OP(FS_OP_STATX, sizeof(struct fs_statx_in), FS_TAIL_NONE, fs_statx),
 	CHANGE(FUSE_COPY_FILE_RANGE, sizeof(struct fuse_copy_file_range_in),
 	    FS_TAIL_NONE, fs_copy),
 };
@@ -273,10 +281,13 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		*why = "no shared directory";
 		return -EBADF;
 	}
-	/* The guest's kernel has applied the umask of who makes a file. */
+	/* A file too large for the limit that this was started with is EFBIG. */
+	(void)signal(SIGXFSZ, SIG_IGN);
+	/* That of who makes a file counts: attr.c. */
 	(void)umask(0);
 	fs->readonly = c->readonly;
 	fs->writeback = c->writeback && !c->readonly;
+	fs->posix_acl = c->posix_acl;
 	fs->cache_mode = c->cache == BH__FS_CACHE__FS_CACHE_NEVER ? FS_CACHE_NEVER :
 	    c->cache == BH__FS_CACHE__FS_CACHE_ALWAYS ? FS_CACHE_ALWAYS :
 	    FS_CACHE_AUTO;

@@ -86,14 +86,16 @@ struct fs_waiting {
 enum fs_cache_mode { FS_CACHE_NEVER, FS_CACHE_AUTO, FS_CACHE_ALWAYS };
 
 struct fs {
-	bool readonly, writeback;
+	bool readonly, writeback, posix_acl;
 	enum fs_cache_mode cache_mode;
 	struct device *dev;
 
 	bool session;		/* INIT was answered */
+	bool acl;		/* the guest's kernel heeds ACLs, and leaves umasks to us */
 	bool failed;		/* fds have run out: said once */
 	uint64_t request;	/* number of the one that is served */
 	uint32_t uid, gid;	/* as which files are made now */
+	uint32_t umask;		/* less these bits, where ACLs do not say it */
 
 	struct virtq_chain chain;
 	struct iovec iov[VIRTQ_MAX_SEGS];
@@ -204,13 +206,17 @@ void fs_fill_entry(const struct fs *fs, struct fuse_entry_out *e, uint32_t node,
     const struct stat *st);
 /* Make files in the guest's user's name from now on, if the ids are mapped. */
 void fs_be(struct fs *fs, uint32_t uid, uint32_t gid);
+/* As whom, and with which umask, the request's file shall be made. */
+void fs_be_maker(struct fs *fs, const struct fs_req *req, uint32_t umask);
 
 int64_t fs_lookup(struct fs *fs, struct fs_req *req);
 int64_t fs_forget(struct fs *fs, struct fs_req *req);
 int64_t fs_batch_forget(struct fs *fs, struct fs_req *req);
 int64_t fs_getattr(struct fs *fs, struct fs_req *req);
 int64_t fs_setattr(struct fs *fs, struct fs_req *req);
+int64_t fs_statx(struct fs *fs, struct fs_req *req);
 int64_t fs_statfs(struct fs *fs, struct fs_req *req);
+int64_t fs_syncfs(struct fs *fs, struct fs_req *req);
 
 int64_t fs_readlink(struct fs *fs, struct fs_req *req);
 int64_t fs_symlink(struct fs *fs, struct fs_req *req);

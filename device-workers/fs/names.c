@@ -73,7 +73,7 @@ fs_mknod(struct fs *fs, struct fs_req *req)
 		return dir;
 	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
 		return -EPERM;
-	fs_be(fs, req->head.uid, req->head.gid);
+	fs_be_maker(fs, req, req->in.mknod.umask);
 	if (mknodat(dir, req->name, mode & (S_IFMT | MODE_BITS), 0) < 0)
 		return -errno;
 	return answer_new(fs, dir, parent, req->name);
@@ -87,7 +87,7 @@ fs_mkdir(struct fs *fs, struct fs_req *req)
 
 	if (dir < 0)
 		return dir;
-	fs_be(fs, req->head.uid, req->head.gid);
+	fs_be_maker(fs, req, req->in.mkdir.umask);
 	if (mkdirat(dir, req->name, req->in.mkdir.mode & MODE_BITS) < 0)
 		return -errno;
 	return answer_new(fs, dir, parent, req->name);

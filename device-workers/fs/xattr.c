@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Extended attributes, of the namespace "user" alone: what others mean is the
- * host's business (security, trusted), and a guest's word must not count there.
+ * host's business (security, trusted), and a guest's word must not count there. Beside
+ * them ACLs, if they are wanted, which the host and the guest's kernel both heed.
  *
  * The calls want a path, and an O_PATH fd is none: the directory becomes this
  * process' own, and the file's name is the path. Symbolic links are not followed.
@@ -16,8 +17,17 @@
 #define OURS "user."
 
 static bool
-is_ours(const char *name)
+is_acl(const char *name)
 {
+	return strcmp(name, "system.posix_acl_access") == 0 ||
+	    strcmp(name, "system.posix_acl_default") == 0;
+}
+
+static bool
+is_ours(const struct fs *fs, const char *name)
+{
+	if (fs->acl && is_acl(name))
+		return true;
 	return strncmp(name, OURS, sizeof(OURS) - 1) == 0 &&
 	    name[sizeof(OURS) - 1] != '\0';
 }
@@ -42,6 +52,23 @@ go_to(struct fs *fs, const struct fs_req *req, char *name)
 	return fchdir(dir) < 0 ? -errno : 0;
 }
 
+/*
+ * An ACL that is changed by one who is not of the file's group takes its set-group-id
+ * bit. Who asks is known by one group only: for root and that group the bit stays.
+ */
+static int
+be_of_group(struct fs *fs, const struct fs_req *req)
+{
+	uint32_t node = fs_node_of(fs, req->head.nodeid);
+	struct fs_at at;
+	struct stat st;
+	int rc = fs_path_stat(fs, node, &at, &st);
+
+	if (rc == 0)
+		fs_be(fs, fs->uid, req->head.uid == 0 ? st.st_gid : req->head.gid);
+	return rc;
+}
+
 /* An answer of @n bytes in fs->out, or only how many they would be. */
 static int64_t
 answer(struct fs *fs, const struct fs_req *req, ssize_t n)
@@ -62,7 +89,7 @@ fs_getxattr(struct fs *fs, struct fs_req *req)
 	ssize_t n;
 	int rc;
 
-	if (!is_ours(req->name))
+	if (!is_ours(fs, req->name))
 		return -EOPNOTSUPP;
 	rc = go_to(fs, req, name);
 	if (rc < 0)
@@ -89,7 +116,7 @@ fs_listxattr(struct fs *fs, struct fs_req *req)
 		len = strnlen(list + at, (size_t)n - at) + 1;
 		if (len > (size_t)n - at)
 			break;
-		if (is_ours(list + at)) {
+		if (is_ours(fs, list + at)) {
 			memmove(list + kept, list + at, len);
 			kept += len;
 		}
@@ -103,9 +130,12 @@ fs_setxattr(struct fs *fs, struct fs_req *req)
 	char name[FS_NAME_MAX + 1];
 	int rc;
 
-	if (!is_ours(req->name))
+	if (!is_ours(fs, req->name))
 		return -EOPNOTSUPP;
 	rc = go_to(fs, req, name);
+	if (rc < 0)
+		return rc;
+	rc = is_acl(req->name) ? be_of_group(fs, req) : 0;
 	if (rc < 0)
 		return rc;
 	return lsetxattr(name, req->name, req->tail, req->tail_len,
@@ -119,7 +149,7 @@ fs_removexattr(struct fs *fs, struct fs_req *req)
 	char name[FS_NAME_MAX + 1];
 	int rc;
 
-	if (!is_ours(req->name))
+	if (!is_ours(fs, req->name))
 		return -EOPNOTSUPP;
 	rc = go_to(fs, req, name);
 	if (rc < 0)

@@ -18,15 +18,19 @@
 static struct {
 	const char *dir;
 	Bh__FsCache cache;
-	bool readonly, writeback;
+	bool readonly, writeback, posix_acl;
 	uint32_t queues;
 } opt = { .cache = BH__FS_CACHE__FS_CACHE_AUTO, .queues = 1 };
 
 static int
 option(const char *name, const char *value)
 {
-	if (strcmp(name, "readonly") == 0 || strcmp(name, "writeback") == 0) {
-		*(*name == 'r' ? &opt.readonly : &opt.writeback) = true;
+	bool *flag = strcmp(name, "readonly") == 0 ? &opt.readonly :
+	    strcmp(name, "writeback") == 0 ? &opt.writeback :
+	    strcmp(name, "posix-acl") == 0 ? &opt.posix_acl : NULL;
+
+	if (flag != NULL) {
+		*flag = true;
 		return value == NULL ? 0 : -EINVAL;
 	}
 	if (strcmp(name, "num-queues") == 0)
@@ -66,6 +70,7 @@ open_share(Bh__DeviceConfig *config, const char **why)
 	fs.queue_size = VIRTQ_MAX_SIZE;
 	fs.readonly = opt.readonly;
 	fs.writeback = opt.writeback;
+	fs.posix_acl = opt.posix_acl;
 	fs.cache = opt.cache;
 	config->device_case = BH__DEVICE_CONFIG__DEVICE_FS;
 	config->fs = &fs;
@@ -84,6 +89,7 @@ main(int argc, char **argv)
 		    "  --cache=MODE          what the guest may remember of it: never, auto\n"
 		    "                        (for a second, default) or always\n"
 		    "  --writeback           the guest writes when it likes\n"
+		    "  --posix-acl           access control lists\n"
 		    "  --readonly            the guest may change nothing\n"
 		    "  --num-queues=N        request queues, 1 to 8, default 1\n",
 		.example = "--shared-dir=/srv/share",

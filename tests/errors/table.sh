@@ -217,7 +217,7 @@ o vhost-net-queues 2 '--net|num_queues=3|odd' --kernel "$K" --net vhost_user=tru
 o fs-no-tag 2 '--fs|tag=<name>' --kernel "$K" --fs socket=s
 o fs-no-socket 2 '--fs|socket=<path>' --kernel "$K" --fs tag=t
 o fs-both 2 '--fs|leave one out' --kernel "$K" --fs tag=t,socket=s,path=dir
-o fs-options-of-path 2 '--fs|readonly, cache and writeback' --kernel "$K" --fs tag=t,socket=s,readonly=on
+o fs-options-of-path 2 '--fs|readonly, cache, writeback and posix_acl' --kernel "$K" --fs tag=t,socket=s,readonly=on
 o fs-missing 1 '--fs path=nowhere|check the path' --kernel "$K" --fs tag=t,path=nowhere
 o fs-file 1 '--fs path=large|not a directory|give a directory' --kernel "$K" --fs tag=t,path=large
 o fs-cache 2 '--fs|cache' --kernel "$K" --fs tag=t,path=dir,cache=sometimes

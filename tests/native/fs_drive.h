@@ -23,6 +23,7 @@ static char dir[64];
 static uint64_t table;
 static uint32_t answered;	/* bytes behind the header */
 static bool full;
+static bool with_acls, with_writeback;	/* for start() */
 
 static inline void *
 body(void)
@@ -150,6 +151,8 @@ start(bool readonly, Bh__FsCache cache, const char *at)
 	fs.queue_size = 128;
 	fs.readonly = readonly;
 	fs.cache = cache;
+	fs.posix_acl = with_acls;
+	fs.writeback = with_writeback;
 	config.id = id;
 	config.packed = true;
 	config.device_case = BH__DEVICE_CONFIG__DEVICE_FS;
