@@ -27,6 +27,7 @@ kill_all() {
 	tail=$!
 	while [ -n "$w" ]; do
 		sleep 0.0$((RANDOM % 30 + 10))
+		[ -z "$late" ] || { echo "$w" >"$slow/cgroup.procs"; sleep 0.2; }
 		kill -9 "$w" || break
 		killed=$((killed + 1)) w=
 		while read -r -t $((30 * SLOWNESS)) line <&8; do
@@ -186,30 +187,33 @@ t_kills_front() {
 	back_end_ends
 }
 
-# On a disk that takes 256 KiB a second, what a dead worker has asked for lands late, and
-# is not done before: of most of the dead something lands while there is no successor.
-late=	# statistics of that disk
+# A worker's writes are slow, 256 KiB a second, and land after its death; its successor's
+# would be at once, and before them, if it did not wait. Of most of the dead something lands
+# while there is no successor.
+late= slow=	# statistics of that disk; the cgroup of the slow
 look_late() {
-	local before
+	local before i
 	before=$(awk '{ print $7 }' "$late")
-	sleep 0.16
-	[ "$(awk '{ print $7 }' "$late")" -le "$before" ] ||
-		[ "$(grep -c 'has taken over' stderr)" -ge $killed ] || landed=$((landed + 1))
+	for i in {1..12}; do
+		sleep 0.02
+		[ "$(grep -c 'has taken over' stderr)" -lt $killed ] || return
+		[ "$(awk '{ print $7 }' "$late")" -le "$before" ] || break
+	done
+	landed=$((landed + (i < 12)))
 }
 t_kills_blk_late() {
-	local group=/sys/fs/cgroup/blkio/bhkills$$ dev= most=${FULL:+1000} landed=0
+	local dev= most=${FULL:+1000} landed=0
 	most=${KILLS:-${most:-2}}
+	slow=/sys/fs/cgroup/blkio/bhkills$$
 	disk backing 16M
 	[ "$(id -u)" = 0 ] && [ -w /sys/fs/cgroup/blkio ] && dev=$(losetup -f --show backing 2>/dev/null)
 	[ -n "$dev" ] || { ok "# SKIP needs root, a loop device and cgroup v1's blkio"; return; }
-	mkdir "$group"
-	echo "$(lsblk -dno MAJ:MIN "$dev" | tr -d ' ') 262144" >"$group/blkio.throttle.write_bps_device"
-	echo "$BASHPID" >"$group/cgroup.procs"
+	mkdir "$slow"
+	echo "$(lsblk -dno MAJ:MIN "$dev" | tr -d ' ') 262144" >"$slow/blkio.throttle.write_bps_device"
 	late=/sys/block/${dev##*/}/stat
 	kills blk storm packed --disk "path=$dev,direct=on,packed=on"
-	echo "$BASHPID" >"${group%/*}/cgroup.procs"
 	losetup -d "$dev"
-	rmdir "$group"
+	rmdir "$slow"
 	expect "writes of $landed of $most dead landed before there was a successor" \
 		[ $landed -ge $((most / 2)) ]
 }
