@@ -4,7 +4,7 @@
 # full: 50 deaths of each disk's worker (engines, formats, rings)
 # vcpus: 2
 # memory: 512M
-# seconds: 2400
+# seconds: 1500
 # guest-tools: fio
 # host-tools: qemu-img
 

@@ -4,7 +4,7 @@
 # full: 50 deaths of each; iperf3 both ways
 # vcpus: 2
 # memory: 512M
-# seconds: 1500
+# seconds: 900
 # guest-tools: iperf3
 # host-tools: iperf3
 
