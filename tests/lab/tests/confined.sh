@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# about: every process of a running VM is confined; the controller maps no guest memory
+# about: every process of a running VM is confined; the controller maps no guest memory; a worker without memory is replaced
 # vcpus: 2
 # memory: 512M
 # seconds: 90
@@ -20,9 +20,30 @@ confined() {	# confined PID NAME
 	expect "$2: runs as somebody else" [ "$(field "$1" Uid | cut -f 1)" != 0 ]
 }
 
+# The kernel kills it for its own cgroup's limit. That is said, and another takes over.
+out_of_memory() {	# out_of_memory KIND
+	local was=$(pidof "bulkhead-$1") i
+	echo 0 >"$(echo "$groups/$1"-*/memory.max)"
+	for i in $(seq 200); do grep -q "^.* $1 .*has taken over" vmm.log && break; sleep 0.1; done
+	expect "$1: a worker without memory is killed, and that is said" \
+		grep -q "bulkhead-$1 .*pid $was.*out of memory" vmm.log
+	expect "$1: another has taken over" \
+		[ -n "$(pidof "bulkhead-$1")" -a "$(pidof "bulkhead-$1")" != "$was" ]
+	"$BULKHEAD/bulkheadctl" --api-socket "$PWD/api" --output json crashes >crashes 2>&1
+	expect "$1: crashes has it" \
+		grep -q "\"kind\":\"$1\"[^}]*\"cause\":\"oom\"[^}]*\"action\":\"restarted\"" crashes
+	said=$(grep -c "guest: $1 read" console.log)
+	for i in $(seq 100); do
+		[ "$(grep -c "guest: $1 read" console.log)" -lt $((said + 2)) ] || break
+		sleep 0.1
+	done
+	expect "$1: the guest goes on" [ "$i" -lt 100 ]
+}
+
 host() {
 	data_disk data.img 16
-	vm_start --disk path=data.img --net "$(tap_net)" --rng src=/dev/urandom
+	vm_start --disk path=data.img --net "$(tap_net)" --rng src=/dev/urandom \
+		--api-socket "$PWD/api"
 	vm_says "guest: ok up" || return
 	for name in vcpu blk net rng console; do
 		pid=$(pidof bulkhead-$name)
@@ -51,10 +72,7 @@ host() {
 	"$BULKHEAD/bulkheadctl" audit "$controller" --check >audit.drift 2>&1
 	expect "another limit than declared is drift" \
 		[ $? = 1 -a "$(grep -c 'rng .*pids.max is 7, not 4' audit.drift)" = 1 ]
-	echo 0 >"$(echo "$groups"/rng-*/memory.max)"
-	for i in 1 2 3 4 5 6 7 8 9 10; do grep -q 'out of memory' vmm.log && break; sleep 1; done
-	expect "a worker without memory is killed, and that is said" \
-		grep -q 'bulkhead-rng .*out of memory' vmm.log
+	for name in rng blk; do out_of_memory $name; done
 	expect "every thread's filter is the one that was built" [ -z "$(grep -E 'DIFFERS|unread|NONE' audit)" ]
 	kill -TERM "$controller"
 	vm_wait
@@ -64,5 +82,9 @@ host() {
 
 guest() {
 	check up true
-	sleep 60
+	while sleep 1; do
+		dd if=/dev/hwrng of=/dev/null bs=64 count=1 2>/dev/null && say "rng read"
+		echo 3 >/proc/sys/vm/drop_caches
+		dd if=/dev/vda of=/dev/null bs=64k count=1 2>/dev/null && say "blk read"
+	done
 }
