@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 VSOCK_SRCS := $(addprefix device-workers/vsock/,vsock.c conn.c backlog.c to_guest.c \
-	from_guest.c host.c)
+	from_guest.c host.c refuse.c)
 
 PROGRAMS += bulkhead-vsock
 bulkhead-vsock_SRCS := device-workers/vsock/main.c $(VSOCK_SRCS) $(WORKER_SRCS)

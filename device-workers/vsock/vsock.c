@@ -148,15 +148,6 @@ vsock_port(struct device *dev, int error, int fd)
 		to_guest();
 }
 
-/* Nothing can be sent, and nothing comes. */
-static int64_t
-vsock_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
-{
-	(void)dev;
-	(void)chain;
-	return q == VSOCK_TX ? 0 : -1;
-}
-
 /* A port that no connection of before has, and that there were some. */
 static size_t
 vsock_save(struct device *dev, uint8_t *buf, size_t size)

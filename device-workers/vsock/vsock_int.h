@@ -166,6 +166,10 @@ void conn_forwarded(struct conn *c, uint32_t n);
 /* What comes after the last byte for the host was written, or cannot be. */
 void conn_flushed(struct conn *c, int rc);
 
+/* ---- refuse.c: device.h ---- */
+
+int64_t vsock_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain);
+
 /* ---- host.c ---- */
 
 /* Accept clients, or do not: as many as there may be. */

@@ -218,25 +218,7 @@ t_kills_blk_late() {
 		[ $landed -ge $(((most + 3) / 4)) ]
 }
 
-# Each kind that hangs is found, and one is made in its place.
-hangs() {	# hangs KIND
-	local w
-	busy "" --worker-failure-limit deaths=100,hang=$SLOWNESS || return
-	w=$(worker "$1")
-	kill -STOP "$w"
-	wait_for stderr "pid $w\\) hangs: no answer for $SLOWNESS s, it is stopped" 20 || not_ok "$1 is found"
-	wait_for stderr 'has taken over' 20 || not_ok "$1 is replaced"
-	expect "the disk goes on" goes_on blk
-	expect "entropy goes on" goes_on rng
-	kill "$pid"
-	finish
-	expect "$1 hangs: exit status 0" [ "$status" = 0 ]
-}
-t_hang_rng() { hangs rng; }	# full
-t_hang_console() { hangs console; }	# full
-t_hang_net() { [ "$(id -u)" = 0 ] && hangs net || ok "# SKIP needs a tap"; }	# full
-
-# Each kind with the other ways to take its death.
+# The other way to take a death; to be isolated: kinds.sh.
 stops_with() {
 	local w
 	busy "" --on-worker-failure stop || return
@@ -251,21 +233,7 @@ t_stop_rng() { stops_with rng; }	# full
 t_stop_console() { stops_with console; }	# full
 t_stop_net() { [ "$(id -u)" = 0 ] && stops_with net || ok "# SKIP needs a tap"; }	# full
 
-isolates() {
-	local w
-	busy "" --on-worker-failure isolate || return
-	w=$(worker "$1")
-	kill -9 "$w"
-	wait_for stderr 'has taken over' 20 || not_ok "$1 has a stand-in"
-	expect "$1: it is said" [ "$(grep -c 'it is isolated' stderr)" = 1 ]
-	expect "the disk goes on" goes_on blk
-	kill "$pid"
-	finish
-	expect "$1: exit status 0" [ "$status" = 0 ]
-}
-t_isolate_rng() { isolates rng; }	# full
-
-# Its serial port, too: the guest prints 20 KiB on it, and is not kept waiting.
+# Isolated, its serial port, too: the guest prints 20 KiB on it, and is not kept waiting.
 t_isolate_console() { isolates_serial --console null; }
 t_isolate_serial() { isolates_serial; }	# full
 isolates_serial() {
