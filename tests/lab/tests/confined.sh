@@ -2,7 +2,7 @@
 # about: every process of a running VM is confined; the controller maps no guest memory; a worker without memory is replaced
 # vcpus: 2
 # memory: 512M
-# seconds: 90
+# seconds: 150
 
 field() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
 
