@@ -8,3 +8,6 @@ broken-rng_LDLIBS := -Wl,--wrap=read
 
 PROGRAMS += lab-spoof
 lab-spoof_SRCS := tests/lab/spoof.c
+
+PROGRAMS += lab-posix
+lab-posix_SRCS := tests/lab/posix.c

@@ -3,6 +3,7 @@
 # vcpus: 2
 # memory: 512M
 # seconds: 400
+# guest-tools: lab-posix
 # run: all
 
 host() {
@@ -37,6 +38,8 @@ work() {
 	check "the host's file" grep -q "from the host" /mnt/hello
 	check "a link out of the share leads nowhere" fails cat /mnt/out
 	check "free space" df /mnt
+	check "POSIX" /tools/bin/lab-posix /mnt --no-devices 100
+	check "POSIX on its own" /tools/bin/lab-posix /tmp 100
 	check "a tree is copied" cp -a /lib/modules /tests /mnt/
 	check "and is the same" same_tree /lib/modules /mnt/modules
 	pattern 16 >/tmp/big
@@ -85,6 +88,7 @@ many() {
 }
 
 guest() {
+	check tools tools
 	check mount mount -t virtiofs share /mnt
 	work
 	check umount umount /mnt
