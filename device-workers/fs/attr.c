@@ -19,18 +19,23 @@
 #define TIMES (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW)
 
 /*
- * An id that this process' user namespace does not have stays what it was, and with
- * it the file is this process' own: what a start by an ordinary user can do.
+ * With an id that this process' user namespace does not have the file is this process'
+ * own, and no one's who came before: what a start by an ordinary user can do. No id is
+ * -1: asked for that, the kernel says what it is.
  */
 void
 fs_be(struct fs *fs, uint32_t uid, uint32_t gid)
 {
 	if (gid != fs->gid) {
 		(void)setfsgid(gid);
+		if ((uint32_t)setfsgid((gid_t)-1) != gid)
+			(void)setfsgid(fs->own_gid);
 		fs->gid = gid;
 	}
 	if (uid != fs->uid) {
 		(void)setfsuid(uid);
+		if ((uint32_t)setfsuid((uid_t)-1) != uid)
+			(void)setfsuid(fs->own_uid);
 		fs->uid = uid;
 	}
 }

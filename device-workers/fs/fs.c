@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -291,7 +292,6 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	fs->cache_mode = c->cache == BH__FS_CACHE__FS_CACHE_NEVER ? FS_CACHE_NEVER :
 	    c->cache == BH__FS_CACHE__FS_CACHE_ALWAYS ? FS_CACHE_ALWAYS :
 	    FS_CACHE_AUTO;
-	fs->uid = fs->gid = UINT32_MAX;	/* nobody's yet */
 	fs->dev = dev;
 	rc = fs_locks_start(dev);
 	if (rc < 0) {
@@ -317,7 +317,10 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 static int
 fs_jailed(struct device *dev, const char **why)
 {
-	(void)dev;
+	struct fs *fs = dev->priv;
+
+	fs->own_uid = fs->uid = (uint32_t)setfsuid((uid_t)-1);
+	fs->own_gid = fs->gid = (uint32_t)setfsgid((gid_t)-1);
 	*why = "too few file descriptors; raise the limit of open files (ulimit -n) "
 	    "to 8192";
 	return fs_path_fill();

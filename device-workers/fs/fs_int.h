@@ -94,7 +94,8 @@ struct fs {
 	bool acl;		/* the guest's kernel heeds ACLs, and leaves umasks to us */
 	bool failed;		/* fds have run out: said once */
 	uint64_t request;	/* number of the one that is served */
-	uint32_t uid, gid;	/* as which files are made now */
+	uint32_t uid, gid;	/* as which files are made now, as the guest says */
+	uint32_t own_uid, own_gid;	/* of this process, in its namespace */
 	uint32_t umask;		/* less these bits, where ACLs do not say it */
 
 	struct virtq_chain chain;

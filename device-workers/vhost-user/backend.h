@@ -148,10 +148,8 @@ void vhu_look_after_queues(struct vhu *v);
 
 /* ---- jail.c ---- */
 
-/*
- * Namespaces of our own and the jail. The directory of a policy that has a share is
- * the root in there, @readonly if it shall be. -errno and *stage.
- */
-int vhu_jail(bool readonly, const char **stage);
+/* Namespaces of our own and the jail; @share of the program. -errno and *stage. */
+struct vhu_share;
+int vhu_jail(const struct vhu_share *share, const char **stage);
 
 #endif

@@ -18,14 +18,41 @@
 static struct {
 	const char *dir;
 	Bh__FsCache cache;
-	bool readonly, writeback, posix_acl;
+	bool writeback, posix_acl;
 	uint32_t queues;
 } opt = { .cache = BH__FS_CACHE__FS_CACHE_AUTO, .queues = 1 };
+
+static struct vhu_share share;
+
+/* :GUEST:HOST:COUNT:, as virtiofsd has it; the outer colons may be missing. */
+static int
+parse_ids(const char *text, struct vhu_ids *ids)
+{
+	uint32_t *const out[] = { &ids->inside, &ids->outside, &ids->count };
+	char copy[40], *at = copy;
+
+	if (text == NULL || strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, strlen(text) + 1);
+	at += *at == ':';
+	for (size_t i = 0; i < 3; i++) {
+		char *end = strchrnul(at, ':');
+		bool last = *end == '\0';
+
+		*end = '\0';
+		if ((last && i < 2) || vhu_number(at, i == 2, UINT32_MAX - 1,
+		    out[i]) < 0)
+			return -EINVAL;
+		at = last ? end : end + 1;
+	}
+	return *at != '\0' || ids->inside + (uint64_t)ids->count > UINT32_MAX ||
+	    ids->outside + (uint64_t)ids->count > UINT32_MAX ? -EINVAL : 0;
+}
 
 static int
 option(const char *name, const char *value)
 {
-	bool *flag = strcmp(name, "readonly") == 0 ? &opt.readonly :
+	bool *flag = strcmp(name, "readonly") == 0 ? &share.readonly :
 	    strcmp(name, "writeback") == 0 ? &opt.writeback :
 	    strcmp(name, "posix-acl") == 0 ? &opt.posix_acl : NULL;
 
@@ -33,6 +60,10 @@ option(const char *name, const char *value)
 		*flag = true;
 		return value == NULL ? 0 : -EINVAL;
 	}
+	if (strcmp(name, "uid-map") == 0)
+		return parse_ids(value, &share.uids);
+	if (strcmp(name, "gid-map") == 0)
+		return parse_ids(value, &share.gids);
 	if (strcmp(name, "num-queues") == 0)
 		return vhu_number(value, 1, QUEUES_MAX, &opt.queues);
 	if (strcmp(name, "shared-dir") == 0) {
@@ -68,7 +99,7 @@ open_share(Bh__DeviceConfig *config, const char **why)
 	fs.tag = tag;
 	fs.num_queues = opt.queues;
 	fs.queue_size = VIRTQ_MAX_SIZE;
-	fs.readonly = opt.readonly;
+	fs.readonly = share.readonly;
 	fs.writeback = opt.writeback;
 	fs.posix_acl = opt.posix_acl;
 	fs.cache = opt.cache;
@@ -91,9 +122,13 @@ main(int argc, char **argv)
 		    "  --writeback           the guest writes when it likes\n"
 		    "  --posix-acl           access control lists\n"
 		    "  --readonly            the guest may change nothing\n"
+		    "  --uid-map=:GUEST:HOST:COUNT:, --gid-map=...\n"
+		    "                        the guest's ids from GUEST on are the host's from\n"
+		    "                        HOST on; an ordinary user has one, its own\n"
 		    "  --num-queues=N        request queues, 1 to 8, default 1\n",
 		.example = "--shared-dir=/srv/share",
 		.queues_a_unit = 1,
+		.share = &share,
 		.option = option,
 		.open = open_share,
 	};

@@ -74,9 +74,9 @@ nobody_may_unshare(void)
 	    WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* A user namespace with one id, and the others in it. */
+/* A user namespace with one id, which is @uid and @gid there, and the others in it. */
 static int
-enter_user_namespace(void)
+enter_user_namespace(uint32_t as_uid, uint32_t as_gid)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
@@ -85,30 +85,41 @@ enter_user_namespace(void)
 
 	if (unshare(CLONE_NEWUSER | NAMESPACES) != 0)
 		return -errno;
-	(void)snprintf(map, sizeof(map), "0 %u 1", uid);
+	(void)snprintf(map, sizeof(map), "%u %u 1", as_uid, uid);
 	rc = write_file("/proc/self/uid_map", map);
 	if (rc == 0)
 		rc = write_file("/proc/self/setgroups", "deny");
-	(void)snprintf(map, sizeof(map), "0 %u 1", gid);
+	(void)snprintf(map, sizeof(map), "%u %u 1", as_gid, gid);
 	if (rc == 0)
 		rc = write_file("/proc/self/gid_map", map);
-	if (rc == 0 && (setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0))
+	if (rc == 0 && (setresgid(as_gid, as_gid, as_gid) != 0 ||
+	    setresuid(as_uid, as_uid, as_uid) != 0))
 		rc = -errno;
 	return rc;
 }
 
 /* ---- of a share ---------------------------------------------------------------- */
 
+static int
+write_map(pid_t pid, const char *name, const struct vhu_ids *ids)
+{
+	char path[48], text[48];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	(void)snprintf(text, sizeof(text), "%u %u %u", ids->inside, ids->outside,
+	    ids->count > 0 ? ids->count : UINT32_MAX);
+	return write_file(path, text);
+}
+
 /*
- * A user namespace that has all ids, as they are: they are given from outside, by a
- * child, when it is there.
+ * A user namespace that has the share's ids, or all as they are: they are given from
+ * outside, by a child, when it is there.
  */
 static int
-enter_with_all_ids(void)
+enter_with_ids(const struct vhu_share *share)
 {
-	const char all[] = "0 0 4294967295";
 	int ready[2], status = 1, rc = 0;
-	char path[48], byte = 0;
+	char byte = 0;
 	pid_t self = getpid(), child;
 
 	if (pipe2(ready, O_CLOEXEC) != 0)
@@ -118,10 +129,8 @@ enter_with_all_ids(void)
 		close(ready[1]);
 		if (read(ready[0], &byte, 1) != 1)
 			_exit(1);
-		(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", self);
-		status = write_file(path, all);
-		(void)snprintf(path, sizeof(path), "/proc/%d/gid_map", self);
-		_exit(status != 0 || write_file(path, all) != 0);
+		_exit(write_map(self, "uid_map", &share->uids) != 0 ||
+		    write_map(self, "gid_map", &share->gids) != 0);
 	}
 	close(ready[0]);
 	if (child < 0 || unshare(CLONE_NEWUSER | NAMESPACES) != 0)
@@ -135,18 +144,22 @@ enter_with_all_ids(void)
 	return rc;
 }
 
-/* Nobody, but with the capabilities over files that the policy keeps. */
+/*
+ * Nobody, or the first of the share's ids, but with the capabilities over files that the
+ * policy keeps.
+ */
 static int
-keep_capabilities(void)
+keep_capabilities(const struct vhu_share *share)
 {
+	uid_t uid = share->uids.count > 0 ? share->uids.inside : NOBODY;
+	gid_t gid = share->gids.count > 0 ? share->gids.inside : NOBODY;
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
 	struct __user_cap_data_struct data[2] = { 0 };
 
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setgroups(0, NULL) != 0 ||
-	    setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
-	    setresuid(NOBODY, NOBODY, NOBODY) != 0)
+	    setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
 		return -errno;
 	/* To drop the others takes one more, which goes then. */
 	data[0].permitted = (uint32_t)sb_policy.capabilities | 1u << CAP_SETPCAP;
@@ -242,25 +255,32 @@ enter_namespaces(void)
 	}
 	if (geteuid() == 0)
 		rc = become_nobody();
-	return rc < 0 ? rc : enter_user_namespace();
+	return rc < 0 ? rc : enter_user_namespace(0, 0);
 }
 
 static int
-enter_share(bool readonly, const char **stage)
+enter_share(const struct vhu_share *share, const char **stage)
 {
 	const bool root = geteuid() == 0;
 	int rc;
+
+	*stage = "ids: an ordinary user has its own alone";
+	if (!root && ((share->uids.count > 0 && (share->uids.count != 1 ||
+	    share->uids.outside != geteuid())) || (share->gids.count > 0 &&
+	    (share->gids.count != 1 || share->gids.outside != getegid()))))
+		return -EPERM;
 
 	*stage = "namespaces";
 	/* The working directory comes along into a new mount namespace. */
 	if (fchdir((int)sb_policy.share) != 0)
 		return -errno;
-	rc = root ? enter_with_all_ids() : enter_user_namespace();
+	rc = root ? enter_with_ids(share) :
+	    enter_user_namespace(share->uids.inside, share->gids.inside);
 	if (rc == 0) {
 		*stage = "share";
-		rc = share_root(readonly);
+		rc = share_root(share->readonly);
 	}
-	return rc == 0 && root ? keep_capabilities() : rc;
+	return rc == 0 && root ? keep_capabilities(share) : rc;
 }
 
 static int
@@ -277,9 +297,9 @@ enter_nothing(const char **stage)
 }
 
 int
-vhu_jail(bool readonly, const char **stage)
+vhu_jail(const struct vhu_share *share, const char **stage)
 {
-	int rc = sb_policy.share != 0 ? enter_share(readonly, stage) :
+	int rc = share != NULL ? enter_share(share, stage) :
 	    enter_nothing(stage);
 
 	if (rc == 0)

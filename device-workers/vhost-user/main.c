@@ -359,8 +359,7 @@ main_vhost_user(int argc, char **argv, const struct vhu_program *program)
 	open_signals(v);
 	start_device(v, &config);
 	open_socket(v, &options, fd);
-	rc = vhu_jail(config.device_case == BH__DEVICE_CONFIG__DEVICE_FS &&
-	    config.fs->readonly, &why);
+	rc = vhu_jail(program->share, &why);
 	if (rc < 0) {
 		log_error("jail stage %s: %s", why, log_errname(rc));
 		_exit(1);

@@ -11,6 +11,17 @@
 
 #include "device-workers/lib/device.h"
 
+/* Ids of a user namespace and outside of it, from there on; count 0: as jail.c says. */
+struct vhu_ids {
+	uint32_t inside, outside, count;
+};
+
+/* Of who serves a directory: its place in the policy is the root. */
+struct vhu_share {
+	bool readonly;
+	struct vhu_ids uids, gids;
+};
+
 struct vhu_program {
 	const struct device_ops *ops;
 	const char *type;		/* QEMU's name: "block" */
@@ -20,6 +31,7 @@ struct vhu_program {
 	const char *example;		/* those of its options that it needs */
 	bool has_config;		/* front ends read its configuration space */
 	unsigned int queues_a_unit;	/* GET_QUEUE_NUM counts in these: 2 for net */
+	const struct vhu_share *share;	/* NULL: serves none */
 	uint64_t features_beside;	/* of virtio: the front end's own part of it */
 
 	/*

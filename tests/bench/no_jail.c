@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "device-workers/vhost-user/backend.h"
+#include "device-workers/vhost-user/vhost_user.h"
 
 int __real_gmem_init(struct gmem *mem, uint64_t size);
 int __wrap_gmem_init(struct gmem *mem, uint64_t size);
@@ -37,9 +38,9 @@ __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 
 /* In the place of device-workers/vhost-user/jail.c. */
 int
-vhu_jail(bool readonly, const char **stage)
+vhu_jail(const struct vhu_share *share, const char **stage)
 {
-	(void)readonly;
+	(void)share;
 	*stage = "";
 	return 0;
 }

@@ -24,6 +24,7 @@
 
 static unsigned int number, failures;
 static char share[96], program[160];
+static uint32_t as_uid;		/* whose the requests are; 0: ours */
 
 static void
 result(bool good, const char *name)
@@ -47,7 +48,8 @@ call(uint32_t opcode, uint64_t node, const void *arg, size_t arg_len,
 	static uint64_t unique;
 	struct fuse_in_header h = {
 		.len = (uint32_t)(sizeof(h) + arg_len + tail_len), .opcode = opcode,
-		.unique = unique += 2, .nodeid = node, .uid = getuid(),
+		.unique = unique += 2, .nodeid = node,
+		.uid = as_uid != 0 ? as_uid : getuid(),
 		.gid = getgid(),
 	};
 	const struct drvq_buf bufs[2] = { { IN, h.len, false }, { OUT, ROOM, true } };
@@ -208,6 +210,39 @@ read_only(void)
 	return stop();
 }
 
+/* Ids of the guest are others on the host; of those that are none files are ours. */
+static bool
+mapped(void)
+{
+	const struct fuse_create_in in = { .flags = O_RDWR, .mode = S_IFREG | 0640 };
+	const struct fuse_entry_out *e = body();
+	const uint32_t guest[] = { 1003, 5, 1009, 1010 };
+	const uint32_t host[] = { 5003, 5000, 5009, 5000 };
+	char path[160], name[8];
+	struct stat st;
+	int status = 0;
+
+	if (getuid() != 0) {
+		MUST(back_end("--uid-map=:7:5000:10:"));
+		MUST(waitpid(t.pid, &status, 0) == t.pid && WEXITSTATUS(status) == 1);
+		t.pid = 0;
+		return true;
+	}
+	MUST(chmod(share, 0777) == 0);
+	MUST(back_end("--uid-map=:1000:5000:10:"));
+	MUST(all_up() && init() == 0);
+	for (size_t i = 0; i < sizeof(guest) / sizeof(guest[0]); i++) {
+		snprintf(name, sizeof(name), "m%zu", i);
+		snprintf(path, sizeof(path), "%s/%s", share, name);
+		as_uid = guest[i];
+		MUST(named(FUSE_CREATE, &in, sizeof(in), name) == 0);
+		as_uid = 0;
+		MUST(stat(path, &st) == 0 && st.st_uid == host[i] && st.st_gid == 0);
+		MUST(e->attr.uid == host[i] - 4000);
+	}
+	return stop();
+}
+
 static bool
 no_share(void)
 {
@@ -216,6 +251,8 @@ no_share(void)
 	MUST(front_start(program, NULL, NULL, NULL));
 	MUST(waitpid(t.pid, &status, 0) == t.pid && WEXITSTATUS(status) == 1);
 	MUST(front_start(program, "--shared-dir=/dev/null", NULL, NULL));
+	MUST(waitpid(t.pid, &status, 0) == t.pid && WEXITSTATUS(status) == 1);
+	MUST(front_start(program, "--shared-dir=/", "--uid-map=:1:2:0:", NULL));
 	MUST(waitpid(t.pid, &status, 0) == t.pid && WEXITSTATUS(status) == 1);
 	MUST(front_start(program, "--shared-dir=/", "--cache=sometimes", NULL));
 	MUST(waitpid(t.pid, &status, 0) == t.pid && WEXITSTATUS(status) == 1);
@@ -246,6 +283,7 @@ main(void)
 		{ "a file is made, written and read", session },
 		{ "a front end comes back with new memory and rings", again },
 		{ "read only", read_only },
+		{ "ids are mapped", mapped },
 		{ "what is no share", no_share },
 	};
 	const char *build = getenv("BUILD");

@@ -11,7 +11,7 @@ host() {
 	echo "from the host" >share/hello
 	echo secret >secret
 	ln -s ../secret share/out
-	vm_start --fs "tag=share,path=$PWD/share" "tag=other,path=$PWD/other,readonly=on,cache=always"
+	vm_start --disk "$(tools_disk)" --fs "tag=share,path=$PWD/share" "tag=other,path=$PWD/other,readonly=on,cache=always"
 	vm_says "guest: kill it" || return
 	sum=$(dd if=share/big bs=1M 2>/dev/null | sha256sum)
 	expect "the host has what the guest wrote" grep -qF "guest: sum ${sum%% *}" console.log
