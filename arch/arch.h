@@ -52,6 +52,8 @@ struct arch_host {
 	void (*stop)(void *owner, enum arch_stop reason);
 	/* The guest has let vCPU @cpu go, never the first, or will not (!@gone). */
 	void (*let_go)(void *owner, uint32_t cpu, bool gone);
+	/* ... DIMM @i, below ARCH_DIMMS. */
+	void (*dimm_let_go)(void *owner, uint32_t i, bool gone);
 	void *owner;
 };
 
@@ -113,6 +115,14 @@ uint64_t arch_vcpu_pc(struct hv_vcpu *vcpu);
 int arch_vcpus_resize(uint32_t want, arch_plug_fn *plug, void *arg);
 /* How many it has. */
 uint32_t arch_vcpus_count(void);
+/*
+ * There is memory from @base on, as DIMM @i; @fresh: the guest, which runs, is told.
+ * arch_dimm_ask(): it is asked to let it go (arch_host.dimm_let_go). EEXIST, ENOENT,
+ * EBUSY: it is asked already; EOPNOTSUPP: this machine cannot.
+ */
+#define ARCH_DIMMS 16u
+int arch_dimm_add(uint32_t i, uint64_t base, uint64_t size, bool fresh);
+int arch_dimm_ask(uint32_t i);
 void arch_power_button(void);
 void arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config);
 void arch_rings_ready(void);	/* bytes or room in the serial rings */

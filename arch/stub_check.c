@@ -66,6 +66,8 @@ check_arch(void)
 	expect("arch_irqchip_init", arch_irqchip_init(NULL));
 	expect("arch_platform_init", arch_platform_init(&platform, &why));
 	expect("arch_vcpu_pc", arch_vcpu_pc(NULL) == 0 ? -ENOSYS : 0);
+	expect("arch_dimm_add", arch_dimm_add(0, 0, 0, false));
+	expect("arch_dimm_ask", arch_dimm_ask(0));
 	expect("arch_vcpus_resize", arch_vcpus_resize(1, NULL, NULL));
 	expect("arch_vcpus_count", arch_vcpus_count() == 0 ? -ENOSYS : 0);
 	arch_eoi(0);

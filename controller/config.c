@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "build_id.h"
+#include "controller/dimms.h"
 #include "controller/front.h"
 #include "controller/memory.h"
 #include "controller/pmem.h"
@@ -44,7 +45,8 @@ reserve(const struct vm *vm)
 
 	for (uint32_t i = 0; i < vm->plan.nregions; i++)
 		sum += vm->plan.regions[i].size;
-	return sum;
+	/* They come and go in pieces, and leave gaps. */
+	return sum + 2 * vm->plan.dimm_size;
 }
 
 static void
@@ -334,7 +336,7 @@ send_device_config(struct child *child)
 	config.id = text(dev->id);
 	config.seccomp = seccomp(vm);
 	config.memory_reserve = dev->on_pci ? reserve(vm) : 0;
-	config.regions = dev->on_pci ? vm->plan.nregions : 0;
+	config.regions = dev->on_pci ? vm->plan.nregions + dimms_regions(vm) : 0;
 	if (dev->kind == PROC_BLK) {
 		fill_blk(vm, dev, &blk, serial, &limit, &parts, &engine);
 		config.packed = vm->spec.disks[dev->index].pci.packed;
@@ -389,8 +391,10 @@ send_device_config(struct child *child)
 		config.console = &console;
 	}
 	child_send(child, &p, NULL, 0, 0, seconds);
-	if (dev->on_pci)
-		send_memory(child);
+	if (!dev->on_pci)
+		return;
+	send_memory(child);
+	dimms_send(child, CONFIG_SECONDS);
 }
 
 /* ---- loader and vcpu-worker --------------------------------------------------------- */
@@ -441,6 +445,7 @@ send_load_config(struct child *child)
 	load.mmio64_size = vm->mmio64_size;
 	load.smbios = &smbios;
 	load.serial = s->serial.mode != PORT_OFF;
+	load.dimms = vm->plan.dimm_size != 0;
 	load.seccomp = seccomp(vm);
 	send_memory(child);
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
@@ -548,6 +553,7 @@ send_vm_config(struct child *child)
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
 	send_memory(child);
 	pmem_send(child, CONFIG_SECONDS);
+	dimms_send(child, CONFIG_SECONDS);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "controller/balloon.h"
 #include "controller/broker.h"
 #include "controller/deaths.h"
+#include "controller/dimms.h"
 #include "controller/front.h"
 #include "controller/manage.h"
 #include "controller/memory.h"
@@ -386,6 +387,13 @@ acknowledged(struct child *child, const struct request *req)
 	case BH__PACKET__BODY_RESIZE_VCPUS:
 		resize_vm_answered(vm, NULL);
 		return;
+	case BH__PACKET__BODY_ADD_MEMORY:
+	case BH__PACKET__BODY_REMOVE_MEMORY:
+	case BH__PACKET__BODY_PLUG_DIMM:
+	case BH__PACKET__BODY_UNPLUG_DIMM:
+		if (vm->state == VM_RUNNING)
+			dimms_answered(child, req->type, req->subject, NULL);
+		return;
 	case BH__PACKET__BODY_SET_PAUSED:
 		pause_answered(child);
 		return;
@@ -395,6 +403,7 @@ acknowledged(struct child *child, const struct request *req)
 	case BH__PACKET__BODY_START_VM:
 		child->chan.states = PROTO_RUNNING;
 		running(vm);
+		dimms_progress(vm);
 		return;
 	case BH__PACKET__BODY_API_START:
 		child->chan.states = PROTO_RUNNING |
@@ -435,6 +444,13 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			resize_answered(vm, req->subject, packet->failed);
 		else if (req->type == BH__PACKET__BODY_RESIZE_VCPUS)
 			resize_vm_answered(vm, packet->failed);
+		else if (vm->state == VM_RUNNING && (child == vm->vcpu ||
+		    child->ready) && (req->type == BH__PACKET__BODY_ADD_MEMORY ||
+		    req->type == BH__PACKET__BODY_REMOVE_MEMORY ||
+		    req->type == BH__PACKET__BODY_PLUG_DIMM ||
+		    req->type == BH__PACKET__BODY_UNPLUG_DIMM))
+			dimms_answered(child, req->type, req->subject,
+			    packet->failed);
 		else
 			report_failed(child, packet->failed);
 		return 0;
@@ -468,6 +484,7 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		broker_settle(vm);
 		balloon_ready(child);
 		memory_ready(child);
+		dimms_progress(vm);
 		if (child->died_at != 0)
 			recover_ready(child);
 		return 0;
@@ -502,6 +519,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 		guest_panicked(vm, packet->guest_panicked->events);
 	} else if (packet->body_case == BH__PACKET__BODY_VCPUS_CHANGED) {
 		rc = resize_vm_changed(vm, packet->vcpus_changed);
+	} else if (packet->body_case == BH__PACKET__BODY_DIMM_CHANGED) {
+		rc = dimms_changed(vm, packet->dimm_changed);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_FILE) {
 		rc = broker_want(child, packet->want_file);
 	} else if (packet->body_case == BH__PACKET__BODY_WANT_CONNECTION) {
@@ -563,6 +582,7 @@ life_exited(struct child *child)
 	if (!upgrade_exited(child))
 		recover_exited(child);
 	pause_gone(vm);
+	dimms_progress(vm);
 	/* The place of one that is gone may be another child's next. */
 	if (child == vm->broker) {
 		vm->broker = NULL;

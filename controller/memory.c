@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/dimms.h"
 #include "controller/manage.h"
 #include "controller/supervise.h"
 #include "device-workers/lib/counters.h"
@@ -43,7 +44,7 @@ memory_most(const struct vm *vm)
 
 	for (uint32_t i = 0; i < vm->plan.nzones; i++)
 		sum += vm->plan.zones[i].hot_size;
-	return sum;
+	return sum + vm->plan.dimm_size;
 }
 
 uint64_t
@@ -53,6 +54,9 @@ memory_wanted(const struct vm *vm)
 
 	for (uint32_t i = 0; i < vm->plan.nzones; i++)
 		sum += vm->plan.zones[i].hot_wanted;
+	if (vm->plan.dimm_size != 0)
+		sum += vm->state == VM_CREATED ? vm->spec.memory.hotplugged_size :
+		    dimms_size(vm);
 	return sum;
 }
 
@@ -95,7 +99,7 @@ memory_actual(const struct vm *vm)
 	for (uint32_t i = 0; i < vm->plan.nzones; i++)
 		if (vm->plan.zones[i].hot_size != 0)
 			sum += plugged(vm, i);
-	return sum;
+	return sum + dimms_size(vm);
 }
 
 /* Who is not there, or not ready, is told by its configuration. */
@@ -124,23 +128,26 @@ memory_ready(const struct child *worker)
 uint32_t
 memory_refuse(const struct vm *vm, uint64_t size, const char **why)
 {
-	const struct plan_zone *z = &vm->plan.zones[0];
 	uint64_t boot = at_boot(vm);
+	uint64_t most = vm->plan.zones[0].hot_size + vm->plan.dimm_size;
 
 	if (size == memory_wanted(vm))
 		return 0;
 	*why = "desired_ram: this VM's memory is as large as it is; start it with "
 	    "--memory hotplug_size=";
-	if (z->hot_size == 0)
+	if (most == 0)
 		return 500;
 	*why = "desired_ram: less than the VM has at boot (--memory size=)";
 	if (size < boot)
 		return 500;
 	*why = "desired_ram: more than --memory size= and hotplug_size= together";
-	if (size - boot > z->hot_size)
+	if (size - boot > most)
 		return 500;
 	*why = "desired_ram: what is more than at boot is not a multiple of 128M";
-	return (size - boot) % MEM_LIMIT_ALIGN != 0 ? 500 : 0;
+	if ((size - boot) % MEM_LIMIT_ALIGN != 0)
+		return 500;
+	return vm->plan.dimm_size != 0 && vm->state == VM_RUNNING ?
+	    dimms_refuse(vm, size - boot, why) : 0;
 }
 
 uint32_t
@@ -152,6 +159,12 @@ memory_resize(struct vm *vm, uint64_t size, const char **why)
 		return status;
 	if (size == memory_wanted(vm))
 		return 204;
+	if (vm->plan.dimm_size != 0 && vm->state == VM_RUNNING)
+		return dimms_resize(vm, size - at_boot(vm), why);
+	if (vm->plan.dimm_size != 0) {
+		vm->spec.memory.hotplugged_size = size - at_boot(vm);
+		return 204;
+	}
 	manage_event(vm, "vm", "resizing");
 	vm->plan.zones[0].hot_wanted = size - at_boot(vm);
 	/* A guest that boots again has as much. */

@@ -95,6 +95,12 @@ plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
 	plan_zones(plan, spec);
 	plan->ram_end = place_ram(plan);
 	top = place_hot(plan, plan->ram_end);
+	if (spec->memory.hotplug_method == HOTPLUG_ACPI &&
+	    spec->memory.hotplug_size != 0) {
+		plan->dimm_gpa = (top + HOT_ALIGN - 1) & ~(HOT_ALIGN - 1);
+		plan->dimm_size = spec->memory.hotplug_size;
+		top = plan->dimm_gpa + plan->dimm_size;
+	}
 	top = (top + GIB - 1) & ~(GIB - 1);
 	/* At least 1 GiB of window has to be left below the address limit. */
 	if (end < GIB || top > end - GIB)

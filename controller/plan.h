@@ -57,6 +57,7 @@ struct vm_plan {
 	uint32_t nregions;
 	struct plan_zone zones[SPEC_MAX_ZONES];
 	uint32_t nzones;
+	uint64_t dimm_gpa, dimm_size;	/* where DIMMs may be; 0: nowhere */
 	uint64_t ram_end;	/* what lies behind comes later than at boot */
 	uint64_t mmio64_base, mmio64_size;	/* the 64-bit PCI window */
 	struct plan_device devices[PLAN_MAX_DEVICES + 1];

@@ -66,7 +66,8 @@ resize_vm(struct vm *vm, const uint64_t *const sizes[RESIZE_COUNT],
 		return status != 0 ? status : rc == -EINVAL ? 400 : 500;
 	if (sizes[RESIZE_RAM] != NULL)
 		status = memory_resize(vm, *sizes[RESIZE_RAM], why);
-	if (status >= 300)
+	if (status >= 300 || (sizes[RESIZE_RAM] != NULL &&
+	    sizes[RESIZE_VCPUS] == NULL))
 		return status;
 	if (sizes[RESIZE_VCPUS] == NULL)
 		return 204;

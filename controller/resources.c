@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/dimms.h"
 #include "controller/life.h"
 #include "controller/memory.h"
 #include "controller/values.h"
@@ -117,6 +118,27 @@ make_zone(struct vm *vm, uint32_t i)
 		    "(vm.nr_hugepages)" : "lower it or free memory");
 	}
 	return rc == 0 && z->hot_size != 0 ? make_hot(vm, i) : rc;
+}
+
+int
+resources_dimm(struct vm *vm, uint64_t size, const char **why)
+{
+	const struct plan_zone *z = &vm->plan.zones[0];
+	int fd = sealed_memfd("bulkhead-ram-dimm", size, huge_flags(z)), rc;
+
+	*why = "memory cannot be made";
+	if (fd < 0)
+		return fd;
+	*why = z->hugepages ? "not enough huge pages; reserve more "
+	    "(vm.nr_hugepages)" : "not enough memory";
+	/* A huge page that is not there would end the guest that touches it. */
+	if ((z->hugepages || z->prefault || z->reserve) &&
+	    fallocate(fd, 0, 0, (off_t)size) < 0) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
 }
 
 int
@@ -256,7 +278,7 @@ resources_punch(struct vm *vm)
 		if (rc == 0)
 			rc = punch(m->state);
 	}
-	return rc;
+	return rc == 0 ? dimms_punch(vm) : rc;
 }
 
 void

@@ -10,6 +10,10 @@
 
 /* All: 0, or -errno with the line said. */
 int resources_memory(struct vm *vm);
+
+/* Memory of @size bytes beside it, as the VM's other memory is: an fd, or -errno and
+ * *why. */
+int resources_dimm(struct vm *vm, uint64_t size, const char **why);
 int resources_rings(struct vm *vm);
 int resources_limits(struct vm *vm);		/* state of rate limit groups */
 int resources_device(struct child *worker);	/* eventfds, bus */

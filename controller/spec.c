@@ -171,9 +171,6 @@ check_cpus(struct vm_spec *spec, struct spec_error *err)
 static int
 check_hotplug(const struct memory_spec *m, struct spec_error *err)
 {
-	if (m->hotplug_size != 0 && m->hotplug_method == HOTPLUG_ACPI)
-		return usage(err, "--memory hotplug_size=%z: not supported yet, but "
-		    "with hotplug_method=virtio-mem", m->hotplug_size);
 	if (m->hotplug_size % MEM_LIMIT_ALIGN != 0)
 		return usage(err, "--memory hotplug_size=%z: not a multiple of "
 		    "128M; round it up", m->hotplug_size);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "controller/config.h"
+#include "controller/dimms.h"
 #include "controller/guard.h"
 #include "controller/life.h"
 #include "controller/manage.h"
@@ -278,7 +279,8 @@ void
 start_build(struct vm *vm)
 {
 	if (resources_memory(vm) != 0 || resources_rings(vm) != 0 ||
-	    resources_limits(vm) != 0 || paths_adopt_files(vm) != 0 || paths_adopt_taps(vm) != 0 ||
+	    resources_limits(vm) != 0 ||
+	    dimms_boot(vm) != 0 || paths_adopt_files(vm) != 0 || paths_adopt_taps(vm) != 0 ||
 	    pmem_place(vm) != 0 || passt_make(vm) != 0)
 		return;
 	set_ports(vm);
@@ -373,6 +375,7 @@ start_release(struct vm *vm)
 		let_go(&vm->zones[i].hot);
 		let_go(&vm->zones[i].state);
 	}
+	dimms_release(vm);
 	let_go(&vm->rings);
 	let_go(&vm->rings_to_far);
 	let_go(&vm->rings_to_guest);
@@ -392,6 +395,7 @@ start_again(struct vm *vm)
 		    log_errtext(rc));
 		return;
 	}
+	dimms_reset(vm);
 	vm->loaded = vm->start_sent = false;
 	vm->vcpu = child_new(vm, PROC_VCPU, NULL);
 	vm->loader = child_new(vm, PROC_LOADER, NULL);

@@ -52,6 +52,15 @@ enum vm_pause {
 	PAUSE_ENDING,
 };
 
+/* How far a DIMM is. */
+enum dimm_state {
+	DIMM_NONE,
+	DIMM_COMES,		/* not all map it yet */
+	DIMM_IN,		/* the guest's */
+	DIMM_ASKED,		/* ... and it is asked to let it go */
+	DIMM_GOES,		/* it has; some may still map it */
+};
+
 /* An unanswered request to a child. */
 struct request {
 	struct child *child;	/* NULL: free */
@@ -144,6 +153,7 @@ struct child {
 	uint64_t deaths_from;	/* ns */
 	int binary;		/* what was executed; -1: the kind's own */
 	uint32_t state, state_oldest;	/* versions, as its Hello said */
+	uint32_t dimms;		/* that it maps, a bit each; dimms.c */
 	uint64_t image_base;	/* and where its program lies */
 	char build_id[65];
 	uint64_t denied_at;	/* the address of a denied call; 0: none */
@@ -339,6 +349,14 @@ struct vm {
 		int hot;	/* ... of virtio-mem's region; -1: none */
 		int state;	/* ... of what is plugged there; -1 */
 	} zones[SPEC_MAX_ZONES];
+
+	/* dimms.c */
+	struct dimm_memory {
+		enum dimm_state state;
+		int fd;		/* where the state is not NONE */
+		uint64_t gpa, size;
+	} dimms[DIMM_LIMIT];
+	bool dimms_asked;	/* manage_resized() is due */
 	struct cgroup cgroup;	/* memory_max alone, once the spawner has it */
 	int rings, rings_to_far, rings_to_guest;
 	int limits[SPEC_MAX_LIMIT_GROUPS];	/* state of each group, a memfd */

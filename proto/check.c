@@ -650,6 +650,18 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->vcpus_changed->count >= 1 &&
 		    p->vcpus_changed->count <= MAX_VCPUS, "number of vCPUs");
 		return NULL;
+	case BH__PACKET__BODY_PLUG_DIMM:
+		REQUIRE(p->plug_dimm->index < DIMM_LIMIT, "DIMM");
+		REQUIRE(p->plug_dimm->size != 0 &&
+		    (p->plug_dimm->start | p->plug_dimm->size) %
+		    MEM_LIMIT_ALIGN == 0, "place of a DIMM");
+		return NULL;
+	case BH__PACKET__BODY_UNPLUG_DIMM:
+		REQUIRE(p->unplug_dimm->index < DIMM_LIMIT, "DIMM");
+		return NULL;
+	case BH__PACKET__BODY_DIMM_CHANGED:
+		REQUIRE(p->dimm_changed->index < DIMM_LIMIT, "DIMM");
+		return NULL;
 	case BH__PACKET__BODY_GUEST_PANICKED:
 		REQUIRE(p->guest_panicked->events >= 1 &&
 		    p->guest_panicked->events <= 3, "events of pvpanic");

@@ -178,6 +178,23 @@ report_vcpus(struct vm *vm)
 	must_send(chan_send(&vm->ctl, &p, NULL, 0));
 }
 
+/* It has let memory go, or will not. */
+static void
+report_dimms(struct vm *vm)
+{
+	uint32_t gone = atomic_exchange(&vm->dimms_gone, 0);
+	uint32_t kept = atomic_exchange(&vm->dimms_kept, 0) & ~gone;
+
+	for (uint32_t left = gone | kept; left != 0; left &= left - 1) {
+		Bh__DimmChanged changed = BH__DIMM_CHANGED__INIT;
+		CHAN_PACKET(p, DIMM_CHANGED, dimm_changed, &changed);
+
+		changed.index = (uint32_t)__builtin_ctz(left);
+		changed.gone = (gone >> changed.index & 1) != 0;
+		must_send(chan_send(&vm->ctl, &p, NULL, 0));
+	}
+}
+
 static void
 send_listener(struct vm *vm, int listener)
 {
@@ -283,6 +300,15 @@ handle(struct vm *vm, struct chan_msg *msg)
 	case BH__PACKET__BODY_RESIZE_VCPUS:
 		resize_vcpus(vm, p->seq, p->resize_vcpus->count);
 		break;
+	case BH__PACKET__BODY_PLUG_DIMM:
+		rc = arch_dimm_add(p->plug_dimm->index, p->plug_dimm->start,
+		    p->plug_dimm->size, vm->started);
+		answer_or_end(vm, p->seq, rc, "cannot add memory");
+		break;
+	case BH__PACKET__BODY_UNPLUG_DIMM:
+		rc = arch_dimm_ask(p->unplug_dimm->index);
+		answer(vm, p->seq, rc, "there is no such memory");
+		break;
 	case BH__PACKET__BODY_SET_PAUSED:
 		set_paused(vm, p->seq, p->set_paused->paused);
 		break;
@@ -331,6 +357,8 @@ wake_ready(struct loop_source *src, uint32_t events)
 	look_at_pause(vm);
 	if (vm->started)
 		report_vcpus(vm);
+	if (vm->started)
+		report_dimms(vm);
 	report_panic(vm);
 	look_at_stop(vm);
 }

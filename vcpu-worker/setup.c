@@ -214,6 +214,15 @@ platform_let_go(void *owner, uint32_t cpu, bool gone)
 	vcpus_let_go(owner, cpu, gone);
 }
 
+static void
+platform_dimm(void *owner, uint32_t i, bool gone)
+{
+	struct vm *vm = owner;
+
+	atomic_fetch_or(gone ? &vm->dimms_gone : &vm->dimms_kept, 1u << i);
+	vm_wake(vm);
+}
+
 static int
 make_platform(struct vm *vm, const char **why)
 {
@@ -221,7 +230,8 @@ make_platform(struct vm *vm, const char **why)
 		.vm = vm->hv, .ports = &vm->ports, .mmio = &vm->mmio,
 		.boot_vcpus = vm->cpus.boot_vcpus,
 		.max_vcpus = vm->cpus.max_vcpus,
-		.mem = &vm->mem, .ram_end = vm->ram_end, .host = { platform_stop, platform_let_go, vm },
+		.mem = &vm->mem, .ram_end = vm->ram_end, .host = { platform_stop, platform_let_go,
+		    platform_dimm, vm },
 		.rings = vm->rings, .to_far = FD_RINGS_TO_FAR,
 		.serial = vm->serial, .debug_console = vm->debug_console,
 		.debug_console_port = vm->debug_console_port,

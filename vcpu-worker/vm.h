@@ -107,6 +107,7 @@ struct vm {
 	struct vcpu *vcpu;		/* cpus.max_vcpus of them */
 	uint32_t told_vcpus;		/* what the controller knows to be in */
 	atomic_bool vcpu_stays;		/* the guest will not let one go */
+	atomic_uint dimms_gone, dimms_kept;	/* a bit each, for the main thread */
 	pthread_mutex_t start_lock;	/* of ready and go */
 	pthread_cond_t start_cond;
 	uint32_t ready;

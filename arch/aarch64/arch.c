@@ -78,6 +78,23 @@ arch_vcpu_pc(struct hv_vcpu *vcpu)
 }
 
 int
+arch_dimm_add(uint32_t i, uint64_t base, uint64_t size, bool fresh)
+{
+	(void)i;
+	(void)base;
+	(void)size;
+	(void)fresh;
+	return -EOPNOTSUPP;
+}
+
+int
+arch_dimm_ask(uint32_t i)
+{
+	(void)i;
+	return -EOPNOTSUPP;
+}
+
+int
 arch_vcpus_resize(uint32_t want, arch_plug_fn *plug, void *arg)
 {
 	(void)want;

@@ -61,9 +61,12 @@
 #define LAYOUT_ACPI_S5		5	/* SLP_TYP of the soft-off state */
 #define LAYOUT_PORT_GED		0x604	/* byte: pending events, reading clears */
 #define LAYOUT_GED_CPUS		(1 << 0)
+#define LAYOUT_GED_MEMORY	(1 << 2)
 #define LAYOUT_GED_POWER_BUTTON	(1 << 3)
 #define LAYOUT_PORT_PM_TIMER	0x608	/* 32 bits, 3.579545 MHz */
 #define LAYOUT_PORT_CPUS	0x610	/* vCPUs that come and go, cpus.h */
+#define LAYOUT_PORT_DIMMS	0x640	/* memory that comes and goes, dimms.h */
+#define LAYOUT_DIMMS		16	/* of so many pieces */
 #define LAYOUT_PORT_COM1	0x3f8
 #define LAYOUT_PORT_CMOS	0x70
 #define LAYOUT_PORT_I8042	0x60	/* data; 0x64 command: 0xfe resets */

@@ -11,6 +11,7 @@
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cmos.h"
 #include "arch/x86_64/cpus.h"
+#include "arch/x86_64/dimms.h"
 #include "arch/x86_64/i8042.h"
 #include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/layout.h"
@@ -28,6 +29,7 @@ static struct platform {
 	struct ioapic ioapic;
 	struct acpi acpi;
 	struct cpus cpus;
+	struct dimms dimms;	/* may be filled in before the rest */
 	struct cmos cmos;
 	struct i8042 i8042;
 	struct serial serial;
@@ -163,6 +165,9 @@ add_ports(const struct arch_platform_config *config)
 		rc = bus_add(io, LAYOUT_PORT_CPUS, CPUS_WINDOW, &cpus_ops,
 		    &p->cpus);
 	if (rc == 0)
+		rc = bus_add(io, LAYOUT_PORT_DIMMS, DIMMS_WINDOW, &dimms_ops,
+		    &p->dimms);
+	if (rc == 0)
 		rc = bus_add(io, LAYOUT_PORT_POST, 1, &post_ops, p);
 	if (rc == 0 && p->has_serial)
 		rc = bus_add(io, LAYOUT_PORT_COM1, SERIAL_WINDOW, &serial_ops,
@@ -193,6 +198,7 @@ arch_platform_init(const struct arch_platform_config *config,
 	acpi_init(&p->acpi, &p->ioapic, &config->host);
 	cpus_init(&p->cpus, config->boot_vcpus, config->max_vcpus,
 	    &config->host);
+	dimms_init(&p->dimms, &config->host);
 	cmos_init(&p->cmos, low, high, &config->host);
 	i8042_init(&p->i8042, &config->host);
 	p->to_far = config->to_far;
@@ -233,6 +239,28 @@ uint32_t
 arch_vcpus_count(void)
 {
 	return cpus_count(&platform.cpus);
+}
+
+_Static_assert(ARCH_DIMMS == LAYOUT_DIMMS, "layout.h");
+
+int
+arch_dimm_add(uint32_t i, uint64_t base, uint64_t size, bool fresh)
+{
+	int rc = dimms_add(&platform.dimms, i, base, size, fresh);
+
+	if (rc == 0 && fresh)
+		acpi_notify(&platform.acpi, LAYOUT_GED_MEMORY);
+	return rc;
+}
+
+int
+arch_dimm_ask(uint32_t i)
+{
+	int rc = dimms_ask(&platform.dimms, i);
+
+	if (rc == 0)
+		acpi_notify(&platform.acpi, LAYOUT_GED_MEMORY);
+	return rc;
 }
 
 void

@@ -92,6 +92,7 @@ put_dsdt(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
 	set(w, dsdt_offset_COMS, config->serial ? 0xf : 0, 1);
 	set(w, dsdt_offset_NCPU, acpi_cpus_change(config) ? config->max_vcpus : 0,
 	    4);
+	set(w, dsdt_offset_NMEM, config->dimms ? LAYOUT_DIMMS : 0, 4);
 	end(w);
 }
 

@@ -23,7 +23,7 @@ $(GEN)/dsdt.c: controller/loader/dsdt.asl arch/x86_64/layout.h
 	echo 'const uint8_t dsdt_aml[] = {'; \
 	od -An -v -tx1 $(@D)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; \
 	echo 'const uint32_t dsdt_aml_size = sizeof(dsdt_aml);'; \
-	sed -n 's/^ *{"\(P64B\|P64L\|COMS\|NCPU\)", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t dsdt_offset_\1 = \3;/p' \
+	sed -n 's/^ *{"\(P64B\|P64L\|COMS\|NCPU\|NMEM\)", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t dsdt_offset_\1 = \3;/p' \
 		$(@D)/dsdt.offset.h; } > $@
 
 # ---- tests

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The DSDT of an x86-64 guest, compiled by iasl when the loader is built. What
-// differs from VM to VM is in four names at the top, which acpi.c overwrites
+// differs from VM to VM is in five names at the top, which acpi.c overwrites
 // (their offsets come from iasl); the addresses are those of
 // arch/x86_64/layout.h (build.mk runs this through the C preprocessor).
 #include "arch/x86_64/layout.h"
@@ -12,6 +12,8 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 	Name (\P64L, 0x1122334455667799)	// ... and last byte; 0: no window
 	Name (\COMS, 0x5A)			// _STA of the serial port
 	Name (\NCPU, 0x11223344)		// vCPUs that can come and go; or 0
+
+	Name (\NMEM, 0x11223355)		// DIMMs that can come and go; or 0
 
 	// Of the SSDT that acpi.c makes where there are such.
 	External (\_SB.CPUS.CTFY, MethodObj)
@@ -39,6 +41,8 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				IO (Decode16, LAYOUT_PORT_PM_TIMER,
 				    LAYOUT_PORT_PM_TIMER, 1, 4)
 				IO (Decode16, LAYOUT_PORT_CPUS, LAYOUT_PORT_CPUS, 1, 5)
+				IO (Decode16, LAYOUT_PORT_DIMMS,
+				    LAYOUT_PORT_DIMMS, 1, 24)
 			})
 		}
 
@@ -215,6 +219,157 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			}
 		}
 
+		// Memory that comes and goes; arch/x86_64/dimms.h has the registers.
+		Device (MEMS)
+		{
+			Name (_HID, EisaId ("PNP0A06"))
+			Name (_UID, "memory")
+			OperationRegion (MEMR, SystemIO, LAYOUT_PORT_DIMMS, 24)
+			Field (MEMR, DWordAcc, NoLock, WriteAsZeros)
+			{
+				MSEL, 32,
+				Offset (8),
+				MBSL, 32,	// where it begins
+				MBSH, 32,
+				MSZL, 32,	// bytes
+				MSZH, 32
+			}
+			Field (MEMR, ByteAcc, NoLock, WriteAsZeros)
+			{
+				Offset (4),
+				MPEN, 1,	// is there
+				MINS, 1,	// has come
+				MRMV, 1,	// is asked to leave
+				MEJ0, 1,	// is let go
+				MREF, 1		// will not be let go
+			}
+			Mutex (MLCK, 0)
+			Method (MSTA, 1, Serialized)
+			{
+				Local0 = Zero
+				If (Arg0 < \NMEM)
+				{
+					Acquire (MLCK, 0xFFFF)
+					MSEL = Arg0
+					If (MPEN)
+					{
+						Local0 = 0x0F
+					}
+					Release (MLCK)
+				}
+				Return (Local0)
+			}
+			Name (MR64, ResourceTemplate ()
+			{
+				QWordMemory (ResourceProducer, PosDecode,
+				    MinFixed, MaxFixed, Cacheable, ReadWrite,
+				    0, 0, 0, 0, 0, , , MW64,
+				    AddressRangeMemory, TypeStatic)
+			})
+			Method (MCRS, 1, Serialized)
+			{
+				CreateQWordField (MR64, ^MW64._MIN, MMIN)
+				CreateQWordField (MR64, ^MW64._MAX, MMAX)
+				CreateQWordField (MR64, ^MW64._LEN, MLEN)
+				Acquire (MLCK, 0xFFFF)
+				MSEL = Arg0
+				MMIN = (MBSH << 32) | MBSL
+				MLEN = (MSZH << 32) | MSZL
+				Release (MLCK)
+				MMAX = MMIN + MLEN - 1
+				Return (MR64)
+			}
+			Method (MEJT, 1, Serialized)
+			{
+				Acquire (MLCK, 0xFFFF)
+				MSEL = Arg0
+				MEJ0 = One
+				Release (MLCK)
+			}
+			// As COST of the vCPUs.
+			Method (MOST, 3, Serialized)
+			{
+				If (((Arg1 & 0xFF) == 3) && Arg2 && (Arg2 != 0x84))
+				{
+					Acquire (MLCK, 0xFFFF)
+					MSEL = Arg0
+					MREF = One
+					Release (MLCK)
+				}
+			}
+#define DIMM(name, n)							\
+			Device (name)					\
+			{						\
+				Name (_HID, EisaId ("PNP0C80"))		\
+				Name (_UID, n)				\
+				Method (_STA) { Return (MSTA (n)) }	\
+				Method (_CRS) { Return (MCRS (n)) }	\
+				Method (_EJ0, 1) { MEJT (n) }		\
+				Method (_OST, 3) { MOST (n, Arg0, Arg1) } \
+			}
+			DIMM (M000, 0)
+			DIMM (M001, 1)
+			DIMM (M002, 2)
+			DIMM (M003, 3)
+			DIMM (M004, 4)
+			DIMM (M005, 5)
+			DIMM (M006, 6)
+			DIMM (M007, 7)
+			DIMM (M008, 8)
+			DIMM (M009, 9)
+			DIMM (M010, 10)
+			DIMM (M011, 11)
+			DIMM (M012, 12)
+			DIMM (M013, 13)
+			DIMM (M014, 14)
+			DIMM (M015, 15)
+#define TELL(name, n)							\
+				If (Arg0 == n)				\
+				{					\
+					Notify (name, Arg1)		\
+				}
+			Method (MTFY, 2)
+			{
+				TELL (M000, 0)
+				TELL (M001, 1)
+				TELL (M002, 2)
+				TELL (M003, 3)
+				TELL (M004, 4)
+				TELL (M005, 5)
+				TELL (M006, 6)
+				TELL (M007, 7)
+				TELL (M008, 8)
+				TELL (M009, 9)
+				TELL (M010, 10)
+				TELL (M011, 11)
+				TELL (M012, 12)
+				TELL (M013, 13)
+				TELL (M014, 14)
+				TELL (M015, 15)
+			}
+			Method (MSCN, 0, Serialized)
+			{
+				Acquire (MLCK, 0xFFFF)
+				Local0 = Zero
+				While (Local0 < \NMEM)
+				{
+					MSEL = Local0
+					If (MINS)
+					{
+						MINS = One
+						MTFY (Local0, 1)	// device check
+					}
+					ElseIf (MRMV)
+					{
+						MRMV = One
+						MTFY (Local0, 3)	// eject request
+					}
+					Local0++
+				}
+				Release (MLCK)
+			}
+		}
+
 		Device (PWRB)
 		{
 			Name (_HID, EisaId ("PNP0C0C"))
@@ -243,6 +398,10 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				If (Local0 & LAYOUT_GED_CPUS)
 				{
 					\_SB.CPUS.CSCN ()
+				}
+				If (Local0 & LAYOUT_GED_MEMORY)
+				{
+					\_SB.MEMS.MSCN ()
 				}
 				If (Local0 & LAYOUT_GED_POWER_BUTTON)
 				{

@@ -15,5 +15,6 @@ extern const uint32_t dsdt_offset_P64B;		/* 8 bytes */
 extern const uint32_t dsdt_offset_P64L;		/* 8 bytes */
 extern const uint32_t dsdt_offset_COMS;		/* 1 byte */
 extern const uint32_t dsdt_offset_NCPU;		/* 4 bytes */
+extern const uint32_t dsdt_offset_NMEM;		/* 4 bytes */
 
 #endif

@@ -38,6 +38,7 @@ main(int argc, char **argv)
 	}
 	c.boot_vcpus = 300;
 	c.max_vcpus = 1024;
+	c.dimms = true;
 	c.serial = true;
 	c.mmio64_base = 1ull << 40;
 	c.mmio64_size = 1ull << 40;

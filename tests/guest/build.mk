@@ -3,7 +3,7 @@
 # make guests      tiny bare-metal guests, build/guest/*.elf (tests/guest/run)
 
 GUESTS := boot pci_guest blk rng net console reset_device reboot smp msix legacy \
-	hostile registers traffic storm isolated power nmi highmem smbios user fs panic balloon mem \
+	hostile registers traffic storm isolated power nmi highmem smbios user fs panic balloon mem dimms \
 	cpus
 GUESTS += flow pmem steady
 GUEST_DIR := tests/guest

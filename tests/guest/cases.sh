@@ -354,6 +354,44 @@ t_mem() {
 	expect "events" [ "$(grep -c '"event": "resized"' events)" = 3 ]
 }
 
+# 128 MiB is 1. One that cannot be: nothing has changed.
+t_dimms() {
+	local i w
+	local opts=(--memory size=128M,hotplug_size=1G,hotplugged_size=128M --api-socket api --event-monitor path=events)
+	local dimms='/memfd:bulkhead-ram-dimm'
+	NOISY=1 start 60 dimms "at=1 ms=$((3000 * SLOWNESS))" "${opts[@]}"
+	wait_for serial '^memory 1$' 20 || not_ok "the guest runs"
+	ctl resize --memory 512M || not_ok "256 MiB more"
+	wait_for serial '^memory 3$' 20 || not_ok "come"
+	ctl resize --memory 640M || not_ok "128 MiB more"
+	wait_for serial '^memory 4$' 20 || not_ok "come, too"
+	expect "vm.info knows" grep -q '"memory_actual_size":[[:space:]]*671088640' <(ctl info)
+	w=$(worker rng)
+	expect "everybody maps it" sh -c "for p in $w $(worker vcpu); do [ \$(grep -c '$dimms' /proc/\$p/maps) = 3 ] || exit 1; done"
+	for i in 129M 64M 2G; do
+		expect "$i: refused" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket api resize --memory $i 2>/dev/null"
+	done
+	kill -9 "$w"
+	ctl resize --memory 384M || not_ok "is asked to let two pieces go"
+	wait_for serial '^memory 2$' 20 || not_ok "go"
+	for ((i = 0; i < 200; i++)); do [ "$(grep -c memory-removed events)" = 2 ] && break; sleep 0.05; done
+	expect "nobody maps what has gone" sh -c "for p in $(worker rng) $(worker vcpu); do [ \$(grep -c '$dimms' /proc/\$p/maps) = 1 ] || exit 1; done"
+	expect "nor holds it" [ "$(ls -l "/proc/$pid/fd" | grep -c "$dimms")" = 1 ]
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	NOISY=1 start 60 dimms "at=1 keep play ms=$((2000 * SLOWNESS))" "${opts[@]}"
+	wait_for serial '^played, memory 0' 20 || not_ok "the guest plays"
+	ctl resize --memory 256M || not_ok "128 MiB come after that"
+	wait_for serial '^memory 1$' 20 || not_ok "come"
+	ctl resize --memory 128M || not_ok "is asked to let them go"
+	for ((i = 0; i < 200; i++)); do grep -q memory-kept events && break; sleep 0.05; done
+	expect "it will not, and that is said" [ "$i" -lt 200 ]
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+}
+
 t_pmem() {
 	local sum w
 	truncate -s 8M file small

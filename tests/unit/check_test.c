@@ -226,6 +226,30 @@ image_files(void **state)
 }
 
 static void
+dimms(void **state)
+{
+	Bh__PlugDimm plug = BH__PLUG_DIMM__INIT;
+	Bh__UnplugDimm unplug = BH__UNPLUG_DIMM__INIT;
+	Bh__DimmChanged changed = BH__DIMM_CHANGED__INIT;
+	CHAN_PACKET(p, PLUG_DIMM, plug_dimm, &plug);
+	CHAN_PACKET(u, UNPLUG_DIMM, unplug_dimm, &unplug);
+	CHAN_PACKET(c, DIMM_CHANGED, dimm_changed, &changed);
+
+	(void)state;
+	plug.start = 1ull << 32;
+	plug.size = 128 << 20;
+	GOOD(p);
+	BAD_WITH(p, plug.index, DIMM_LIMIT, "DIMM");
+	BAD_WITH(p, plug.start, 4096, "place of a DIMM");
+	BAD_WITH(p, plug.size, 0, "place of a DIMM");
+	BAD_WITH(p, plug.size, 129 << 20, "place of a DIMM");
+	GOOD(u);
+	BAD_WITH(u, unplug.index, DIMM_LIMIT, "DIMM");
+	GOOD(c);
+	BAD_WITH(c, changed.index, DIMM_LIMIT, "DIMM");
+}
+
+static void
 device_configs(void **state)
 {
 	static char serial[] = "123456789012345678901";
@@ -544,7 +568,7 @@ main(void)
 		cmocka_unit_test(file_names), cmocka_unit_test(filters),
 		cmocka_unit_test(opening),
 		cmocka_unit_test(image_files),
-		cmocka_unit_test(device_configs), cmocka_unit_test(devices),
+		cmocka_unit_test(dimms), cmocka_unit_test(device_configs), cmocka_unit_test(devices),
 		cmocka_unit_test(rings), cmocka_unit_test(config_space),
 		cmocka_unit_test(the_rest), cmocka_unit_test(utf8),
 	};

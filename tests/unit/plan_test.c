@@ -86,6 +86,9 @@ memory_to_come(void **state)
 	spec.memory.hotplugged_size = GIB;
 	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
 	assert_int_equal(plan.nregions, 2);
+	assert_int_equal(plan.dimm_gpa, 6 * GIB);
+	assert_int_equal(plan.dimm_size, 3 * GIB);
+	assert_int_equal(plan.mmio64_base, 9 * GIB);
 	spec.memory.hotplug_method = HOTPLUG_VIRTIO_MEM;
 	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
 	assert_int_equal(plan.nregions, 3);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The clock, the keyboard controller and ACPI's registers. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cmos.h"
 #include "arch/x86_64/cpus.h"
+#include "arch/x86_64/dimms.h"
 #include "arch/x86_64/i8042.h"
 #include "tests/unit/fake_hv.h"
 
@@ -34,7 +36,20 @@ on_let_go(void *owner, uint32_t cpu, bool gone)
 	last_gone = gone;
 }
 
-static const struct arch_host host = { .stop = on_stop, .let_go = on_let_go };
+static uint32_t dimms_gone, dimms_kept;
+
+static void
+on_dimm(void *owner, uint32_t i, bool gone)
+{
+	(void)owner;
+	if (gone)
+		dimms_gone |= 1u << i;
+	else
+		dimms_kept |= 1u << i;
+}
+
+static const struct arch_host host = { .stop = on_stop, .let_go = on_let_go,
+	.dimm_let_go = on_dimm };
 
 static int
 set_up(void **state)
@@ -299,6 +314,75 @@ test_cpus_played_with(void **state)
 	assert_int_equal(plugged, 1 << 1);
 }
 
+static uint8_t
+dimm_state(struct dimms *d, uint32_t i)
+{
+	uint8_t data[4], state;
+
+	bus_put(data, 4, i);
+	dimms_ops.write(d, 0, data, 4);
+	dimms_ops.read(d, 4, &state, 1);
+	return state;
+}
+
+static uint32_t
+dimm_reg(struct dimms *d, uint64_t at)
+{
+	uint8_t data[4];
+
+	dimms_ops.read(d, at, data, 4);
+	return (uint32_t)bus_get(data, 4);
+}
+
+static void
+test_dimms(void **state)
+{
+	static struct dimms d;
+
+	(void)state;
+	dimms_gone = dimms_kept = 0;
+	/* Those of the boot are there before the platform is. */
+	assert_int_equal(dimms_add(&d, 0, 1ull << 32, 128 << 20, false), 0);
+	dimms_init(&d, &host);
+	assert_int_equal(dimms_add(&d, 0, 1ull << 33, 128 << 20, true), -EEXIST);
+	assert_int_equal(dimms_add(&d, LAYOUT_DIMMS, 0, 1, true), -EINVAL);
+	assert_int_equal(dimms_add(&d, 2, 5ull << 32 | 0x8000000, 6ull << 32, true), 0);
+	assert_int_equal(dimm_state(&d, 0), DIMMS_PRESENT);
+	assert_int_equal(dimm_state(&d, 1), 0);
+	assert_int_equal(dimm_state(&d, 2), DIMMS_PRESENT | DIMMS_INSERTED);
+	assert_int_equal(dimm_reg(&d, 8), 0x8000000);
+	assert_int_equal(dimm_reg(&d, 12), 5);
+	assert_int_equal(dimm_reg(&d, 16), 0);
+	assert_int_equal(dimm_reg(&d, 20), 6);
+	out(&dimms_ops, &d, 4, DIMMS_INSERTED | DIMMS_REFUSE);
+	assert_int_equal(dimm_state(&d, 2), DIMMS_PRESENT);
+	assert_int_equal(dimms_kept, 0);
+	assert_int_equal(dimms_ask(&d, 1), -ENOENT);
+	assert_int_equal(dimms_ask(&d, LAYOUT_DIMMS), -EINVAL);
+	assert_int_equal(dimms_ask(&d, 2), 0);
+	assert_int_equal(dimms_ask(&d, 2), -EBUSY);
+	assert_int_equal(dimm_state(&d, 2), DIMMS_PRESENT | DIMMS_REMOVE);
+	out(&dimms_ops, &d, 4, DIMMS_REFUSE);
+	assert_int_equal(dimm_state(&d, 2), DIMMS_PRESENT);
+	assert_int_equal(dimms_kept, 1 << 2);
+	assert_int_equal(dimms_ask(&d, 2), 0);
+	out(&dimms_ops, &d, 4, DIMMS_REMOVE | DIMMS_EJECT | DIMMS_REFUSE);
+	assert_int_equal(dimm_state(&d, 2), 0);
+	assert_int_equal(dimms_gone, 1 << 2);
+	/* Twice is once; what is not there cannot be let go. */
+	dimms_gone = 0;
+	out(&dimms_ops, &d, 4, 0xff);
+	(void)dimm_state(&d, LAYOUT_DIMMS);
+	out(&dimms_ops, &d, 4, 0xff);
+	assert_int_equal(dimm_reg(&d, 8), 0);
+	(void)dimm_state(&d, UINT32_MAX);
+	out(&dimms_ops, &d, 4, 0xff);
+	assert_int_equal(dimms_gone, 0);
+	for (uint64_t at = 0; at < DIMMS_WINDOW; at++)
+		(void)dimm_reg(&d, at);
+	assert_int_equal(dimms_add(&d, 2, 1ull << 33, 128 << 20, true), 0);
+}
+
 #define T(f) cmocka_unit_test_setup(f, set_up)
 
 int
@@ -306,7 +390,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_clock), T(test_cmos), T(test_i8042), T(test_acpi),
-		T(test_cpus_come_and_go), T(test_cpus_played_with),
+		T(test_cpus_come_and_go), T(test_cpus_played_with), T(test_dimms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
