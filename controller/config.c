@@ -21,6 +21,7 @@
 #define ALLOW_BATCH 200u	/* fds of one AllowPaths */
 #define VSOCK_QUEUE_SIZE 256u
 #define CONFIG_SECONDS 60u	/* includes a loader's reading of the initramfs */
+#define WATCHDOG_SECONDS 20u	/* as Cloud Hypervisor's */
 
 /* protobuf-c has no const in its structs, and does not write to them. */
 static char *
@@ -296,6 +297,39 @@ fill_pmem(const struct vm *vm, uint32_t index, Bh__PmemConfig *pmem)
 	pmem->queue_size = 128;
 }
 
+struct small_message {
+	Bh__RngConfig rng;
+	Bh__WatchdogConfig watchdog;
+	Bh__RtcConfig rtc;
+	struct limit_message limit;
+};
+
+static void
+fill_small(const struct vm_spec *spec, const struct plan_device *dev,
+    Bh__DeviceConfig *config, struct small_message *m)
+{
+	if (dev->kind == PROC_RNG) {
+		bh__rng_config__init(&m->rng);
+		m->rng.queue_size = 256;
+		m->rng.rate_limit = fill_limit(&spec->rng.limit, &m->limit);
+		config->packed = spec->rng.pci.packed;
+		config->device_case = BH__DEVICE_CONFIG__DEVICE_RNG;
+		config->rng = &m->rng;
+	} else if (dev->kind == PROC_WATCHDOG) {
+		bh__watchdog_config__init(&m->watchdog);
+		m->watchdog.seconds = spec->watchdog.seconds != 0 ?
+		    spec->watchdog.seconds : WATCHDOG_SECONDS;
+		config->packed = spec->watchdog.pci.packed;
+		config->device_case = BH__DEVICE_CONFIG__DEVICE_WATCHDOG;
+		config->watchdog = &m->watchdog;
+	} else {
+		bh__rtc_config__init(&m->rtc);
+		config->packed = spec->rtcs[dev->index].pci.packed;
+		config->device_case = BH__DEVICE_CONFIG__DEVICE_RTC;
+		config->rtc = &m->rtc;
+	}
+}
+
 static void
 fill_vsock(const struct vsock_spec *spec, Bh__VsockConfig *vsock)
 {
@@ -311,7 +345,6 @@ send_device_config(struct child *child)
 	const struct plan_device *dev = child->dev;
 	Bh__BlkConfig blk = BH__BLK_CONFIG__INIT;
 	Bh__NetConfig net = BH__NET_CONFIG__INIT;
-	Bh__RngConfig rng = BH__RNG_CONFIG__INIT;
 	Bh__FsConfig fs = BH__FS_CONFIG__INIT;
 	Bh__BalloonConfig balloon = BH__BALLOON_CONFIG__INIT;
 	Bh__PmemConfig pmem = BH__PMEM_CONFIG__INIT;
@@ -323,6 +356,7 @@ send_device_config(struct child *child)
 	unsigned int seconds = CONFIG_SECONDS;
 	struct front_message front;
 	struct limit_message limit;
+	struct small_message small;
 	struct parts_message parts;
 	Bh__DeviceReady known;
 	static struct blk_message engine;
@@ -347,11 +381,9 @@ send_device_config(struct child *child)
 		config.packed = vm->spec.nets[dev->index].pci.packed;
 		config.device_case = BH__DEVICE_CONFIG__DEVICE_NET;
 		config.net = &net;
-	} else if (dev->kind == PROC_RNG) {
-		rng.queue_size = 256;
-		config.packed = vm->spec.rng.pci.packed;
-		config.device_case = BH__DEVICE_CONFIG__DEVICE_RNG;
-		config.rng = &rng;
+	} else if (dev->kind == PROC_RNG || dev->kind == PROC_WATCHDOG ||
+	    dev->kind == PROC_RTC) {
+		fill_small(&vm->spec, dev, &config, &small);
 	} else if (dev->kind == PROC_FS) {
 		fill_fs(&vm->spec.fs[dev->index], &fs);
 		config.packed = vm->spec.fs[dev->index].pci.packed;
@@ -550,6 +582,9 @@ send_vm_config(struct child *child)
 	config.debug_console = vm->spec.debug_console.mode != PORT_OFF;
 	config.debug_console_port = vm->spec.debug_console.iobase;
 	config.pvpanic_bdf = vm->plan.pvpanic_bdf;
+	config.i6300esb_bdf = vm->plan.i6300esb_bdf;
+	config.watchdog_fired = vm->watchdog_fired;
+	vm->watchdog_fired = false;
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
 	send_memory(child);
 	pmem_send(child, CONFIG_SECONDS);

@@ -440,7 +440,7 @@ planned(const struct vm_plan *plan, const struct option_row *row, uint32_t n)
 		{ "disk", PROC_BLK }, { "net", PROC_NET }, { "rng", PROC_RNG },
 		{ "fs", PROC_FS }, { "balloon", PROC_BALLOON },
 		{ "pmem", PROC_PMEM },
-		{ "vsock", PROC_VSOCK },
+		{ "vsock", PROC_VSOCK }, { "rtc", PROC_RTC },
 		{ "console", PROC_CONSOLE },
 	};
 

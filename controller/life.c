@@ -29,6 +29,7 @@
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "controller/upgrade.h"
+#include "controller/watchdog.h"
 #include "ipc/log.h"
 
 #define STOP_SECONDS 4u		/* for all; then they are killed: 5 in all */
@@ -517,6 +518,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 			guest_stopped(vm, packet->guest_stopped);
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_PANICKED) {
 		guest_panicked(vm, packet->guest_panicked->events);
+	} else if (packet->body_case == BH__PACKET__BODY_WATCHDOG_EXPIRED) {
+		rc = watchdog_expired(child);
 	} else if (packet->body_case == BH__PACKET__BODY_VCPUS_CHANGED) {
 		rc = resize_vm_changed(vm, packet->vcpus_changed);
 	} else if (packet->body_case == BH__PACKET__BODY_DIMM_CHANGED) {

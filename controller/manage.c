@@ -203,9 +203,13 @@ answer_counters(struct vm *vm, uint32_t seq)
 static void
 answer_info(struct vm *vm, uint32_t seq)
 {
-	static char pvpanic[] = "__pvpanic";
-	static Bh__ApiDevice devices[PLAN_MAX_DEVICES + 2];
-	static Bh__ApiDevice *list[PLAN_MAX_DEVICES + 2];
+	static Bh__ApiDevice devices[PLAN_MAX_DEVICES + 3];
+	static Bh__ApiDevice *list[PLAN_MAX_DEVICES + 3];
+	/* What the vcpu-worker has by itself. */
+	const struct { const char *id; uint32_t bdf; } registers[] = {
+		{ "__pvpanic", vm->plan.pvpanic_bdf },
+		{ "__watchdog", vm->plan.i6300esb_bdf },
+	};
 	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
 	struct info info = { vm, seq };
 
@@ -228,12 +232,14 @@ answer_info(struct vm *vm, uint32_t seq)
 		    process_kinds[dev->kind].binary);
 		list[answer.n_devices++] = &devices[i];
 	}
-	if (vm->plan.pvpanic_bdf != 0) {
-		Bh__ApiDevice *dev = &devices[vm->plan.ndevices];
+	for (uint32_t i = 0; i < 2; i++) {
+		Bh__ApiDevice *dev = &devices[vm->plan.ndevices + i];
 
+		if (registers[i].bdf == 0)
+			continue;
 		bh__api_device__init(dev);
-		dev->id = pvpanic;
-		dev->bdf = vm->plan.pvpanic_bdf;
+		dev->id = constless(registers[i].id);
+		dev->bdf = registers[i].bdf;
 		list[answer.n_devices++] = dev;
 	}
 	answer.devices = list;

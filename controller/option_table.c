@@ -312,7 +312,21 @@ static const struct sub_option landlock_subs[] = {
 static const struct sub_option rng_subs[] = {
 	PATH("src", rng_spec, src, "source of entropy; /dev/urandom"),
 	PATH_FD(rng_spec, src),
-	PCI(rng_spec),
+	PCI(rng_spec), LIMITER(rng_spec),
+};
+
+static const char *const watchdog_words[] = { "virtio", "i6300esb", NULL };
+
+static const struct sub_option watchdog_subs[] = {
+	WORDS("model", watchdog_spec, model, watchdog_words, "virtio|i6300esb",
+	    "i6300esb is the one for which Linux has a driver; virtio"),
+	U32("timeout", watchdog_spec, seconds, 1, WATCHDOG_LIMIT_SECONDS,
+	    "of virtio: seconds from one ping to the next at most; 20"),
+	PCI(watchdog_spec),
+};
+
+static const struct sub_option rtc_subs[] = {
+	PCI(rtc_spec),
 };
 
 static const struct sub_option console_subs[] = {
@@ -380,6 +394,7 @@ const struct generic_spec generic_default = { .vhost = { .on = true } };
 const struct balloon_spec balloon_default = { .size = 0 };
 const struct pmem_spec pmem_default = { .size = 0 };
 
+const struct rtc_spec rtc_default = { .pci.slot = 0 };
 const struct vsock_spec vsock_default = { .buffer = 256u << 10 };
 
 static const struct landlock_spec landlock_default = { .path = NULL };
@@ -500,6 +515,16 @@ const struct option_row option_rows[] = {
 	{ .name = "pvpanic", .kind = OPTION_FLAG, .offset = AT(vm_spec, pvpanic),
 	  .help = "a device by which the guest's kernel says that it panicked: "
 		  "an event" },
+	{ .name = "watchdog", .kind = OPTION_FLAG,
+	  .offset = AT(vm_spec, watchdog), .subs = watchdog_subs,
+	  .nsubs = COUNT(watchdog_subs), .meta = "[<..>]",
+	  .help = "resets a guest that has hung" },
+	{ .name = "rtc", .kind = OPTION_SUBS_LIST, .bare = true,
+	  .offset = AT(vm_spec, rtcs), .count_offset = AT(vm_spec, nrtcs),
+	  .element_size = sizeof(struct rtc_spec),
+	  .max_elements = 1, .element_default = &rtc_default,
+	  .subs = rtc_subs, .nsubs = COUNT(rtc_subs), .meta = "[<..>]",
+	  .help = "the host's clocks, by virtio" },
 	PLACE("api-socket", api, "the HTTP API, on a unix socket; without a "
 	    "kernel the VMM waits there for one"),
 	PLACE("event-monitor", events, "what happens to the VM, in JSON"),
@@ -533,11 +558,10 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("memory-zone"),
 	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
 	FLAG_IS_LATER("pvmemcontrol"),
-	OPTION_IS_LATER("restore"), OPTION_IS_LATER("rtc"),
+	OPTION_IS_LATER("restore"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
 	OPTION_IS_LATER("userfaultfd"),	/* nothing uses one yet */
 	OPTION_IS_LATER("vdpa"),
-	FLAG_IS_LATER("watchdog"),
 };
 
 const unsigned int option_nrows = COUNT(option_rows);

@@ -167,6 +167,20 @@ take_place(struct walk *w, const struct option_row *row, const char *value)
 }
 
 static int
+take_flag(struct walk *w, const struct option_row *row)
+{
+	if (row->kind == OPTION_FLAG)
+		*(bool *)((uint8_t *)w->spec + row->offset) = true;
+	else if (row->kind == OPTION_COUNT)
+		(*(uint32_t *)(void *)((uint8_t *)w->spec + row->offset))++;
+	else if (row->kind == OPTION_HELP)
+		w->result = OPTIONS_SHOW_HELP;
+	else if (w->result == OPTIONS_RUN)
+		w->result = OPTIONS_SHOW_VERSION;
+	return 0;
+}
+
+static int
 take_value(struct walk *w, const struct option_row *row, const char *value)
 {
 	switch (row->kind) {
@@ -182,6 +196,9 @@ take_value(struct walk *w, const struct option_row *row, const char *value)
 	case OPTION_PLACE:
 		return take_place(w, row, value);
 	case OPTION_FLAG:
+		(void)take_flag(w, row);
+		return options_subs(w->spec, row,
+		    (uint8_t *)w->spec + row->offset, value, w->err);
 	case OPTION_LATER:
 	case OPTION_LATER_FLAG:
 	case OPTION_COUNT:
@@ -190,20 +207,6 @@ take_value(struct walk *w, const struct option_row *row, const char *value)
 		break;
 	}
 	return -EINVAL;
-}
-
-static int
-take_flag(struct walk *w, const struct option_row *row)
-{
-	if (row->kind == OPTION_FLAG)
-		*(bool *)((uint8_t *)w->spec + row->offset) = true;
-	else if (row->kind == OPTION_COUNT)
-		(*(uint32_t *)(void *)((uint8_t *)w->spec + row->offset))++;
-	else if (row->kind == OPTION_HELP)
-		w->result = OPTIONS_SHOW_HELP;
-	else if (w->result == OPTIONS_RUN)
-		w->result = OPTIONS_SHOW_VERSION;
-	return 0;
 }
 
 /* "--name", "--name value", "--name=value", "--name value value". */
@@ -227,10 +230,10 @@ take_long(struct walk *w, const char *text)
 		    row->name);
 	flag = row->kind == OPTION_COUNT || row->kind == OPTION_HELP ||
 	    row->kind == OPTION_VERSION || row->kind == OPTION_FLAG;
-	if (flag && equals != NULL)
+	if (flag && equals != NULL && row->nsubs == 0)
 		return usage(w->err, "--%s: takes no value; write --%s alone",
 		    row->name, row->name);
-	if (flag)
+	if (flag && (row->nsubs == 0 || (equals == NULL && !value_follows(w))))
 		return take_flag(w, row);
 
 	bit = 1ull << (unsigned int)(row - option_rows);
@@ -244,6 +247,9 @@ take_long(struct walk *w, const char *text)
 	w->spec->given |= bit;
 	if (equals != NULL)
 		return take_value(w, row, equals + 1);
+	if (!value_follows(w) && row->bare)
+		return options_element(w->spec, row, w->err) == NULL ?
+		    -EINVAL : 0;
 	if (!value_follows(w))
 		return usage(w->err, "--%s: value missing; write --%s %s",
 		    row->name, row->name,

@@ -61,7 +61,8 @@ enum option_kind {
 	OPTION_SUBS,		/* sub-options into the struct at offset */
 	OPTION_SUBS_LIST,	/* as that, appended to an array: several values */
 	OPTION_PLACE,		/* struct place_spec: a path, path= or fd= */
-	OPTION_FLAG,		/* no value: bool at offset */
+	OPTION_FLAG,		/* bool at offset; no value, but where the struct that
+				 * begins there has sub-options */
 	OPTION_COUNT,		/* no value: uint32_t at offset is raised */
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -82,6 +83,7 @@ struct option_row {
 	const char *const *words;
 	const char *meta;
 	const char *help;
+	bool bare;		/* OPTION_SUBS_LIST: no value is needed */
 	bool vmm;		/* not of the VM: of the VMM */
 };
 
@@ -96,6 +98,7 @@ extern const struct generic_spec generic_default;
 extern const struct balloon_spec balloon_default;
 extern const struct pmem_spec pmem_default;
 extern const struct vsock_spec vsock_default;
+extern const struct rtc_spec rtc_default;
 
 enum options_result {
 	OPTIONS_RUN,

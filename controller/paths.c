@@ -226,8 +226,8 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	    child->kind == PROC_NET || child->kind == PROC_RNG ||
 	    child->kind == PROC_CONSOLE || child->kind == PROC_FS ||
 	    child->kind == PROC_BALLOON || child->kind == PROC_PMEM ||
-	    child->kind == PROC_MEM ||
-	    child->kind == PROC_VSOCK ||
+	    child->kind == PROC_MEM || child->kind == PROC_VSOCK ||
+	    child->kind == PROC_WATCHDOG || child->kind == PROC_RTC ||
 	    child->kind == PROC_FRONT)) {
 		(void)snprintf(buf, size, "%s", child->name);
 		return;
@@ -259,6 +259,12 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 		return;
 	case PROC_BALLOON:
 		(void)snprintf(buf, size, "--balloon");
+		return;
+	case PROC_WATCHDOG:
+		(void)snprintf(buf, size, "--watchdog");
+		return;
+	case PROC_RTC:
+		(void)snprintf(buf, size, "--rtc");
 		return;
 	case PROC_CONSOLE:
 		(void)snprintf(buf, size, "--console, --serial");

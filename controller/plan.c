@@ -161,6 +161,10 @@ pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 		return &spec->balloons[dev->index].pci;
 	case PROC_VSOCK:
 		return &spec->vsocks[dev->index].pci;
+	case PROC_WATCHDOG:
+		return &spec->watchdog.pci;
+	case PROC_RTC:
+		return &spec->rtcs[dev->index].pci;
 	case PROC_FRONT:
 		return front_pci_of(spec, dev);
 	case PROC_OPENER:
@@ -259,6 +263,10 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 		    strlen(plan->zones[dev->index].id) + 1);
 	else if (dev->kind == PROC_BALLOON)
 		memcpy(dev->id, "__balloon", sizeof("__balloon"));
+	else if (dev->kind == PROC_WATCHDOG)
+		memcpy(dev->id, "__watchdog", sizeof("__watchdog"));
+	else if (dev->kind == PROC_RTC)
+		memcpy(dev->id, "__rtc", sizeof("__rtc"));
 	else if (dev->kind == PROC_RNG)
 		memcpy(dev->id, "__rng", sizeof("__rng"));
 	else
@@ -306,6 +314,12 @@ place(struct places *at, uint32_t *bdf)
 	return true;
 }
 
+static bool
+i6300esb(const struct vm_spec *spec)
+{
+	return spec->watchdog.on && spec->watchdog.model == WATCHDOG_I6300ESB;
+}
+
 /*
  * Function 0 of every slot first; then the other functions, for the devices that
  * were asked to be nowhere in particular: devices of this VM are never removed,
@@ -317,6 +331,10 @@ place_devices(struct vm_plan *plan, const struct vm_spec *spec,
 {
 	struct places at = { .taken = { [0] = { true } }, .slot = 1 };
 
+	if (i6300esb(spec) && spec->watchdog.pci.slot != 0) {
+		at.taken[spec->watchdog.pci.slot][0] = true;
+		plan->i6300esb_bdf = spec->watchdog.pci.slot << 3;
+	}
 	for (uint32_t i = 0; i < plan->ndevices; i++) {
 		struct plan_device *dev = &plan->devices[i];
 		uint32_t wanted = dev->on_pci ? pci_of(spec, dev)->slot : 0;
@@ -335,6 +353,10 @@ place_devices(struct vm_plan *plan, const struct vm_spec *spec,
 	}
 	if (spec->pvpanic && !place(&at, &plan->pvpanic_bdf))
 		return usage(err, "--pvpanic: no PCI slot is left; at most "
+		    "%u devices", PLAN_MAX_DEVICES);
+	if (i6300esb(spec) && plan->i6300esb_bdf == 0 &&
+	    !place(&at, &plan->i6300esb_bdf))
+		return usage(err, "--watchdog: no PCI slot is left; at most "
 		    "%u devices", PLAN_MAX_DEVICES);
 	return 0;
 }
@@ -411,6 +433,10 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 	for (uint32_t i = 0; i < spec->nballoons; i++)
 		add_device(plan, PROC_BALLOON, i,
 		    spec->balloons[i].free_page_reporting ? 5 : 3);
+	if (spec->watchdog.on && !i6300esb(spec))
+		add_device(plan, PROC_WATCHDOG, 0, 1);
+	for (uint32_t i = 0; i < spec->nrtcs; i++)
+		add_device(plan, PROC_RTC, i, 1);
 	for (uint32_t i = 0; i < plan->ndevices; i++)
 		name_device(plan, spec, &plan->devices[i], &counter);
 	return place_devices(plan, spec, err);

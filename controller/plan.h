@@ -62,7 +62,7 @@ struct vm_plan {
 	uint64_t mmio64_base, mmio64_size;	/* the 64-bit PCI window */
 	struct plan_device devices[PLAN_MAX_DEVICES + 1];
 	uint32_t ndevices;
-	uint32_t pvpanic_bdf;			/* 0: none */
+	uint32_t pvpanic_bdf, i6300esb_bdf;	/* 0: none */
 	struct topology_spec topology;		/* never zero */
 };
 

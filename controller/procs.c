@@ -58,6 +58,12 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_VSOCK] = { .name = "vsock", .binary = "bulkhead-vsock",
 	    .peer = PEER_DEVICE, .replaced = true,
 	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 10 } },
+	[PROC_WATCHDOG] = { .name = "watchdog", .binary = "bulkhead-watchdog",
+	    .peer = PEER_DEVICE, .replaced = true,
+	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 10 } },
+	[PROC_RTC] = { .name = "rtc", .binary = "bulkhead-rtc",
+	    .peer = PEER_DEVICE, .replaced = true,
+	    .limits = { .pids = 4, .cpu_weight = 50, .io_weight = 10 } },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

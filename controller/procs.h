@@ -29,6 +29,8 @@ enum process_kind {
 	PROC_PMEM,
 	PROC_VSOCK,
 	PROC_MEM,
+	PROC_WATCHDOG,
+	PROC_RTC,
 	PROC_KIND_COUNT,
 };
 

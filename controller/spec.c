@@ -570,6 +570,16 @@ nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
 		return &spec->vsocks[n].pci;
 	}
 	n -= spec->nvsocks;
+	if (n < spec->nrtcs) {
+		*option = "rtc";
+		return &spec->rtcs[n].pci;
+	}
+	n -= spec->nrtcs;
+	if (n == 0 && spec->watchdog.on) {
+		*option = "watchdog";
+		return &spec->watchdog.pci;
+	}
+	n -= spec->watchdog.on;
 	*option = n == 0 ? "rng" : "console";
 	return n == 0 ? &spec->rng.pci : &spec->console.pci;
 }
@@ -578,7 +588,8 @@ static int
 check_names(const struct vm_spec *spec, struct spec_error *err)
 {
 	uint32_t n = spec->ndisks + spec->nnets + spec->nfs + spec->ngenerics +
-	    spec->npmems + spec->nballoons + spec->nvsocks + 2;
+	    spec->npmems + spec->nballoons + spec->nvsocks + spec->nrtcs +
+	    spec->watchdog.on + 2;
 	const char *option, *other;
 
 	if (n - 1 + (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
@@ -630,6 +641,7 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 	if ((bad = check_fronts(spec, err)) != 0 ||
 	    (bad = check_pmem(spec, err)) != 0 ||
 	    (bad = check_balloon(spec, err)) != 0 ||
+	    (bad = spec_check_small(spec, err)) != 0 ||
 	    (bad = spec_check_files(spec, err)) != 0)
 		return bad;
 	for (uint32_t i = 0; i < spec->nvsocks; i++)

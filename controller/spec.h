@@ -241,6 +241,20 @@ struct vsock_spec {
 struct rng_spec {
 	struct pci_spec pci;
 	const char *src;
+	struct limit_spec limit;
+};
+
+enum watchdog_model { WATCHDOG_VIRTIO, WATCHDOG_I6300ESB };
+
+struct watchdog_spec {
+	bool on;
+	struct pci_spec pci;
+	uint32_t model;		/* enum watchdog_model */
+	uint32_t seconds;	/* 0: not given */
+};
+
+struct rtc_spec {
+	struct pci_spec pci;
 };
 
 enum port_mode {		/* as Bh__PortKind */
@@ -339,6 +353,9 @@ struct vm_spec {
 	struct limit_group_spec limit_groups[SPEC_MAX_LIMIT_GROUPS];
 	uint32_t nlimit_groups;
 	struct rng_spec rng;
+	struct watchdog_spec watchdog;
+	struct rtc_spec rtcs[1];
+	uint32_t nrtcs;
 	struct port_spec console, serial, debug_console;
 	struct platform_spec platform;
 	bool landlock;

@@ -209,6 +209,8 @@ start_spawn(struct child *child)
 	case PROC_PMEM:
 	case PROC_VSOCK:
 	case PROC_MEM:
+	case PROC_WATCHDOG:
+	case PROC_RTC:
 		pack_device(child, &b);
 		break;
 	case PROC_PASST:

@@ -331,6 +331,7 @@ struct vm {
 	struct backend disks[SPEC_MAX_DISKS];
 	struct backend nets[SPEC_MAX_NETS];
 	struct backend rng;
+	bool watchdog_fired;	/* i6300esb is to tell the next life of the guest */
 	struct backend shares[SPEC_MAX_FS];
 	struct backend pmems[SPEC_MAX_PMEMS];
 	uint64_t pmem_gpa[SPEC_MAX_PMEMS];

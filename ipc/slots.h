@@ -48,6 +48,9 @@ enum fd_slot {
 	FD_API = 30,		/* the listening socket of the API */
 	FD_API_EVENTS = 31,	/* where the event monitor's events go */
 
+	/* Entropy worker */
+	FD_RNG_AGAIN = 55,	/* timerfd: ask a source that cannot be watched */
+
 	/* Vsock worker */
 	FD_VSOCK_EPOLL = 58,	/* its connections, an epoll of their own */
 

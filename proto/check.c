@@ -363,6 +363,12 @@ check_device_config(const Bh__DeviceConfig *m)
 	case BH__DEVICE_CONFIG__DEVICE_RNG:
 		REQUIRE(power_of_two(m->rng->queue_size) &&
 		    m->rng->queue_size <= VIRTQ_LIMIT_SIZE, "queue size");
+		return check_rate_limit(m->rng->rate_limit, false);
+	case BH__DEVICE_CONFIG__DEVICE_WATCHDOG:
+		REQUIRE(m->watchdog->seconds >= 1 &&
+		    m->watchdog->seconds <= WATCHDOG_LIMIT_SECONDS, "seconds");
+		return NULL;
+	case BH__DEVICE_CONFIG__DEVICE_RTC:
 		return NULL;
 	case BH__DEVICE_CONFIG__DEVICE_FS:
 		REQUIRE(m->fs->tag[0] != '\0' && strlen(m->fs->tag) <= 36, "tag");
@@ -474,6 +480,7 @@ check_vm_config(const Bh__VmConfig *m)
 	REQUIRE(m->max_phys_bits <= 64, "max_phys_bits");
 	REQUIRE(m->debug_console_port <= UINT16_MAX, "debug console port");
 	REQUIRE(m->pvpanic_bdf <= 0xff, "bdf of pvpanic");
+	REQUIRE(m->i6300esb_bdf <= 0xff, "bdf of i6300esb");
 	REQUIRE(m->n_affinity <= MAX_VCPUS, "affinity");
 	for (size_t i = 0; i < m->n_affinity; i++)
 		REQUIRE(m->affinity[i]->vcpu < MAX_VCPUS, "affinity");
@@ -734,6 +741,7 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_TAKE_BACK:
 	case BH__PACKET__BODY_SAVE_STATE:
 	case BH__PACKET__BODY_STOP_REQUESTED:
+	case BH__PACKET__BODY_WATCHDOG_EXPIRED:
 	case BH__PACKET__BODY_REFRESH_STATISTICS:
 	case BH__PACKET__BODY_WANT_CONNECTION:
 	case BH__PACKET__BODY_WANT_PORT:

@@ -18,6 +18,7 @@
 #define BUCKET_LIMIT_SIZE (1ull << 46)	/* tokens of a rate limit */
 #define BUCKET_LIMIT_REFILL_MS 86400000u	/* a day */
 #define BALLOON_LIMIT_SIZE (0xffffffffull << 12)	/* bytes: 32 bits of pages */
+#define WATCHDOG_LIMIT_SECONDS 3600u
 #define VSOCK_LIMIT_BUFFER (1u << 20)	/* bytes of one connection's */
 #define USER_NET_LIMIT_PORTS 32u	/* that one passt publishes */
 

@@ -81,6 +81,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(START_VM,         start_vm,         C, VCPU, CONF,              0, 0),
 	MSG(GUEST_STOPPED,    guest_stopped,    VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(GUEST_PANICKED,   guest_panicked,   VCPU, C, RUN | CLOSE,       0, 0),
+	MSG(WATCHDOG_EXPIRED, watchdog_expired, VCPU | DEV, C, RUN | CLOSE, 0, 0),
 	MSG(POWER_BUTTON,     power_button,     C, VCPU, RUN,               0, 0),
 	MSG(INJECT_NMI,       inject_nmi,       C, VCPU, RUN,               0, 0),
 	MSG(RESIZE_VCPUS,     resize_vcpus,     C, VCPU, RUN,               0, 0),

@@ -5,7 +5,7 @@ VCPU_BUS_SRCS := vcpu-worker/bus.c vcpu-worker/pci.c vcpu-worker/msix.c \
 PROGRAMS += bulkhead-vcpu
 bulkhead-vcpu_SRCS := vcpu-worker/main.c vcpu-worker/setup.c \
 	vcpu-worker/vcpu.c vcpu-worker/devbus.c vcpu-worker/serial.c \
-	vcpu-worker/pvpanic.c $(VCPU_BUS_SRCS) arch/kvm/vm.c arch/kvm/vcpu.c arch/kvm/x86_64.c \
+	vcpu-worker/pvpanic.c vcpu-worker/i6300esb.c $(VCPU_BUS_SRCS) arch/kvm/vm.c arch/kvm/vcpu.c arch/kvm/x86_64.c \
 	arch/x86_64/boot.c arch/x86_64/cpuid.c arch/x86_64/platform.c \
 	arch/x86_64/ioapic.c arch/x86_64/acpi.c arch/x86_64/cmos.c arch/x86_64/cpus.c arch/x86_64/dimms.c \
 	arch/x86_64/i8042.c ipc/gmem.c ipc/bytering.c $(CHILD_SRCS)
@@ -18,7 +18,10 @@ bulkhead-test-vcpu_SRCS := tests/native/vcpu_test.c tests/native/vcpu_drive.c \
 	ipc/bytering.c $(IPC_SRCS)
 
 FAKE_HV_SRCS := tests/unit/fake_hv.c ipc/log.c ipc/errname.c
-UNIT_TESTS += virtio_pci bus serial ioapic cpuid platform
+UNIT_TESTS += virtio_pci bus serial ioapic cpuid platform i6300esb
+unit_i6300esb_SRCS := tests/unit/i6300esb_test.c vcpu-worker/i6300esb.c vcpu-worker/pci.c \
+	vcpu-worker/bus.c
+unit_i6300esb_LDLIBS := -lpthread
 unit_virtio_pci_SRCS := tests/unit/virtio_pci_test.c $(VCPU_BUS_SRCS) $(FAKE_HV_SRCS)
 unit_virtio_pci_LDLIBS := -lpthread
 unit_bus_SRCS := tests/unit/bus_test.c vcpu-worker/bus.c

@@ -100,6 +100,18 @@ report_panic(struct vm *vm)
 		must_send(chan_send(&vm->ctl, &p, NULL, 0));
 }
 
+static void
+timer_ready(struct loop_source *src, uint32_t events)
+{
+	struct vm *vm = src->owner;
+	Bh__WatchdogExpired expired = BH__WATCHDOG_EXPIRED__INIT;
+	CHAN_PACKET(p, WATCHDOG_EXPIRED, watchdog_expired, &expired);
+
+	(void)events;
+	if (i6300esb_timer(&vm->watchdog) && vm->started)
+		must_send(chan_send(&vm->ctl, &p, NULL, 0));
+}
+
 /* Something asked for a standstill: go on with it, and say so when it is one. */
 static void
 look_at_stop(struct vm *vm)
@@ -141,6 +153,7 @@ look_at_pause(struct vm *vm)
 static void
 set_paused(struct vm *vm, uint32_t seq, bool paused)
 {
+	i6300esb_pause(&vm->watchdog, paused);
 	if (paused) {
 		vm->pause_seq = seq;
 		vcpus_pause(vm);
@@ -250,6 +263,13 @@ pong(struct vm *vm, uint32_t number)
 	must_send(chan_send(&vm->ctl, &p, NULL, 0));
 }
 
+static int
+watch(struct vm *vm, struct loop_source *src, int fd, loop_fn *ready)
+{
+	*src = (struct loop_source){ .fd = fd, .ready = ready, .owner = vm };
+	return loop_add(&vm->loop, src, EPOLLIN);
+}
+
 static void
 handle(struct vm *vm, struct chan_msg *msg)
 {
@@ -260,6 +280,8 @@ handle(struct vm *vm, struct chan_msg *msg)
 	switch ((int)p->body_case) {
 	case BH__PACKET__BODY_VM_CONFIG:
 		rc = vm_configure(vm, p->vm_config, &why);
+		if (rc == 0 && p->vm_config->i6300esb_bdf != 0)
+			rc = watch(vm, &vm->timer_src, FD_TIMER, timer_ready);
 		answer_or_end(vm, p->seq, rc, why);
 		vm->ctl.states = PROTO_CONFIGURING;
 		break;
@@ -398,13 +420,6 @@ raise_fd_limit(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static int
-watch(struct vm *vm, struct loop_source *src, int fd, loop_fn *ready)
-{
-	*src = (struct loop_source){ .fd = fd, .ready = ready, .owner = vm };
-	return loop_add(&vm->loop, src, EPOLLIN);
 }
 
 static int

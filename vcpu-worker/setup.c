@@ -163,6 +163,11 @@ vm_configure(struct vm *vm, const Bh__VmConfig *c, const char **why)
 		rc = pvpanic_add(&vm->pvpanic, &vm->pci,
 		    (uint16_t)c->pvpanic_bdf, wake_main, vm);
 	}
+	if (rc == 0 && c->i6300esb_bdf != 0) {
+		*why = "--watchdog: no room on PCI, or no timer";
+		rc = i6300esb_add(&vm->watchdog, &vm->pci,
+		    (uint16_t)c->i6300esb_bdf, FD_TIMER, c->watchdog_fired);
+	}
 	return rc;
 }
 

@@ -27,6 +27,7 @@
 #include "ipc/loop.h"
 #include "ipc/slots.h"
 #include "vcpu-worker/bus.h"
+#include "vcpu-worker/i6300esb.h"
 #include "vcpu-worker/pci.h"
 #include "vcpu-worker/pvpanic.h"
 #include "vcpu-worker/virtio_pci.h"
@@ -78,7 +79,7 @@ struct vm {
 	struct loop loop;
 	struct chan ctl;
 	struct chan_buffers *buffers;
-	struct loop_source ctl_src, wake_src, rings_src;
+	struct loop_source ctl_src, wake_src, rings_src, timer_src;
 
 	/* Lines come from every thread. */
 	pthread_mutex_t log_lock;
@@ -94,6 +95,7 @@ struct vm {
 	struct bus ports, mmio;
 	struct pci_host pci;
 	struct pvpanic pvpanic;
+	struct i6300esb watchdog;
 	struct bytering_page *rings;
 	bool serial, debug_console;
 	uint16_t debug_console_port;

@@ -119,8 +119,11 @@ static const struct field net[] = {
 static const struct field rng[] = {
 	{ .json = "src", .type = FIELD_TEXT, .required = true, .shown = true,
 	  .plain_text = "/dev/urandom" },
+	{ .json = "rate_limiter_config", .type = FIELD_LIMITER },
 	PCI,
 };
+
+static const struct field rtc[] = { PCI };
 
 #define MODE(d)								\
 	{ .json = "mode", .name = "mode", .type = FIELD_MODE,		\
@@ -247,7 +250,7 @@ const struct member schema_members[] = {
 	FLAG("iommu", "iommu"),
 	NOT_YET_LIST("numa", "numa"),
 	FLAG("watchdog", "watchdog"),
-	NOT_YET("rtc", "rtc"),
+	{ .json = "rtc", .option = "rtc", .fields = rtc, .nfields = COUNT(rtc) },
 	FLAG("pvpanic", "pvpanic"),
 	{ .json = "pvmemcontrol", .option = "pvmemcontrol" },
 	NOT_YET_LIST("pci_segments", "pci-segment"),

@@ -317,6 +317,9 @@ void device_want_connection(struct device *dev);
  */
 int device_want_port(struct device *dev, uint32_t port, bool seqpacket);
 
+/* The guest has not served its watchdog in time: the VM is to be reset. */
+void device_watchdog_expired(struct device *dev);
+
 /* The user asked to stop the VM (console escape). */
 void device_request_stop(struct device *dev);
 

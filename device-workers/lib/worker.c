@@ -562,34 +562,3 @@ device_needs_reset(struct device *dev, const char *why)
 	log_guest("%s: %s", dev->ops->name, why);
 	need_reset(w, why);
 }
-
-void
-device_want_connection(struct device *dev)
-{
-	Bh__WantConnection want = BH__WANT_CONNECTION__INIT;
-	CHAN_PACKET(p, WANT_CONNECTION, want_connection, &want);
-
-	worker_send_ctl(worker_of(dev), &p, NULL, 0);
-}
-
-int
-device_want_port(struct device *dev, uint32_t port, bool seqpacket)
-{
-	Bh__WantPort want = BH__WANT_PORT__INIT;
-	CHAN_PACKET(p, WANT_PORT, want_port, &want);
-
-	want.port = port;
-	want.seqpacket = seqpacket;
-	worker_send_ctl(worker_of(dev), &p, NULL, 0);
-	return 0;
-}
-
-void
-device_request_stop(struct device *dev)
-{
-	struct worker *w = worker_of(dev);
-	Bh__StopRequested stop = BH__STOP_REQUESTED__INIT;
-	CHAN_PACKET(p, STOP_REQUESTED, stop_requested, &stop);
-
-	worker_send_ctl(w, &p, NULL, 0);
-}

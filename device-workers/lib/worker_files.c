@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files that a disk image names, asked of the controller one after the other once
- * the jail is closed, and before DeviceReady. Called by the block device. The name
- * is passed on as it is: what it means is decided where paths are opened.
+ * What a device asks of the controller. Files that a disk image names, one after the
+ * other once the jail is closed, and before DeviceReady: the name is passed on as it is,
+ * what it means is decided where paths are opened. Connections of a back end and of a
+ * socket device, which are answered later; a stop, or a reset, of the VM.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,4 +73,44 @@ device_want_file(struct device *dev, const char *name, bool extent, int slot,
 	*why = w->want.text[0] != '\0' ? w->want.text :
 	    "another file of the image cannot be had";
 	return w->want.error;
+}
+
+void
+device_want_connection(struct device *dev)
+{
+	Bh__WantConnection want = BH__WANT_CONNECTION__INIT;
+	CHAN_PACKET(p, WANT_CONNECTION, want_connection, &want);
+
+	worker_send_ctl(worker_of(dev), &p, NULL, 0);
+}
+
+int
+device_want_port(struct device *dev, uint32_t port, bool seqpacket)
+{
+	Bh__WantPort want = BH__WANT_PORT__INIT;
+	CHAN_PACKET(p, WANT_PORT, want_port, &want);
+
+	want.port = port;
+	want.seqpacket = seqpacket;
+	worker_send_ctl(worker_of(dev), &p, NULL, 0);
+	return 0;
+}
+
+void
+device_request_stop(struct device *dev)
+{
+	struct worker *w = worker_of(dev);
+	Bh__StopRequested stop = BH__STOP_REQUESTED__INIT;
+	CHAN_PACKET(p, STOP_REQUESTED, stop_requested, &stop);
+
+	worker_send_ctl(w, &p, NULL, 0);
+}
+
+void
+device_watchdog_expired(struct device *dev)
+{
+	Bh__WatchdogExpired expired = BH__WATCHDOG_EXPIRED__INIT;
+	CHAN_PACKET(p, WATCHDOG_EXPIRED, watchdog_expired, &expired);
+
+	worker_send_ctl(worker_of(dev), &p, NULL, 0);
 }

@@ -6,7 +6,7 @@
  * No request is ever held: while the source has nothing to give, requests stay
  * in the ring and the source is watched, so that a drain never waits for it. Some
  * sources cannot be watched, and yet may have nothing (/dev/hwrng): those are
- * asked again after a while.
+ * asked again after a while. The same holds for what a rate limit does not let go yet.
  */
 #include "device-workers/rng/rng.h"
 
@@ -17,6 +17,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "device-workers/lib/limit.h"
 #include "ipc/log.h"
 
 #define VIRTIO_ID_ENTROPY 4
@@ -28,6 +29,7 @@ struct rng {
 	int wait_fd;		/* the source, or the timer where it cannot be
 				 * watched: /dev/urandom, /dev/hwrng, a file */
 	bool ended;		/* the source will give nothing more */
+	struct device_limit limit;
 	struct virtq_chain chain;
 	uint8_t bytes[MAX_BYTES];
 };
@@ -41,9 +43,9 @@ make_timer(void)
 
 	if (fd < 0)
 		return -errno;
-	if (fd == FD_TIMER)
+	if (fd == FD_RNG_AGAIN)
 		return 0;
-	if (dup3(fd, FD_TIMER, O_CLOEXEC) < 0)
+	if (dup3(fd, FD_RNG_AGAIN, O_CLOEXEC) < 0)
 		rc = -errno;
 	close(fd);
 	return rc;
@@ -63,7 +65,7 @@ rng_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	rng = (struct rng){ .wait_fd = FD_BACKEND };
 	rc = device_watch(dev, FD_BACKEND, 0);
 	if (rc == -EPERM) {
-		rng.wait_fd = FD_TIMER;
+		rng.wait_fd = FD_RNG_AGAIN;
 		rc = make_timer();
 	} else if (rc == 0 && (flags & O_NONBLOCK) == 0) {
 		/* Its flags belong to whoever opened it: not set here. */
@@ -75,6 +77,9 @@ rng_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 		return rc;
 	}
 	device_unwatch(dev, FD_BACKEND);
+	rc = device_limit_start(dev, &rng.limit, config->rng->rate_limit, why);
+	if (rc < 0)
+		return rc;
 	dev->priv = &rng;
 	dev->virtio_id = VIRTIO_ID_ENTROPY;
 	dev->nqueues = 1;
@@ -89,8 +94,8 @@ wait_for_source(struct device *dev)
 	const struct rng *r = dev->priv;
 	const struct itimerspec once = { .it_value.tv_nsec = ASK_AGAIN_NS };
 
-	if (r->wait_fd == FD_TIMER &&
-	    timerfd_settime(FD_TIMER, 0, &once, NULL) < 0)
+	if (r->wait_fd == FD_RNG_AGAIN &&
+	    timerfd_settime(FD_RNG_AGAIN, 0, &once, NULL) < 0)
 		return -errno;
 	return device_watch(dev, r->wait_fd, EPOLLIN);
 }
@@ -127,6 +132,10 @@ serve(struct device *dev)
 
 		if (virtq_pop(vq, &r->chain) <= 0)
 			return;
+		if (!device_limit_open(dev, &r->limit, 0)) {
+			virtq_unpop(vq, &r->chain);
+			return;
+		}
 		if (r->chain.write_len < n)
 			n = (size_t)r->chain.write_len;
 		if (n > 0) {
@@ -139,6 +148,7 @@ serve(struct device *dev)
 		n = (size_t)virtq_copy_into(&r->chain, 0, r->bytes, n);
 		/* What the guest was given is no one else's. */
 		explicit_bzero(r->bytes, n);
+		device_limit_spend(&r->limit, n);
 		virtq_push(vq, &r->chain, (uint32_t)n);
 	}
 	device_again(dev, 0);
@@ -162,7 +172,7 @@ rng_backend_ready(struct device *dev, int fd, uint32_t events)
 
 	(void)events;
 	device_unwatch(dev, fd);
-	if (fd == FD_TIMER && read(fd, &count, sizeof(count)) < 0)
+	if (fd == FD_RNG_AGAIN && read(fd, &count, sizeof(count)) < 0)
 		count = 0;	/* EAGAIN: set again meanwhile */
 	if (dev->active)
 		rng_queue_ready(dev, 0);

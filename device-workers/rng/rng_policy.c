@@ -4,16 +4,18 @@
 
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
+	WORKER_TIMER_RULES,
 	SB_ALLOW1(read, SB_FD(0, FD_BACKEND), "bytes of the source"),
-	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_TIMER),
+	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_RNG_AGAIN),
 	    "ask a source again that cannot be watched"),
-	SB_ALLOW1(read, SB_FD(0, FD_TIMER), "the time has come"),
+	SB_ALLOW1(read, SB_FD(0, FD_RNG_AGAIN), "the time has come"),
 };
 
 static const struct sb_fd fds[] = {
 	WORKER_FDS,
 	SB_SLOT(FD_BACKEND, SB_IS_CHAR | SB_IS_FILE | SB_IS_PIPE | SB_IS_STREAM,
 	    "source of entropy"),
+	SB_SLOT(FD_RNG_AGAIN, SB_IS_TIMER, "ask again"),
 };
 
 const struct sb_policy sb_policy = {

@@ -13,7 +13,7 @@ static int
 option(const char *name, const char *value)
 {
 	if (strcmp(name, "src") != 0)
-		return -ENOENT;
+		return vhu_limit_option(name, value);
 	source = value;
 	return value != NULL ? 0 : -EINVAL;
 }
@@ -22,13 +22,17 @@ static int
 open_source(Bh__DeviceConfig *config, const char **why)
 {
 	static Bh__RngConfig rng;
-	int fd = open(source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd, rc;
 
-	*why = source;
-	if (fd < 0)
-		return -errno;
 	bh__rng_config__init(&rng);
 	rng.queue_size = VIRTQ_MAX_SIZE;
+	rc = vhu_limit(&rng.rate_limit, why);
+	if (rc < 0)
+		return rc;
+	*why = source;
+	fd = open(source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
 	config->device_case = BH__DEVICE_CONFIG__DEVICE_RNG;
 	config->rng = &rng;
 	return vhu_place(fd, FD_BACKEND);
@@ -41,7 +45,7 @@ main(int argc, char **argv)
 		.ops = &rng_ops,
 		.type = "rng",
 		.what = "Entropy of the host",
-		.usage = "  --src=PATH            default /dev/urandom\n",
+		.usage = "  --src=PATH            default /dev/urandom\n" VHU_LIMIT_USAGE,
 		.example = "",
 		.queues_a_unit = 1,
 		.option = option,

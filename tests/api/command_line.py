@@ -56,7 +56,7 @@ SUBS = {
     'generic-vhost-user': ('device_type=25,socket=s,queue_sizes=[64]', PCI3),
     'pmem': ('file=f', dict(size='2M', discard_writes='on', **PCI4)),
     'rng': ('src=/dev/urandom', PCI4),
-    'rtc': ('id=a', PCI4),
+    'rtc': ('', PCI4),
     'balloon': ('size=1M', dict(deflate_on_oom='on',
                                 free_page_reporting='on', **PCI4)),
     'vsock': ('cid=3,socket=s', PCI4),
@@ -103,8 +103,9 @@ def every():
     """Arguments, one option or one of its values at a time."""
     yield from MORE
     for option, (base, subs) in SUBS.items():
-        yield ['--' + option, base]
+        yield ['--' + option, base] if base else ['--' + option]
         for name, value in subs.items():
             if name == 'max' and option == 'cpus':
                 yield ['--cpus', 'boot=2,max=2']
-            yield ['--' + option, '%s,%s=%s' % (base, name, value)]
+            yield ['--' + option,
+                   (base and base + ',') + '%s=%s' % (name, value)]

@@ -221,6 +221,10 @@ o fs-options-of-path 2 '--fs|readonly, cache, writeback and posix_acl' --kernel 
 o fs-missing 1 '--fs path=nowhere|check the path' --kernel "$K" --fs tag=t,path=nowhere
 o fs-file 1 '--fs path=large|not a directory|give a directory' --kernel "$K" --fs tag=t,path=large
 o fs-cache 2 '--fs|cache' --kernel "$K" --fs tag=t,path=dir,cache=sometimes
+o watchdog-model 2 '--watchdog|model=tco|i6300esb' --kernel "$K" --watchdog model=tco
+o watchdog-timeout 2 '--watchdog|timeout=5|leave it out' --kernel "$K" --watchdog model=i6300esb,timeout=5
+o rtc-twice 2 '--rtc|at most 1' --kernel "$K" --rtc --rtc
+o rng-limit 2 '--rng|bw_size|bw_refill_time' --kernel "$K" --rng src=/dev/urandom,bw_size=5
 o balloon-too-large 2 '--balloon|size=128M|lower it' --kernel "$K" --memory size=128M --balloon size=128M
 o balloon-odd 2 '--balloon|multiple of 4096' --kernel "$K" --balloon size=1000
 o hotplug-odd 2 '--memory|hotplug_size=100M|128M' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=100M

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Several requests in flight on one device, "rng", "console" or "net", each checked,
+ * Several requests in flight on one device, "rng", "console", "net", "watchdog" or
+ * "rtc", each checked,
  * while the host kills what serves them; until "ms=N" or the power button, "packed"
- * or not. Entropy: of full length, and not what came before. Console, and "serial"
- * with no device at all: numbered lines, which the host checks. Net: echoes of the host at 10.0.5.1, which knows our address;
+ * or not. Entropy: of full length, and not what came before. Watchdog: each ping is
+ * answered. Clock: each reading is later. Console, and "serial" with no device at all:
+ * numbered lines, which the host checks. Net: echoes of the host at 10.0.5.1, which knows our address;
  * an answer is the question of a slot, once; what has none for a second is lost, and
  * asked again. In the end each receive buffer has to come round. How long it stood
  * still (lib/pace.h), and
@@ -25,6 +27,7 @@ static struct vq q, rx;
 static uint32_t done, bad, lost, line;
 static uint8_t *rx_buf, *buf[SLOTS];
 static uint8_t before[16];
+static uint64_t last_reading;
 static int id_of[SLOTS];	/* -1: not in flight */
 static bool asked[SLOTS];	/* net: its answer is to come */
 static uint16_t seq_of[SLOTS];
@@ -150,7 +153,35 @@ static void submit(unsigned int i)
 	} else {
 		memset(buf[i], 0, 32);
 	}
+	if (d.id == VIRTIO_RTC) {
+		struct buf both[2] = { BUF_OUT(buf[i], 16), BUF_IN(buf[i] + 16, 16) };
+
+		buf[i][0] = 1;	/* read ... */
+		buf[i][8] = 1;	/* ... CLOCK_MONOTONIC */
+		id_of[i] = vq_add(&q, both, 2, false);
+		return;
+	}
 	id_of[i] = vq_add(&q, &v, 1, false);
+}
+
+static void check_answer(unsigned int i, uint32_t len)
+{
+	uint64_t reading;
+
+	if (d.id == VIRTIO_WATCHDOG && (len != 1 || buf[i][0] != 1))
+		complain("no answer to a ping", i, len);
+	if (d.id == VIRTIO_RTC) {
+		memcpy(&reading, buf[i] + 24, 8);
+		if (len != 16 || buf[i][16] != 0 || reading <= last_reading)
+			complain("not later", i, len);
+		last_reading = reading;
+	}
+	if (d.id != VIRTIO_RNG)
+		return;
+	if (len != 32 || memcmp(before, buf[i], 16) == 0 ||
+	    memcmp(buf[i], buf[i] + 16, 16) == 0)
+		complain("no entropy", i, len);
+	memcpy(before, buf[i], 16);
 }
 
 static void complete(int id, uint32_t len)
@@ -168,12 +199,7 @@ static void complete(int id, uint32_t len)
 		return;
 	done++;
 	pace();
-	if (d.id != VIRTIO_RNG)
-		return;
-	if (len != 32 || memcmp(before, buf[i], 16) == 0 ||
-	    memcmp(buf[i], buf[i] + 16, 16) == 0)
-		complain("no entropy", i, len);
-	memcpy(before, buf[i], 16);
+	check_answer(i, len);
 }
 
 static uint32_t turn(bool again)
@@ -212,14 +238,17 @@ static bool open_device(void)
 	const uint64_t f = (cmdline_has("packed") ? F_PACKED : 0) |
 	    (cmdline_has("event") ? F_EVENT_IDX : 0);
 	const uint16_t kind = cmdline_has("net") ? VIRTIO_NET :
-	    cmdline_has("console") ? VIRTIO_CONSOLE : VIRTIO_RNG;
+	    cmdline_has("console") ? VIRTIO_CONSOLE :
+	    cmdline_has("watchdog") ? VIRTIO_WATCHDOG :
+	    cmdline_has("rtc") ? VIRTIO_RTC : VIRTIO_RNG;
+	const bool second = kind == VIRTIO_NET || kind == VIRTIO_CONSOLE;
 
 	if (!virtio_find(&d, kind, 0) ||
 	    !virtio_negotiate(&d, f | (kind == VIRTIO_NET ? 1u << 5 : 0)))
 		return false;
 	if (kind == VIRTIO_NET && !vq_setup(&rx, &d, 0, RX_BUFS))
 		return false;
-	if (!vq_setup(&q, &d, kind == VIRTIO_RNG ? 0 : 1, 16))
+	if (!vq_setup(&q, &d, second, kind == VIRTIO_WATCHDOG ? 8 : 16))
 		return false;
 	virtio_driver_ok(&d);
 	rx_buf = alloc(RX_BUFS * RX_LEN, PAGE);

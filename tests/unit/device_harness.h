@@ -33,7 +33,7 @@ static struct {
 	uint16_t used[DEVICE_MAX_QUEUES];
 	uint32_t watch[H_MAX_FD];
 	bool again[DEVICE_MAX_QUEUES];
-	unsigned int needs_reset, config_changed, stop;
+	unsigned int needs_reset, config_changed, stop, expired;
 	unsigned int updates;	/* device_config_update() */
 	bool takes;		/* ... is heard */
 	unsigned int wanted;	/* ports */
@@ -167,6 +167,13 @@ device_request_stop(struct device *dev)
 {
 	(void)dev;
 	h.stop++;
+}
+
+void
+device_watchdog_expired(struct device *dev)
+{
+	(void)dev;
+	h.expired++;
 }
 
 /* Make a device of @ops. 0 or what start said. */

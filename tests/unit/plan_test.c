@@ -217,6 +217,28 @@ front_ends(void **state)
 	assert_ptr_equal(plan_removable(&spec, &plan.devices[5]),
 	    &spec.vsocks[0].pci);
 	spec.nballoons = 0;
+	spec.watchdog.on = true;
+	spec.nrtcs = 1;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[7].kind, PROC_WATCHDOG);
+	assert_string_equal(plan.devices[7].id, "__watchdog");
+	assert_int_equal(plan.devices[8].kind, PROC_RTC);
+	assert_string_equal(plan.devices[8].id, "__rtc");
+	assert_int_equal(plan.devices[8].nqueues, 1);
+	assert_null(plan_removable(&spec, &plan.devices[7]));
+	assert_int_equal(plan.i6300esb_bdf, 0);
+	/* By its registers alone: no worker, but a place. */
+	spec.watchdog.model = WATCHDOG_I6300ESB;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.devices[7].kind, PROC_RTC);
+	assert_int_equal(plan.i6300esb_bdf, 9 << 3);
+	spec.watchdog.pci.slot = 4;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.i6300esb_bdf, 4 << 3);
+	for (uint32_t i = 0; i < plan.ndevices; i++)
+		assert_int_not_equal(plan.devices[i].bdf, 4 << 3);
+	spec.watchdog.on = false;
+	spec.nrtcs = 0;
 	spec.ndisks = spec.nnets = spec.nfs = spec.ngenerics = spec.nvsocks = 0;
 }
 

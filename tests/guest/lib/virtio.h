@@ -15,6 +15,8 @@ enum virtio_id {
 	VIRTIO_BLK = 2,
 	VIRTIO_CONSOLE = 3,
 	VIRTIO_RNG = 4,
+	VIRTIO_RTC = 17,
+	VIRTIO_WATCHDOG = 35,
 };
 
 #define F_INDIRECT (1ull << 28)
