@@ -4,10 +4,11 @@
 
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
+	WORKER_TIMER_RULES,
 	SB_ALLOW1(read, SB_FD(0, FD_BACKEND), "bytes of the source"),
-	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_TIMER),
+	SB_ALLOW1(timerfd_settime, SB_FD(0, FD_RNG_AGAIN),
 	    "ask a source again that cannot be watched"),
-	SB_ALLOW1(read, SB_FD(0, FD_TIMER), "the time has come"),
+	SB_ALLOW1(read, SB_FD(0, FD_RNG_AGAIN), "the time has come"),
 	SB_ALLOW(socket, "not declared"),
 };
 
