@@ -146,8 +146,9 @@ $(BUILD)/host/gensandbox: sandbox/gensandbox.c sandbox/known.c sandbox/known.h s
     $(KNOWN_SRCS)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=c17 $(WARN) -O1 -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
-docs: $(BUILD)/host/gensandbox
+docs: $(BUILD)/host/gensandbox $(BUILD)/bulkhead
 	$(Q)$< > docs/sandbox.md.tmp && mv docs/sandbox.md.tmp docs/sandbox.md
+	$(Q)BUILD=$(BUILD) tests/native/man-page --write
 all: $(BUILD)/host/gensandbox
 .PHONY: docs
 
