@@ -103,6 +103,11 @@ plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
 	}
 	top = (top + GIB - 1) & ~(GIB - 1);
 	/* At least 1 GiB of window has to be left below the address limit. */
+	if ((end < GIB || top > end - GIB) && spec->memory.hotplug_size != 0)
+		return usage(err, "--memory size=%z,hotplug_size=%z: does not fit "
+		    "below 2^%u bytes of guest addresses; lower it or raise --cpus "
+		    "max_phys_bits", spec->memory.size,
+		    spec->memory.hotplug_size, bits);
 	if (end < GIB || top > end - GIB)
 		return usage(err, "--memory size=%z: does not fit below 2^%u "
 		    "bytes of guest addresses; lower it or raise --cpus "

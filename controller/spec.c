@@ -181,8 +181,9 @@ check_hotplug(const struct memory_spec *m, struct spec_error *err)
 		return usage(err, "--memory hotplugged_size=%z: more than "
 		    "hotplug_size=%z; lower it", m->hotplugged_size,
 		    m->hotplug_size);
-	if (m->hotplug_size > 1ull << 52)
-		return usage(err, "--memory hotplug_size=%z: too large; lower it",
+	/* KVM has 31 bits for the pages of one region. */
+	if (m->hotplug_method == HOTPLUG_VIRTIO_MEM && m->hotplug_size > 4ull << 40)
+		return usage(err, "--memory hotplug_size=%z: more than 4T; lower it",
 		    m->hotplug_size);
 	if (m->hugepage_size != 0 && m->hotplug_size % m->hugepage_size != 0)
 		return usage(err, "--memory hotplug_size=%z: not a multiple of "

@@ -230,7 +230,8 @@ o balloon-odd 2 '--balloon|multiple of 4096' --kernel "$K" --balloon size=1000
 o hotplug-odd 2 '--memory|hotplug_size=100M|128M' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=100M
 o hotplugged-odd 2 '--memory|hotplugged_size=100M|128M' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=1G,hotplugged_size=100M
 o hotplugged-more 2 '--memory|hotplugged_size=2G|lower it' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=1G,hotplugged_size=2G
-o hotplug-far 2 '--memory|max_phys_bits' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=63T
+o hotplug-far 1 '--memory|hotplug_size=1T|max_phys_bits' --kernel "$K" --cpus max_phys_bits=40 --memory hotplug_size=1T
+o hotplug-large 2 '--memory|hotplug_size=5T|lower it' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=5T
 o hotplug-method 2 '--memory|hotplug_method|virtio-mem' --kernel "$K" --memory hotplug_method=dimm
 o balloon-twice 2 '--balloon|at most 1' --kernel "$K" --balloon size=1M --balloon size=2M
 o pmem-no-file 2 '--pmem|file=<path>' --kernel "$K" --pmem size=2M
