@@ -15,10 +15,12 @@
 #	balloon	balloon			hang-, loop-each	isolate-each	steps-balloon, resets-, resizes-
 #	pmem	pmem			hang-, loop-each	isolate-each	steps-pmem, resets-pmem
 #	vsock	steps-vsock		hang-, loop-each	isolate-each	steps-vsock, resets-vsock
+#	watchdog kills-watchdog		hang-, loop-each	isolate-each	steps-watchdog, resets-watchdog
+#	rtc	kills-rtc		hang-, loop-each	isolate-each	steps-rtc, resets-rtc
 #	vcpu	kill-vcpu		hang-vcpu	ends the VM	steps-vcpu
 #	api	kills-api		hang-api	-		-
 
-kinds="blk front rng console fs balloon pmem vsock"
+kinds="blk front rng console fs balloon pmem vsock watchdog rtc"
 [ "$(id -u)" != 0 ] || kinds+=" net"
 # The program of a kind, as comm has it behind "bulkhead-".
 program() { [ "$1" = front ] && echo vhost-user-front || echo "$1"; }
@@ -41,6 +43,8 @@ with() {
 		balloon) opts+=(--balloon size=1M) ;;
 		pmem) disk p 2M; opts+=(--pmem file=p) ;;
 		vsock) opts+=(--vsock "cid=3,socket=$PWD/v") ;;
+		watchdog) opts+=(--watchdog timeout=3600) ;;
+		rtc) opts+=(--rtc) ;;
 		esac
 	done
 	disks=(path=a)
@@ -126,7 +130,7 @@ t_isolate_each() {
 		wait_for stderr "^.*-- ${k/front/vhost-user} .*: a new worker .* has taken over" 20 || not_ok "$k has a stand-in"
 	done
 	expect "all are said to be isolated" [ "$(grep -c 'it is isolated' stderr)" = "$(wc -w <<<"$list")" ]
-	for k in blk front rng fs pmem; do
+	for k in blk front rng fs pmem watchdog rtc; do
 		expect "$k: requests fail, each is answered" more $k 3 "$(at $k 3)" 5
 	done
 	for k in balloon vsock $(grep -o net <<<"$kinds"); do
@@ -168,6 +172,8 @@ t_steps_fs() { each_step fs 1 ""; }	# full
 t_steps_balloon() { each_step balloon 1 ""; }	# full
 t_steps_pmem() { each_step pmem 1 ""; }	# full
 t_steps_vsock() { each_step vsock 1 ""; }	# full
+t_steps_watchdog() { each_step watchdog 1 ""; }	# full
+t_steps_rtc() { each_step rtc 1 ""; }	# full
 t_resets_blk() { each_step blk 1 resets; }	# full
 t_resets_front() { each_step front 1 resets; }	# full
 t_resets_net() { [ "$(id -u)" = 0 ] && each_step net 1 resets || ok "# SKIP needs a tap"; }	# full
@@ -177,6 +183,8 @@ t_resets_fs() { each_step fs 1 resets; }	# full
 t_resets_balloon() { each_step balloon 1 resets; }	# full
 t_resets_pmem() { each_step pmem 1 resets; }	# full
 t_resets_vsock() { each_step vsock 1 resets; }	# full
+t_resets_watchdog() { each_step watchdog 1 resets; }	# full
+t_resets_rtc() { each_step rtc 1 resets; }	# full
 
 resize_disk() { ctl resize-disk --disk _disk0 --size $((16 + RANDOM % 2))M; }
 t_resizes_blk() { DURING=resize_disk each_step blk 1 ""; }	# full

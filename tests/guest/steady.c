@@ -15,7 +15,10 @@
 #define AGAIN_MS 1000u		/* what may be lost is sent again */
 #define END_MS 20000u
 
-enum { NET = 1, BLK = 2, CONSOLE = 3, RNG = 4, BALLOON = 5, VSOCK = 19, FS = 26, PMEM = 27 };
+enum {
+	NET = 1, BLK = 2, CONSOLE = 3, RNG = 4, BALLOON = 5, RTC = 17, VSOCK = 19, FS = 26,
+	PMEM = 27, WATCHDOG = 35,
+};
 enum { FUSE_STATFS = 17, FUSE_INIT = 26 };
 enum { VSOCK_RST = 3, VSOCK_RW = 5, VSOCK_HEADER = 44 };
 
@@ -41,6 +44,8 @@ static struct unit units[] = {
 	{ .name = "fs", .kind = FS, .queues = 2, .asks = 1 },
 	{ .name = "balloon", .kind = BALLOON, .queues = 2 },
 	{ .name = "pmem", .kind = PMEM, .queues = 1 },
+	{ .name = "watchdog", .kind = WATCHDOG, .queues = 1 },
+	{ .name = "rtc", .kind = RTC, .queues = 1 },
 	{ .name = "vsock", .kind = VSOCK, .queues = 3, .asks = 1, .lossy = true },
 };
 
@@ -141,6 +146,13 @@ static unsigned int put_request(struct unit *u, struct buf *v)
 		v[0] = BUF_OUT(u->out, 4);
 		v[1] = BUF_IN(u->in, 4);
 		return 2;
+	case RTC:
+		memset(u->in, 0xee, 16);
+		memset(u->out, 0, 16);
+		u->out[0] = u->out[8] = 1;	/* read CLOCK_MONOTONIC */
+		v[0] = BUF_OUT(u->out, 16);
+		v[1] = BUF_IN(u->in, 16);
+		return 2;
 	case FS:
 		return ask_fuse(u, v);
 	case VSOCK:
@@ -177,6 +189,11 @@ static int judge(struct unit *u, uint32_t len)
 		return u->in[512] == BLK_OK ? 1 : u->in[512] == BLK_IOERR ? 0 : -1;
 	case RNG:
 		return len == 32 ? 1 : len == 0 ? 0 : -1;
+	case WATCHDOG:
+		return len == 1 && u->in[0] == 1 ? 1 : len == 0 ? 0 : -1;
+	case RTC:
+		return len == 16 && u->in[0] == 0 ? 1 :
+		    len == 8 && u->in[0] == 5 ? 0 : -1;
 	case PMEM:
 		return get32(u->in) == 0 ? 1 : get32(u->in) == 1 ? 0 : -1;
 	case FS:
