@@ -8,7 +8,7 @@
 # printed is the median of the runs: operations a second of CPU time, of front end and
 # back end together. Then what does not depend on the hour: user instructions an
 # operation (callgrind, the slope between two numbers of operations, of a build without the
-# jail; virtiofsd as it is, all its processes), system calls (tracepoints; as root), and
+# jail; ours alone), system calls (tracepoints; as root), and
 # the private memory of an idle worker.
 # CPU=n: which CPU. DIR=: where the share is made, a tmpfs. ONLY=speed, instructions, calls
 # or memory: that part. OPS=: which operations.
