@@ -12,4 +12,5 @@ FUZZERS += virtq
 fuzz_virtq_SRCS := tests/fuzz/virtq_fuzz.c $(VIRTQ_SRCS)
 
 UNIT_TESTS += record
-unit_record_SRCS := tests/unit/record_test.c device-workers/lib/record.c
+unit_record_SRCS := tests/unit/record_test.c device-workers/lib/record.c $(VIRTQ_SRCS) \
+	ipc/log.c ipc/errname.c

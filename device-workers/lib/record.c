@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "device-workers/lib/counters.h"
+#include "device-workers/lib/virtq.h"
 #include "ipc/slots.h"
 
 #define LOAD(p) __atomic_load_n(p, __ATOMIC_RELAXED)
@@ -113,8 +114,12 @@ record_clear(struct record *r)
 	if (r->base == NULL)
 		return;
 	STORE(&head_of(r)->state, 0);
-	for (unsigned int q = 0; q < r->nqueues; q++)
+	for (unsigned int q = 0; q < r->nqueues; q++) {
 		*record_mark(r, q) = (struct record_mark){ 0 };
+		/* The next driver's rings are others; who is to begin on them may
+		 * die before it does, and its successor be told to go on. */
+		virtq_region_clear(record_region(r, q));
+	}
 }
 
 int

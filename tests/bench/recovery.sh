@@ -44,7 +44,7 @@ measure() {
 	shift 4
 	rm -f "$dir"/{log,serial,api}
 	$rt "$build/bulkhead" --kernel "$build/guest/$guest.elf" --serial "file=$dir/serial" -v \
-		--cmdline "ms=100000000 $cmdline" --api-socket "$dir/api" --memory size=128M \
+		--cmdline "ms=100000000 $cmdline" --api-socket "$dir/api" \
 		--console null --worker-failure-limit deaths=1000000 "$@" 2>"$dir/log" &
 	pid=$!
 	until grep -q '^running' "$dir/serial" 2>/dev/null || ! kill -0 "$pid"; do sleep 0.05; done
@@ -96,6 +96,7 @@ measure fs fs steady "fs fs-errors" --fs "tag=share,path=$dir/share" --disk "$di
 measure vsock vsock steady vsock --vsock "cid=3,socket=$dir/v" --disk "$disk"
 measure balloon balloon steady balloon --balloon size=1M --disk "$disk"
 measure pmem pmem steady pmem --pmem "file=$dir/p" --disk "$disk"
+measure mem mem steady mem --memory size=128M,hotplug_method=virtio-mem,hotplug_size=128M --disk "$disk"
 "$build/bulkhead-vhost-user-blk" --socket-path="$dir/s" --blk-file="$dir/b" &
 far=$!
 measure front vhost-user-front storm "slots=2" --disk "vhost_user=true,socket=$dir/s,packed=on"

@@ -14,13 +14,14 @@
 #	fs	fs			hang-, loop-each	isolate-each	steps-fs, resets-fs
 #	balloon	balloon			hang-, loop-each	isolate-each	steps-balloon, resets-, resizes-
 #	pmem	pmem			hang-, loop-each	isolate-each	steps-pmem, resets-pmem
+#	mem	mem			hang-, loop-each	isolate-each	steps-mem, resets-mem, resizes-mem
 #	vsock	steps-vsock		hang-, loop-each	isolate-each	steps-vsock, resets-vsock
 #	watchdog kills-watchdog		hang-, loop-each	isolate-each	steps-watchdog, resets-watchdog
 #	rtc	kills-rtc		hang-, loop-each	isolate-each	steps-rtc, resets-rtc
 #	vcpu	kill-vcpu		hang-vcpu	ends the VM	steps-vcpu
 #	api	kills-api		hang-api	-		-
 
-kinds="blk front rng console fs balloon pmem vsock watchdog rtc"
+kinds="blk front rng console fs balloon pmem mem vsock watchdog rtc"
 [ "$(id -u)" != 0 ] || kinds+=" net"
 # The program of a kind, as comm has it behind "bulkhead-".
 program() { [ "$1" = front ] && echo vhost-user-front || echo "$1"; }
@@ -28,7 +29,7 @@ program() { [ "$1" = front ] && echo vhost-user-front || echo "$1"; }
 # with KINDS CMDLINE OPTION...: a VM with these. Back end and socket are in the test's
 # folder.
 with() {
-	local k opts=() disks=() list=" $1 " cmdline=$2
+	local k opts=() disks=() memory=size=128M list=" $1 " cmdline=$2
 	shift 2
 	: >stderr
 	disk a 16M
@@ -42,6 +43,7 @@ with() {
 		fs) mkdir -p share; opts+=(--fs tag=share,path=share) ;;
 		balloon) opts+=(--balloon size=1M) ;;
 		pmem) disk p 2M; opts+=(--pmem file=p) ;;
+		mem) memory+=,hotplug_method=virtio-mem,hotplug_size=128M ;;
 		vsock) opts+=(--vsock "cid=3,socket=$PWD/v") ;;
 		watchdog) opts+=(--watchdog timeout=3600) ;;
 		rtc) opts+=(--rtc) ;;
@@ -55,7 +57,7 @@ with() {
 		disks+=(vhost_user=true,socket=s)
 	fi
 	start 100 steady "$cmdline" --disk "${disks[@]}" "${opts[@]}" --api-socket "$PWD/api" \
-		--memory size=128M "$@"
+		--memory "$memory" "$@"
 	wait_for serial '^at rng [1-9]' 20 || not_ok "the guest runs"
 }
 
@@ -130,7 +132,7 @@ t_isolate_each() {
 		wait_for stderr "^.*-- ${k/front/vhost-user} .*: a new worker .* has taken over" 20 || not_ok "$k has a stand-in"
 	done
 	expect "all are said to be isolated" [ "$(grep -c 'it is isolated' stderr)" = "$(wc -w <<<"$list")" ]
-	for k in blk front rng fs pmem watchdog rtc; do
+	for k in blk front rng fs pmem mem watchdog rtc; do
 		expect "$k: requests fail, each is answered" more $k 3 "$(at $k 3)" 5
 	done
 	for k in balloon vsock $(grep -o net <<<"$kinds"); do
@@ -171,6 +173,7 @@ t_steps_front() { each_step front 1 ""; }	# full
 t_steps_fs() { each_step fs 1 ""; }	# full
 t_steps_balloon() { each_step balloon 1 ""; }	# full
 t_steps_pmem() { each_step pmem 1 ""; }	# full
+t_steps_mem() { each_step mem 1 ""; }	# full
 t_steps_vsock() { each_step vsock 1 ""; }	# full
 t_steps_watchdog() { each_step watchdog 1 ""; }	# full
 t_steps_rtc() { each_step rtc 1 ""; }	# full
@@ -182,6 +185,7 @@ t_resets_console() { each_step console 1 resets; }	# full
 t_resets_fs() { each_step fs 1 resets; }	# full
 t_resets_balloon() { each_step balloon 1 resets; }	# full
 t_resets_pmem() { each_step pmem 1 resets; }	# full
+t_resets_mem() { each_step mem 1 resets; }	# full
 t_resets_vsock() { each_step vsock 1 resets; }	# full
 t_resets_watchdog() { each_step watchdog 1 resets; }	# full
 t_resets_rtc() { each_step rtc 1 resets; }	# full
@@ -190,3 +194,5 @@ resize_disk() { ctl resize-disk --disk _disk0 --size $((16 + RANDOM % 2))M; }
 t_resizes_blk() { DURING=resize_disk each_step blk 1 ""; }	# full
 resize_balloon() { ctl resize --balloon $((RANDOM % 2 + 1))M; }
 t_resizes_balloon() { DURING=resize_balloon each_step balloon 1 ""; }	# full
+resize_mem() { ctl resize --memory $((128 + RANDOM % 2 * 64))M; }
+t_resizes_mem() { DURING=resize_mem each_step mem 1 ""; }	# full

@@ -16,7 +16,7 @@
 #define END_MS 20000u
 
 enum {
-	NET = 1, BLK = 2, CONSOLE = 3, RNG = 4, BALLOON = 5, RTC = 17, VSOCK = 19, FS = 26,
+	NET = 1, BLK = 2, CONSOLE = 3, RNG = 4, BALLOON = 5, RTC = 17, VSOCK = 19, MEM = 24, FS = 26,
 	PMEM = 27, WATCHDOG = 35,
 };
 enum { FUSE_STATFS = 17, FUSE_INIT = 26 };
@@ -46,6 +46,7 @@ static struct unit units[] = {
 	{ .name = "pmem", .kind = PMEM, .queues = 1 },
 	{ .name = "watchdog", .kind = WATCHDOG, .queues = 1 },
 	{ .name = "rtc", .kind = RTC, .queues = 1 },
+	{ .name = "mem", .kind = MEM, .queues = 1 },
 	{ .name = "vsock", .kind = VSOCK, .queues = 3, .asks = 1, .lossy = true },
 };
 
@@ -141,6 +142,15 @@ static unsigned int put_request(struct unit *u, struct buf *v)
 		put32(u->out, 0x1000000 / PAGE);
 		v[0] = BUF_OUT(u->out, 4);
 		return 1;
+	case MEM:	/* what is at its first block? */
+		memset(u->in, 0xee, 10);
+		put32(u->out, 3);
+		put32(u->out + 8, read32(u->d.config + 16));
+		put32(u->out + 12, read32(u->d.config + 20));
+		put32(u->out + 16, 1);
+		v[0] = BUF_OUT(u->out, 24);
+		v[1] = BUF_IN(u->in, 10);
+		return 2;
 	case PMEM:
 		put32(u->in, 99);
 		v[0] = BUF_OUT(u->out, 4);
@@ -194,6 +204,8 @@ static int judge(struct unit *u, uint32_t len)
 	case RTC:
 		return len == 16 && u->in[0] == 0 ? 1 :
 		    len == 8 && u->in[0] == 5 ? 0 : -1;
+	case MEM:
+		return len != 10 ? -1 : get16(u->in) == 0 ? 1 : get16(u->in) == 3 ? 0 : -1;
 	case PMEM:
 		return get32(u->in) == 0 ? 1 : get32(u->in) == 1 ? 0 : -1;
 	case FS:

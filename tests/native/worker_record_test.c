@@ -251,6 +251,33 @@ test_version(void **state)
 	munmap(head, 4096);
 }
 
+/*
+ * A driver begins anew, with other rings, and the worker dies before it hears of them:
+ * its successor goes on with these, and not where the driver before was.
+ */
+static void
+test_dies_before_it_begins(void **state)
+{
+	(void)state;
+	for (unsigned int f = 0; f < 4; f++) {
+		assert_int_equal(fakevm_activate(&vm, forms[f], QUEUES, 0), 0);
+		for (uint64_t i = 0; i < 12; i++)
+			add(0, i, (int)i + 1);
+		fakevm_publish(&vm, 0);
+		await_all(0, 0xfff);
+		assert_int_equal(fakevm_reset(&vm), 0);
+		fakevm_kill(&vm);
+		assert_int_equal(start(false), 0);
+		vm.resume = true;
+		assert_int_equal(fakevm_activate(&vm, forms[f], QUEUES, 0), 0);
+		vm.resume = false;
+		add(0, 1, 9);
+		fakevm_publish(&vm, 0);
+		await_all(0, 2);
+		assert_int_equal(fakevm_reset(&vm), 0);
+	}
+}
+
 /* Two die of one request; the third refuses it, and does all others. */
 static void
 test_poison(void **state)
@@ -324,6 +351,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_kills), T(test_poison), T(test_hostile_record),
 		T(test_hand_over), T(test_take_back), T(test_version),
+		T(test_dies_before_it_begins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
