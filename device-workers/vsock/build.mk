@@ -6,8 +6,9 @@ PROGRAMS += bulkhead-vsock
 bulkhead-vsock_SRCS := device-workers/vsock/main.c $(VSOCK_SRCS) $(WORKER_SRCS)
 bulkhead-vsock_POLICY := device-workers/vsock/vsock_policy.c
 
-NATIVE_TESTS += vsock
+NATIVE_TESTS += vsock vsock_kill
 native_vsock_SRCS := tests/native/vsock_test.c
+native_vsock_kill_SRCS := tests/native/vsock_kill_test.c
 
 FUZZERS += vsock
 fuzz_vsock_SRCS = tests/fuzz/vsock_fuzz.c $(VSOCK_SRCS) $(DEVICE_TEST_SRCS)
