@@ -18,3 +18,6 @@ bulkhead-test-source-net_POLICY := device-workers/vhost-user/net_policy.c
 
 BENCH_PROGRAMS += bulkhead-test-net-client
 bulkhead-test-net-client_SRCS = tests/bench/net_client.c $(FAKEVM_SRCS)
+
+BENCH_PROGRAMS += bulkhead-test-vsock-client
+bulkhead-test-vsock-client_SRCS = tests/bench/vsock_client.c $(FAKEVM_SRCS)
