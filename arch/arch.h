@@ -54,6 +54,8 @@ struct arch_host {
 	void (*let_go)(void *owner, uint32_t cpu, bool gone);
 	/* ... DIMM @i, below ARCH_DIMMS. */
 	void (*dimm_let_go)(void *owner, uint32_t i, bool gone);
+	/* The guest has let the devices in @slot of PCI bus @bus go. */
+	void (*ejected)(void *owner, uint32_t bus, uint32_t slot);
 	void *owner;
 };
 
@@ -123,6 +125,9 @@ uint32_t arch_vcpus_count(void);
 #define ARCH_DIMMS 16u
 int arch_dimm_add(uint32_t i, uint64_t base, uint64_t size, bool fresh);
 int arch_dimm_ask(uint32_t i);
+/* Something came into slot @slot of PCI bus @bus, or (!@came) is asked to leave it:
+ * the guest is told. */
+void arch_slot_changed(uint32_t bus, uint32_t slot, bool came);
 void arch_power_button(void);
 void arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config);
 void arch_rings_ready(void);	/* bytes or room in the serial rings */

@@ -392,29 +392,56 @@ paths_adopt_files(struct vm *vm)
 	return rc;
 }
 
+static int
+adopt_net(struct vm *vm, uint32_t i)
+{
+	const struct net_spec *net = &vm->spec.nets[i];
+	struct backend *b = &vm->nets[i];
+
+	for (uint32_t k = 0; k < net->nfds; k++) {
+		struct path_item item = { PATH_TAP, i };
+		const char *why = NULL;
+		int rc = tap_adopt(net->fds[k], &b->tap_offloads, &why);
+
+		if (rc != 0)
+			return path_refuse(vm, &item, why != NULL ? why :
+			    log_errtext(rc));
+		if (!net->mac.given)
+			(void)tap_macvtap_mac(net->fds[k],
+			    plan_net(&vm->plan, i)->mac);
+		(void)fcntl(net->fds[k], F_SETFD, FD_CLOEXEC);
+		b->fds[b->nfds++] = net->fds[k];
+		b->borrowed = true;
+	}
+	return 0;
+}
+
 int
 paths_adopt_taps(struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
-		const struct net_spec *net = &vm->spec.nets[i];
-		struct backend *b = &vm->nets[i];
+	int rc = 0;
 
-		for (uint32_t k = 0; k < net->nfds; k++) {
-			struct path_item item = { PATH_TAP, i };
-			const char *why = NULL;
-			int rc = tap_adopt(net->fds[k], &b->tap_offloads, &why);
+	for (uint32_t i = 0; rc == 0 && i < vm->spec.nnets; i++)
+		rc = adopt_net(vm, i);
+	return rc;
+}
 
-			if (rc != 0)
-				return path_refuse(vm, &item, why != NULL ? why :
-				    log_errtext(rc));
-			if (!net->mac.given)
-				(void)tap_macvtap_mac(net->fds[k],
-				    plan_net(&vm->plan, i)->mac);
-			(void)fcntl(net->fds[k], F_SETFD, FD_CLOEXEC);
-			b->fds[b->nfds++] = net->fds[k];
-			b->borrowed = true;
-		}
-	}
+int
+paths_adopt_device(struct vm *vm, const struct plan_device *dev)
+{
+	const uint32_t i = dev->index;
+
+	if (dev->kind == PROC_BLK)
+		return adopt_disk(vm, i);
+	if (dev->kind == PROC_FS)
+		return adopt_into(vm, PATH_SHARE, i, vm->spec.fs[i].path,
+		    &vm->shares[i]);
+	if (dev->kind == PROC_NET)
+		return adopt_net(vm, i);
+	if (dev->kind == PROC_FRONT && dev->front == FRONT_NET &&
+	    vm->spec.nets[i].vhost.mode == VHOST_SERVER)
+		return adopt_into(vm, PATH_BACK_END, i,
+		    vm->spec.nets[i].vhost.socket, &vm->nets[i]);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "controller/describe.h"
+#include "controller/holes.h"
 #include "controller/host.h"
 #include "controller/life.h"
 #include "controller/usage.h"
@@ -197,20 +198,68 @@ change_sweep(struct vm *vm)
 /* ---- building one ------------------------------------------------------------------- */
 
 static void
+fail_check(const struct spec_error *err)
+{
+	bool twice = strstr(err->line, "has this name") != NULL ||
+	    strstr(err->line, "has this slot") != NULL;
+
+	fail(twice ? 409 : 400, err->line);
+}
+
+static void
 check(struct vm *vm)
 {
 	struct spec_error err = { .line = "" };
-	bool twice;
 
 	if (draft.status >= 300)
 		return;
 	if (spec_check(&draft.spec, &err) != 0 ||
 	    host_check_kept(&draft.spec, &vm->host, &err) != 0 ||
-	    plan_make(&draft.plan, &draft.spec, &vm->host, &err) != 0) {
-		twice = strstr(err.line, "has this name") != NULL ||
-		    strstr(err.line, "has this slot") != NULL;
-		fail(twice ? 409 : 400, err.line);
+	    plan_make(&draft.plan, &draft.spec, &vm->host, &err) != 0)
+		fail_check(&err);
+}
+
+/* One device more for a VM that runs: the others keep their numbers and places. */
+static struct plan_device *
+check_running(struct vm *vm)
+{
+	static struct vm_spec whole;
+	static struct vm_plan plan;
+	struct plan_device what = { .kind = PROC_KIND_COUNT }, *added = NULL;
+	struct spec_error err = { .line = "" };
+
+	if (draft.status >= 300)
+		return NULL;
+	if (!holes_find_new(&draft.spec, &vm->spec, &what) ||
+	    what.kind == PROC_PMEM || (what.kind == PROC_NET &&
+	    draft.spec.nets[what.index].user)) {
+		fail(500, "not supported yet: adding this to a running VM");
+		return NULL;
 	}
+	whole = draft.spec;
+	plan = draft.plan = vm->plan;
+	holes_squeeze(&whole, &plan);
+	if (spec_check(&whole, &err) != 0 ||
+	    host_check_kept(&whole, &vm->host, &err) != 0 ||
+	    plan_add(&draft.plan, &draft.spec, &vm->host, &what, &added, &err) != 0)
+		fail_check(&err);
+	return added;
+}
+
+/* What a part of a request brings; true: it was the last. */
+static bool
+take_part(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req, struct sent *sent)
+{
+	/* What an api-worker that died left of another is thrown away. */
+	if (draft.seq != seq || seq == 0)
+		begin(vm, req->verb == BH__API_VERB__API_VERB_CREATE);
+	draft.seq = seq;
+	apply(req);
+	if (req->more)
+		return false;
+	draft.seq = 0;
+	resolve_all(req, sent);
+	return true;
 }
 
 uint32_t
@@ -220,15 +269,8 @@ change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req, struct chan_
 	bool create = req->verb == BH__API_VERB__API_VERB_CREATE;
 	struct sent sent = { .msg = msg };
 
-	/* What an api-worker that died left of another is thrown away. */
-	if (draft.seq != seq || seq == 0)
-		begin(vm, create);
-	draft.seq = seq;
-	apply(req);
-	if (req->more)
+	if (!take_part(vm, seq, req, &sent))
 		return 0;
-	draft.seq = 0;
-	resolve_all(req, &sent);
 	check(vm);
 	*err = draft.err;
 	if (draft.status >= 300)
@@ -240,6 +282,27 @@ change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req, struct chan_
 	vm->plan = draft.plan;
 	if (create)
 		(void)life_enter(vm, VM_CREATED);
+	return draft.status;
+}
+
+uint32_t
+change_take_running(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg, struct spec_error *err, struct plan_device **added)
+{
+	struct sent sent = { .msg = msg };
+	struct plan_device *dev;
+
+	*added = NULL;
+	if (!take_part(vm, seq, req, &sent))
+		return 0;
+	dev = check_running(vm);
+	*err = draft.err;
+	if (draft.status >= 300)
+		return draft.status;
+	keep_sent(vm, &sent, msg);
+	vm->spec = draft.spec;
+	vm->plan = draft.plan;
+	*added = &vm->plan.devices[dev - draft.plan.devices];
 	return draft.status;
 }
 
@@ -321,4 +384,20 @@ change_remove(struct vm *vm, const char *id, struct spec_error *err)
 	vm->plan = draft.plan;
 	change_sweep(vm);
 	return draft.status;
+}
+
+void
+change_settle(struct vm *vm)
+{
+	struct spec_error err;
+
+	begin(vm, false);
+	draft.seq = 0;
+	draft.plan = vm->plan;
+	draft.plan.dead_slots = 0;
+	holes_squeeze(&draft.spec, &draft.plan);
+	if (keep_names())
+		(void)plan_make(&draft.plan, &draft.spec, &vm->host, &err);
+	vm->spec = draft.spec;
+	vm->plan = draft.plan;
 }

@@ -17,10 +17,23 @@ uint32_t change_take(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
     struct chan_msg *msg, struct spec_error *err);
 
 /*
+ * The same of a VM that runs, whose devices keep their places: *added is the new one,
+ * which is still to be made.
+ */
+uint32_t change_take_running(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg, struct spec_error *err, struct plan_device **added);
+
+/*
  * Take the device that is called @id out of a VM that is not booted. The status of
  * the answer; 300 and above: nothing has changed, and *err says why.
  */
 uint32_t change_remove(struct vm *vm, const char *id, struct spec_error *err);
+
+/*
+ * A VM that has stopped keeps what was there last, without the holes, and a plan as at
+ * its next boot.
+ */
+void change_settle(struct vm *vm);
 
 /* Close what came with a request and is no file of vm->spec any more. */
 void change_sweep(struct vm *vm);

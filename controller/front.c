@@ -248,7 +248,7 @@ give_passed(struct vm *vm, struct child *child, const char *socket)
 	}
 	if (!child->ready && !child->known_once) {
 		front_option(&vm->spec, child->dev, option, sizeof(option));
-		life_fail(vm, "%s: %s", option, why);
+		life_child_failed(child, "%s: %s", option, why);
 	}
 	answer(child, ENOTCONN, NULL, 0);
 }
@@ -360,10 +360,13 @@ refused_at_start(struct child *child, const Bh__Failed *failed)
 	front_option(&vm->spec, child->dev, option, sizeof(option));
 	if (failed->error != ENOENT && failed->error != ECONNREFUSED &&
 	    failed->error != EAGAIN)
-		life_fail(vm, "%s: %s; %s", option, text,
+		life_child_failed(child, "%s: %s; %s", option, text,
 		    failed->error == EACCES || failed->error == EPERM ?
 		    "give the user the right to it" :
 		    "give the socket of a vhost-user back end");
+	else if (child->hot)
+		life_child_failed(child, "%s: %s; start the back end first", option,
+		    text);
 	else if (now_ns() - child->wants.since > START_SECONDS * SECOND)
 		life_fail(vm, "%s: nobody has listened there for %u seconds: "
 		    "%s; start the back end, and check the path", option,
@@ -371,6 +374,9 @@ refused_at_start(struct child *child, const Bh__Failed *failed)
 	else if (!child->wants.said)
 		log_warn("%s: %s; waiting for the back end", option, text);
 	child->wants.said = true;
+	/* Who asked for it is there, and need not wait. */
+	if (child->hot)
+		child_kill(child);
 }
 
 void

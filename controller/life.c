@@ -16,6 +16,7 @@
 #include "controller/deaths.h"
 #include "controller/dimms.h"
 #include "controller/front.h"
+#include "controller/hotplug.h"
 #include "controller/manage.h"
 #include "controller/memory.h"
 #include "controller/output.h"
@@ -104,6 +105,7 @@ stopped(struct vm *vm)
 
 	terminal_restore(&vm->terminal);
 	start_release(vm);
+	hotplug_settle(vm);
 	vm->stop_deadline = 0;
 	vm->said_why = false;
 	if (vm->after == AFTER_DELETE)
@@ -209,6 +211,8 @@ life_fail(struct vm *vm, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	if (hotplug_takes_failure(vm, line))
+		return;
 	/* What follows from the first failure is for the log alone. */
 	if (vm->said_why) {
 		log_info("%s", line);
@@ -250,6 +254,8 @@ life_child_failed(struct child *child, const char *fmt, ...)
 	upgrade_note(child, line);
 	if (child->kind == PROC_API && child->vm->api_ready)
 		log_error("%s", line);
+	else if (hotplug_child_failed(child, line) || child->removed)
+		log_info("%s", line);
 	else if (child->spare || recover_takes(child) || loads_again(child) ||
 	    (child == child->vm->broker && child->vm->state == VM_RUNNING))
 		log_warn("%s", line);
@@ -270,7 +276,8 @@ reset_progress(struct vm *vm)
 		return;
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (vm->children[i].dev != NULL &&
-		    vm->children[i].dev->on_pci && !vm->children[i].drained)
+		    vm->children[i].dev->on_pci && (!vm->children[i].drained ||
+		    vm->children[i].removed))
 			return;
 	vm->resets++;
 	start_again(vm);
@@ -282,6 +289,7 @@ life_reset(struct vm *vm)
 	if (!life_enter(vm, VM_RESETTING))
 		return;
 	upgrade_cancel(vm, "the VM was reset meanwhile");
+	hotplug_reset(vm);
 	manage_event(vm, "vm", "rebooting");
 	manage_progress(vm);
 	pause_reset(vm);
@@ -293,7 +301,7 @@ life_reset(struct vm *vm)
 		if (c->dev == NULL || !c->dev->on_pci)
 			continue;
 		/* One that is still being made has no driver to forget. */
-		c->drained = c->died_at != 0 || c->lost;
+		c->drained = c->died_at != 0 || c->lost || c->removed;
 		if (!c->drained)
 			child_send(c, &p, NULL, 0, 0, DRAIN_SECONDS);
 	}
@@ -371,10 +379,17 @@ acknowledged(struct child *child, const struct request *req)
 
 	switch ((int)req->type) {
 	case BH__PACKET__BODY_PCI_DEVICE:
+		if (vm->state == VM_RUNNING) {
+			hotplug_answered(vm, req->subject, NULL);
+			return;
+		}
 		for (uint32_t i = 0; i < vm->nchildren; i++)
 			if (vm->children[i].dev != NULL &&
 			    vm->children[i].index == req->subject)
 				vm->children[i].known_to_vcpu = true;
+		return;
+	case BH__PACKET__BODY_UNPLUG_DEVICE:
+		hotplug_unplugged(vm, req->subject, NULL);
 		return;
 	case BH__PACKET__BODY_DRAIN:
 		child->drained = true;
@@ -439,6 +454,12 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			broker_failed(vm, req->subject, packet->failed);
 		else if (req->type == BH__PACKET__BODY_OPEN)
 			paths_failed(vm, req->subject, packet->failed);
+		else if (req->type == BH__PACKET__BODY_PCI_DEVICE &&
+		    vm->state == VM_RUNNING)
+			hotplug_answered(vm, req->subject, packet->failed->text);
+		else if (req->type == BH__PACKET__BODY_UNPLUG_DEVICE)
+			hotplug_unplugged(vm, req->subject,
+			    packet->failed->text);
 		else if (req->type == BH__PACKET__BODY_HAND_OVER)
 			upgrade_answered(child, packet->failed->text);
 		else if (req->type == BH__PACKET__BODY_RESIZE_DISK)
@@ -488,6 +509,8 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		dimms_progress(vm);
 		if (child->died_at != 0)
 			recover_ready(child);
+		else if (child->hot)
+			hotplug_ready(child);
 		return 0;
 	default:
 		return -EPROTO;
@@ -520,6 +543,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 		guest_panicked(vm, packet->guest_panicked->events);
 	} else if (packet->body_case == BH__PACKET__BODY_WATCHDOG_EXPIRED) {
 		rc = watchdog_expired(child);
+	} else if (packet->body_case == BH__PACKET__BODY_DEVICE_EJECTED) {
+		hotplug_ejected(vm, packet->device_ejected->bdf);
 	} else if (packet->body_case == BH__PACKET__BODY_VCPUS_CHANGED) {
 		rc = resize_vm_changed(vm, packet->vcpus_changed);
 	} else if (packet->body_case == BH__PACKET__BODY_DIMM_CHANGED) {
@@ -544,6 +569,7 @@ life_message(struct child *child, const Bh__Packet *packet,
 	}
 	if (vm->state == VM_STOPPING || vm->state == VM_OVER)
 		return;
+	hotplug_progress(vm);
 	if (vm->state == VM_RESETTING)
 		reset_progress(vm);
 	else
@@ -568,6 +594,8 @@ life_spawned(struct child *child)
 	/* A successor may be ready before it is known who it is. */
 	if (child->died_at != 0 && child->ready)
 		recover_ready(child);
+	else if (child->hot && child->ready)
+		hotplug_ready(child);
 	go_on(child->vm);
 }
 
@@ -584,6 +612,7 @@ life_exited(struct child *child)
 		front_hang_up(child, recover_takes(child));
 	if (!upgrade_exited(child))
 		recover_exited(child);
+	hotplug_exited(child);
 	pause_gone(vm);
 	dimms_progress(vm);
 	/* The place of one that is gone may be another child's next. */

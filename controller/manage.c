@@ -15,6 +15,8 @@
 #include "controller/count.h"
 #include "controller/deaths.h"
 #include "controller/describe.h"
+#include "controller/holes.h"
+#include "controller/hotplug.h"
 #include "controller/life.h"
 #include "controller/memory.h"
 #include "controller/pause.h"
@@ -210,10 +212,15 @@ answer_info(struct vm *vm, uint32_t seq)
 		{ "__pvpanic", vm->plan.pvpanic_bdf },
 		{ "__watchdog", vm->plan.i6300esb_bdf },
 	};
+	static struct vm_spec spec;
+	static struct vm_plan plan;
 	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
 	struct info info = { vm, seq };
 
-	describe_spec(&vm->spec, &vm->plan, info_part, &info);
+	spec = vm->spec;
+	plan = vm->plan;
+	holes_squeeze(&spec, &plan);
+	describe_spec(&spec, &plan, info_part, &info);
 	answer.status = 200;
 	answer.state = vm->pause == PAUSE_FULL || vm->pause == PAUSE_ENDING ?
 	    BH__API_STATE__API_STATE_PAUSED : where(vm) == IN_RUNNING &&
@@ -318,20 +325,60 @@ shut_down(struct vm *vm, uint32_t seq)
 	life_stop(vm, STOP_ASKED);
 }
 
+/* As Cloud Hypervisor's PciDeviceInfo. */
+static void
+device_added(struct vm *vm, uint32_t status, const struct plan_device *dev,
+    const char *why)
+{
+	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
+	Bh__ApiDevice device = BH__API_DEVICE__INIT, *list[] = { &device };
+
+	if (!vm->pending.any || vm->pending.verb != BH__API_VERB__API_VERB_ADD)
+		return;
+	if (dev == NULL) {
+		settle(vm, status, why);
+		return;
+	}
+	vm->pending.any = false;
+	device.id = constless(dev->id);
+	device.bdf = dev->bdf;
+	device.worker = constless(process_kinds[dev->kind].binary);
+	answer.status = status;
+	answer.n_devices = 1;
+	answer.devices = list;
+	send_answer(vm, vm->pending.seq, &answer);
+}
+
+void
+manage_removed(struct vm *vm, const char *failed)
+{
+	if (vm->pending.verb == BH__API_VERB__API_VERB_REMOVE)
+		settle(vm, failed == NULL ? 204 : 500, failed);
+}
+
 /* One that changes what there is, without the guest: create, add. */
 static void
 change(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
     struct chan_msg *msg)
 {
 	struct spec_error err = { .line = "" };
-	uint32_t status = change_take(vm, seq, req, msg, &err);
+	struct plan_device *added = NULL;
+	uint32_t status = where(vm) == IN_RUNNING ?
+	    change_take_running(vm, seq, req, msg, &err, &added) :
+	    change_take(vm, seq, req, msg, &err);
 
 	if (status == 0)
 		return;		/* a part; the rest follows */
-	if (status < 300)
-		done(vm, seq, status);
-	else
+	if (status >= 300) {
 		refuse(vm, seq, req->verb, status, err.line);
+	} else if (added != NULL) {
+		vm->pending.any = true;
+		vm->pending.seq = seq;
+		vm->pending.verb = req->verb;
+		hotplug_add(vm, added, device_added);
+	} else {
+		done(vm, seq, status);
+	}
 }
 
 static void
@@ -359,13 +406,28 @@ remove_device(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 {
 	const Bh__ApiValue *id = value_of(req, "id",
 	    BH__API_VALUE__VALUE_TEXT);
-	struct spec_error err = { .line = "no device is named" };
-	uint32_t status = id == NULL ? 400 : change_remove(vm, id->text, &err);
+	const Bh__ApiValue *force = value_of(req, "force",
+	    BH__API_VALUE__VALUE_NUMBER);
+	struct spec_error err = { .line = "" };
+	const char *why = "no device is named";
+	uint32_t status = 400;
 
-	if (status < 300)
+	if (id != NULL && where(vm) == IN_RUNNING) {
+		status = hotplug_remove(vm, id->text, force != NULL,
+		    &why);
+	} else if (id != NULL) {
+		status = change_remove(vm, id->text, &err);
+		why = err.line;
+	}
+	if (status >= 300) {
+		refuse(vm, seq, req->verb, status, why);
+	} else if (status != 0) {
 		done(vm, seq, status);
-	else
-		refuse(vm, seq, req->verb, status, err.line);
+	} else {
+		vm->pending.any = true;
+		vm->pending.seq = seq;
+		vm->pending.verb = req->verb;
+	}
 }
 
 static void
@@ -484,13 +546,8 @@ out_of_place(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 		refuse(vm, seq, req->verb, 405, "VM is not running");
 		return true;
 	}
-	if (v->later || (where(vm) == IN_RUNNING &&
-	    (req->verb == BH__API_VERB__API_VERB_ADD ||
-	    req->verb == BH__API_VERB__API_VERB_REMOVE))) {
-		(void)snprintf(why, sizeof(why), "not supported yet: %s%s",
-		    v->name, v->later ? "" : req->verb ==
-		    BH__API_VERB__API_VERB_ADD ? " to a running VM" :
-		    " of a running VM");
+	if (v->later) {
+		(void)snprintf(why, sizeof(why), "not supported yet: %s", v->name);
 		refuse(vm, seq, req->verb, 500, why);
 		return true;
 	}

@@ -27,6 +27,9 @@ void manage_progress(struct vm *vm);
 /* It is paused, or is so no more: answer who asked for it. */
 void manage_paused(struct vm *vm);
 
+/* The answer to a device's removal: NULL, or why not. */
+void manage_removed(struct vm *vm, const char *failed);
+
 /* vm.resize that was under way has ended so. */
 void manage_resized(struct vm *vm, uint32_t status, const char *why);
 

@@ -105,6 +105,31 @@ paths_list(struct vm *vm)
 			add(vm, PATH_GUARD, i);
 }
 
+void
+paths_list_device(struct vm *vm, const struct plan_device *dev)
+{
+	const struct vm_spec *spec = &vm->spec;
+	const uint32_t i = dev->index;
+
+	vm->npaths = vm->npaths_asked = vm->npaths_done = 0;
+	if (dev->kind == PROC_BLK && spec_fd(spec->disks[i].path) < 0)
+		add(vm, PATH_DISK, i);
+	else if (dev->kind == PROC_FS && spec_fd(spec->fs[i].path) < 0)
+		add(vm, PATH_SHARE, i);
+	else if (dev->kind == PROC_VSOCK)
+		for (uint32_t k = 0; k < 2; k++)
+			add(vm, PATH_VSOCK, k);
+	else if (dev->kind == PROC_FRONT && dev->front == FRONT_NET &&
+	    spec->nets[i].vhost.mode == VHOST_SERVER &&
+	    spec_fd(spec->nets[i].vhost.socket) < 0)
+		add(vm, PATH_BACK_END, i);
+	else if (dev->kind == PROC_NET && spec->nets[i].nfds == 0 &&
+	    !spec->nets[i].user)
+		add(vm, PATH_TAP, i);
+	if (vm->npaths == 1 && vm->paths[0].use == PATH_TAP && guard_wanted(vm, i))
+		add(vm, PATH_GUARD, i);
+}
+
 bool
 paths_makes(const struct vm *vm, uint32_t n)
 {

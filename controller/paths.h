@@ -11,6 +11,9 @@
 /* List the paths of vm->spec in vm->paths; they are numbered from 0. */
 void paths_list(struct vm *vm);
 
+/* The same, of device @dev alone, which comes to a running VM. */
+void paths_list_device(struct vm *vm, const struct plan_device *dev);
+
 /* Does opening path @n leave a file, a socket or an interface? */
 bool paths_makes(const struct vm *vm, uint32_t n);
 
@@ -56,6 +59,9 @@ int paths_adopt_files(struct vm *vm);
  * fd is the caller's from then on. -ENOTCONN: *why.
  */
 int paths_adopt_connection(struct vm *vm, const char *socket, const char **why);
+
+/* What was passed on for device @dev alone, which comes to a running VM. */
+int paths_adopt_device(struct vm *vm, const struct plan_device *dev);
 
 /* Taps that were inherited (--net fd=). 0, or -errno with the line said. */
 int paths_adopt_taps(struct vm *vm);

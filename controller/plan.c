@@ -447,6 +447,107 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 	return place_devices(plan, spec, err);
 }
 
+/* ---- one that comes while the VM runs ------------------------------------------------ */
+
+static bool
+slot_taken(const struct vm_plan *plan, uint32_t slot)
+{
+	for (uint32_t i = 0; i < plan->ndevices; i++)
+		if (plan->devices[i].on_pci && plan->devices[i].bdf >> 3 == slot)
+			return true;
+	return plan->pvpanic_bdf >> 3 == slot || plan->i6300esb_bdf >> 3 == slot ||
+	    (plan->dead_slots >> slot & 1) != 0;
+}
+
+static bool
+id_taken(const struct vm_plan *plan, const char *id)
+{
+	for (uint32_t i = 0; i < plan->ndevices; i++)
+		if (plan->devices[i].kind != PROC_KIND_COUNT &&
+		    strcmp(plan->devices[i].id, id) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+prefix_of(const struct plan_device *dev)
+{
+	static const char *const fronts[] = {
+		[FRONT_DISK] = "_disk", [FRONT_NET] = "_net", [FRONT_FS] = "_fs",
+		[FRONT_GENERIC] = "_generic_vhost_user",
+	};
+
+	return dev->kind == PROC_PMEM ? "_pmem" : dev->kind == PROC_VSOCK ?
+	    "_vsock" : dev->kind == PROC_BLK ? "_disk" : dev->kind == PROC_NET ?
+	    "_net" : dev->kind == PROC_FS ? "_fs" : fronts[dev->front];
+}
+
+static uint32_t
+queues_of(const struct vm_spec *spec, const struct plan_device *dev)
+{
+	bool front = dev->kind == PROC_FRONT;
+
+	if (dev->kind == PROC_PMEM)
+		return 1;
+	if (dev->kind == PROC_VSOCK)
+		return VSOCK_QUEUES;
+	if (dev->kind == PROC_BLK || (front && dev->front == FRONT_DISK))
+		return spec->disks[dev->index].num_queues;
+	if (dev->kind == PROC_NET)
+		return spec->nets[dev->index].num_queues + NET_CONTROL_QUEUE;
+	if (dev->kind == PROC_FS || dev->front == FRONT_FS)
+		return spec->fs[dev->index].num_queues + FS_PRIORITY_QUEUE;
+	if (dev->front == FRONT_NET)
+		return spec->nets[dev->index].num_queues +
+		    (spec->nets[dev->index].num_queues > 2 ? NET_CONTROL_QUEUE : 0);
+	return spec->generics[dev->index].nqueues;
+}
+
+int
+plan_add(struct vm_plan *plan, const struct vm_spec *spec,
+    const struct plan_host *host, const struct plan_device *what,
+    struct plan_device **added, struct spec_error *err)
+{
+	const struct pci_spec *pci = pci_of(spec, what);
+	uint32_t slot = pci->slot != 0 ? pci->slot : 1, n = 0, at = 0;
+	struct plan_device *dev;
+
+	if (pci->id != NULL && id_taken(plan, pci->id))
+		return usage(err, "id=%S: another device has this name; take "
+		    "another", &(struct span){ pci->id, strlen(pci->id) });
+	while (slot <= PLAN_SLOTS && pci->slot == 0 && slot_taken(plan, slot))
+		slot++;
+	if (slot > PLAN_SLOTS)
+		return usage(err, "no PCI slot is left; at most %u devices can be "
+		    "added to a running VM", PLAN_SLOTS);
+	if (slot_taken(plan, slot))
+		return usage(err, "pci_device_id=%u: another device has this slot",
+		    slot);
+	while (at < plan->ndevices && plan->devices[at].kind != PROC_KIND_COUNT)
+		at++;
+	if (at == PLAN_MAX_DEVICES)
+		return usage(err, "at most %u devices", PLAN_MAX_DEVICES);
+	dev = &plan->devices[at];
+	*dev = *what;
+	dev->on_pci = true;
+	dev->bdf = slot << 3;
+	dev->nqueues = queues_of(spec, dev);
+	if (pci->id != NULL)
+		memcpy(dev->id, pci->id, strlen(pci->id) + 1);
+	for (dev->kind = PROC_KIND_COUNT; pci->id == NULL; n++) {
+		number_name(dev->id, prefix_of(what), n);
+		if (!id_taken(plan, dev->id))
+			break;
+	}
+	dev->kind = what->kind;
+	if (prefix_of(dev)[1] == 'n')
+		plan_mac(dev, &spec->nets[dev->index], host->random + at);
+	if (at == plan->ndevices)
+		plan->ndevices++;
+	*added = dev;
+	return 0;
+}
+
 uint32_t
 plan_nevents(const struct plan_device *dev)
 {

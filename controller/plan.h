@@ -63,6 +63,7 @@ struct vm_plan {
 	struct plan_device devices[PLAN_MAX_DEVICES + 1];
 	uint32_t ndevices;
 	uint32_t pvpanic_bdf, i6300esb_bdf;	/* 0: none */
+	uint32_t dead_slots;	/* removed by force, and the guest has not let go */
 	struct topology_spec topology;		/* never zero */
 };
 
@@ -84,6 +85,14 @@ void plan_next_random(struct plan_host *host);
  */
 int plan_make(struct vm_plan *plan, const struct vm_spec *spec,
     const struct plan_host *host, struct spec_error *err);
+
+/*
+ * One device more for a running VM, in a slot of its own; all others stay as they are.
+ * @what: kind, front and index. -EINVAL and the line.
+ */
+int plan_add(struct vm_plan *plan, const struct vm_spec *spec,
+    const struct plan_host *host, const struct plan_device *what,
+    struct plan_device **added, struct spec_error *err);
 
 /*
  * Eventfds of a device: kick and call of each queue, then the configuration

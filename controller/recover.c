@@ -31,7 +31,7 @@ recover_takes(const struct child *child)
 {
 	const struct vm *vm = child->vm;
 
-	return child->dev != NULL && child->known_once &&
+	return child->dev != NULL && child->known_once && !child->removed &&
 	    process_kinds[child->kind].replaced &&
 	    (vm->spec.worker_failure.action != FAILURE_STOP ||
 	    upgrade_is_trial(child)) &&

@@ -194,6 +194,8 @@ resources_limits(struct vm *vm)
 {
 	/* Zeros are a full bucket. */
 	for (uint32_t i = 0; i < vm->spec.nlimit_groups; i++) {
+		if (vm->limits[i] >= 0)
+			continue;
 		vm->limits[i] = sealed_memfd("bulkhead-limit", 4096, 0);
 		if (vm->limits[i] < 0)
 			return no_fds(vm, "the state of a rate limit group",

@@ -37,6 +37,7 @@ struct pci_spec {
 	const char *id;		/* NULL: given by the plan */
 	uint32_t slot;		/* 1..31; 0: given by the plan */
 	bool packed;		/* offer packed rings */
+	bool gone;		/* of a running VM: a hole, holes.h */
 };
 
 /* One token bucket; size 0: none. */

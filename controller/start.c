@@ -12,6 +12,7 @@
 #include "controller/config.h"
 #include "controller/dimms.h"
 #include "controller/guard.h"
+#include "controller/hotplug.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/passt.h"
@@ -46,6 +47,8 @@ paths_done(struct vm *vm)
 	}
 	if (vm->state == VM_STARTING)
 		start_build(vm);
+	else
+		hotplug_opened(vm);
 }
 
 static void
@@ -315,8 +318,8 @@ release_backend(struct backend *b)
 	*b = (struct backend){ .folder = -1 };
 }
 
-static void
-release_child(struct child *child)
+void
+start_release_child(struct child *child)
 {
 	for (uint32_t i = 0; child->dev != NULL && i < plan_nevents(child->dev);
 	    i++)
@@ -336,11 +339,30 @@ release_child(struct child *child)
 }
 
 void
+start_release_backend(struct vm *vm, const struct plan_device *dev)
+{
+	if (dev->kind == PROC_BLK)
+		release_backend(&vm->disks[dev->index]);
+	else if (dev->kind == PROC_NET ||
+	    (dev->kind == PROC_FRONT && dev->front == FRONT_NET))
+		release_backend(&vm->nets[dev->index]);
+	else if (dev->kind == PROC_FS)
+		release_backend(&vm->shares[dev->index]);
+	else if (dev->kind == PROC_PMEM)
+		release_backend(&vm->pmems[dev->index]);
+	if (dev->kind != PROC_VSOCK)
+		return;
+	release_backend(&vm->vsock);
+	let_go(&vm->vsock_locks[0]);
+	let_go(&vm->vsock_locks[1]);
+}
+
+void
 start_release(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (&vm->children[i] != vm->api)
-			release_child(&vm->children[i]);
+			start_release_child(&vm->children[i]);
 	passt_release(vm);
 	guard_release(vm);
 	vm->opener = vm->guard = vm->broker = vm->loader = vm->vcpu = NULL;
@@ -473,8 +495,8 @@ start_fill_ready(struct child *child, Bh__DeviceReady *ready)
 	};
 }
 
-static void
-tell_vcpu(struct vm *vm, struct child *child)
+void
+start_tell_vcpu(struct vm *vm, struct child *child)
 {
 	const struct device_ready *d = &child->device;
 	Bh__DeviceReady ready;
@@ -516,7 +538,7 @@ tell_devices(struct vm *vm)
 		if (c->ready && c->dev->on_pci && !c->told_vcpu &&
 		    child_waiting(vm->vcpu, BH__PACKET__BODY_PCI_DEVICE) <
 		    PCI_WINDOW)
-			tell_vcpu(vm, c);
+			start_tell_vcpu(vm, c);
 		if (!c->ready || (c->dev->on_pci && !c->known_to_vcpu) ||
 		    child_waiting(c, BH__PACKET__BODY__NOT_SET) != 0)
 			all = false;

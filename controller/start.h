@@ -21,6 +21,14 @@ void start_again(struct vm *vm);
 /* Spawn @child with the fds of its kind, and send its configuration. */
 void start_spawn(struct child *child);
 
+/* Tell the vcpu-worker of a device whose worker is ready. */
+void start_tell_vcpu(struct vm *vm, struct child *child);
+
+/* A child has gone for good: its fds, and its place for the next. */
+void start_release_child(struct child *child);
+/* What was opened for device @dev. */
+void start_release_backend(struct vm *vm, const struct plan_device *dev);
+
 /* The VM is over: let go of all that it was made of. */
 void start_release(struct vm *vm);
 

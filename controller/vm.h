@@ -21,7 +21,7 @@
 #include "proto/limits.h"
 #include "sandbox/notify.h"
 
-#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 7u)
+#define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 16u)
 #define VM_MAX_REQUESTS 2048u
 #define HOST_INHERITED 1024u	/* fds from here on are not looked at */
 #define VM_SENT 65536u		/* fds from here on are not taken of a request */
@@ -163,6 +163,9 @@ struct child {
 	bool must_listen;	/* the one before had a filter with a listener */
 	bool told_vcpu;		/* PciDevice sent */
 	bool known_to_vcpu;	/* ... and acknowledged */
+	bool hot;		/* comes while the VM runs, and is not there yet */
+	bool asked_to_go, forced;	/* hotplug_remove() */
+	bool removed;		/* the guest has let go of it: its end is no death */
 };
 
 /* A further file of a disk image, fds[1] of its backend on. */
@@ -365,6 +368,17 @@ struct vm {
 	/* resize_vm.c */
 	uint32_t vcpus, want_vcpus;	/* that run; that were asked for last */
 	bool vcpus_leaving;		/* the guest is asked to let some go */
+
+	struct {
+		struct plan_device *dev;	/* that comes; NULL: none does */
+		void (*done)(struct vm *vm, uint32_t status,
+		    const struct plan_device *dev, const char *why);
+		bool calls;	/* life_fail() is about it, not about the VM */
+		bool failed;
+		bool changed;	/* since the boot */
+		char why[1024];
+		const struct child *removing;	/* who asked waits for it */
+	} hot;			/* hotplug.c */
 
 	struct upgrade upgrade;	/* upgrade.c */
 	uint32_t user;		/* who started the VMM */

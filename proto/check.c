@@ -653,6 +653,12 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->resize_vcpus->count >= 1 &&
 		    p->resize_vcpus->count <= MAX_VCPUS, "number of vCPUs");
 		return NULL;
+	case BH__PACKET__BODY_UNPLUG_DEVICE:
+		REQUIRE(p->unplug_device->index < FD_DEVICE_COUNT, "device index");
+		return 0;
+	case BH__PACKET__BODY_DEVICE_EJECTED:
+		REQUIRE(p->device_ejected->bdf <= UINT16_MAX, "PCI address");
+		return 0;
 	case BH__PACKET__BODY_VCPUS_CHANGED:
 		REQUIRE(p->vcpus_changed->count >= 1 &&
 		    p->vcpus_changed->count <= MAX_VCPUS, "number of vCPUs");

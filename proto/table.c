@@ -77,7 +77,7 @@ const struct proto_rule proto_rules[] = {
 
 	/* vcpu-worker */
 	MSG(VM_CONFIG,        vm_config,        C, VCPU, NEW,               0, 0),
-	MSG(PCI_DEVICE,       pci_device,       C, VCPU, CONF,              2, 131),
+	MSG(PCI_DEVICE,       pci_device,       C, VCPU, CONF | RUN,        2, 131),
 	MSG(START_VM,         start_vm,         C, VCPU, CONF,              0, 0),
 	MSG(GUEST_STOPPED,    guest_stopped,    VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(GUEST_PANICKED,   guest_panicked,   VCPU, C, RUN | CLOSE,       0, 0),
@@ -92,6 +92,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(SET_PAUSED,       set_paused,       C, VCPU | DEV, RUN,         0, 0),
 	MSG(REPLACE_DEVICE,   replace_device,   C, VCPU, RUN,               1, 1),
 	MSG(LOSE_DEVICE,      lose_device,      C, VCPU, RUN,               0, 0),
+	MSG(UNPLUG_DEVICE,    unplug_device,    C, VCPU, RUN,               0, 0),
+	MSG(DEVICE_EJECTED,   device_ejected,   VCPU, C, RUN | CLOSE,       0, 0),
 
 	/* device worker */
 	MSG(DEVICE_CONFIG,    device_config,    C, DEV, NEW,                0, 0),

@@ -7,7 +7,7 @@ bulkhead-vcpu_SRCS := vcpu-worker/main.c vcpu-worker/setup.c \
 	vcpu-worker/vcpu.c vcpu-worker/devbus.c vcpu-worker/serial.c \
 	vcpu-worker/pvpanic.c vcpu-worker/i6300esb.c $(VCPU_BUS_SRCS) arch/kvm/vm.c arch/kvm/vcpu.c arch/kvm/x86_64.c \
 	arch/x86_64/boot.c arch/x86_64/cpuid.c arch/x86_64/platform.c \
-	arch/x86_64/ioapic.c arch/x86_64/acpi.c arch/x86_64/cmos.c arch/x86_64/cpus.c arch/x86_64/dimms.c \
+	arch/x86_64/ioapic.c arch/x86_64/acpi.c arch/x86_64/cmos.c arch/x86_64/cpus.c arch/x86_64/dimms.c arch/x86_64/slots.c \
 	arch/x86_64/i8042.c ipc/gmem.c ipc/bytering.c $(CHILD_SRCS)
 bulkhead-vcpu_POLICY := vcpu-worker/vcpu_policy.c
 bulkhead-vcpu_LDLIBS := -lpthread

@@ -19,6 +19,12 @@
 #define PAGE_BYTES 4096u
 #define MESSAGES_A_ROUND 16	/* of one device, then the others have a turn */
 
+/*
+ * Devices, also those that come when there is a filter, which lets nobody allocate.
+ * A dead one keeps its place until the guest lets it go, its number does not.
+ */
+static struct device places[2 * FD_DEVICE_COUNT];
+
 static void
 device_gone(struct device *d, const char *why)
 {
@@ -235,39 +241,47 @@ place_fd(struct chan_msg *msg, unsigned int i, uint32_t slot)
 
 /* An eventfd that a vCPU thread will touch: it must not be able to block. */
 static int
-place_event(struct vm *vm, struct chan_msg *msg, unsigned int i, int *out)
+place_event(const struct device *d, struct chan_msg *msg, unsigned int i, int *out)
 {
-	uint32_t slot = FD_DEVICE_EVENT + vm->next_event;
-	int flags, rc;
+	uint32_t slot = FD_DEVICE_EVENT + d->first_event + i - 1;
+	int rc = place_fd(msg, i, slot), flags;
 
-	if (slot >= FD_DEVICE_EVENT_END)
-		return -ENFILE;
-	rc = place_fd(msg, i, slot);
 	if (rc < 0)
 		return rc;
 	flags = fcntl((int)slot, F_GETFL);
 	if (flags < 0 || (flags & O_NONBLOCK) == 0)
 		return -EINVAL;
-	vm->next_event++;
 	*out = (int)slot;
 	return 0;
 }
 
 static int
-place_events(struct vm *vm, struct chan_msg *msg,
+place_events(const struct device *d, struct chan_msg *msg,
     struct virtio_pci_config *vc)
 {
 	int rc = 0;
 
 	for (uint32_t q = 0; rc == 0 && q < vc->nqueues; q++) {
-		rc = place_event(vm, msg, 1 + 2 * q, &vc->kick[q]);
+		rc = place_event(d, msg, 1 + 2 * q, &vc->kick[q]);
 		if (rc == 0)
-			rc = place_event(vm, msg, 2 + 2 * q, &vc->call[q]);
+			rc = place_event(d, msg, 2 + 2 * q, &vc->call[q]);
 	}
 	if (rc == 0)
-		rc = place_event(vm, msg, 1 + 2 * vc->nqueues,
+		rc = place_event(d, msg, 1 + 2 * vc->nqueues,
 		    &vc->config_call);
 	return rc;
+}
+
+int
+devices_reserve(struct vm *vm)
+{
+	void *all = mmap(NULL, (size_t)FD_DEVICE_COUNT * PAGE_BYTES, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (all == MAP_FAILED)
+		return -errno;
+	vm->config_pages = all;
+	return 0;
 }
 
 /*
@@ -281,15 +295,6 @@ map_page(struct vm *vm, uint32_t index, struct chan_msg *msg, unsigned int i,
 	uint8_t *at;
 	int fd, in, rc = 0;
 
-	if (vm->config_pages == NULL) {
-		void *all = mmap(NULL, (size_t)FD_DEVICE_COUNT * PAGE_BYTES,
-		    PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		    0);
-
-		if (all == MAP_FAILED)
-			return -errno;
-		vm->config_pages = all;
-	}
 	at = vm->config_pages + (size_t)index * PAGE_BYTES;
 	in = chan_take_fd(msg, i);
 	fd = fcntl(in, F_DUPFD_CLOEXEC, FD_INCOMING);
@@ -323,21 +328,86 @@ open_bus(struct device *d, uint32_t index, struct chan_msg *msg)
 	return loop_add(&d->vm->loop, &d->src, EPOLLIN);
 }
 
-int
-device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
+/* Numbers for what it has: MSIs and eventfds; -ENOSPC and *why. */
+static int
+take_numbers(struct vm *vm, struct device *d, uint32_t nqueues, const char **why)
+{
+	const uint32_t nevents = 2 * nqueues + 1;
+
+	*why = "too many queues in this VM";
+	if (!span_map_take(&vm->gsis, vm->caps.max_gsi_routes, nqueues + 1,
+	    &d->first_gsi))
+		return -ENOSPC;
+	*why = "too many eventfds; raise the hard limit of open files (ulimit -Hn)";
+	if (span_map_take(&vm->events, FD_DEVICE_EVENT_END - FD_DEVICE_EVENT, nevents,
+	    &d->first_event)) {
+		d->nevents = nevents;
+		return 0;
+	}
+	span_map_mark(&vm->gsis, d->first_gsi, nqueues + 1, false);
+	return -ENFILE;
+}
+
+static void
+give_numbers_back(struct device *d)
+{
+	struct vm *vm = d->vm;
+
+	for (uint32_t i = 0; i < d->nevents; i++)
+		close((int)(FD_DEVICE_EVENT + d->first_event + i));
+	span_map_mark(&vm->events, d->first_event, d->nevents, false);
+	span_map_mark(&vm->gsis, d->first_gsi, d->nevents / 2 + 1, false);
+	d->nevents = 0;
+}
+
+/* Its fds are in their places: onto PCI, and its channel. */
+static int
+build_device(struct device *d, const Bh__PciDevice *config, struct chan_msg *msg,
     const char **why)
 {
 	const Bh__DeviceReady *ready = config->device;
+	struct vm *vm = d->vm;
 	uint32_t nqueues = (uint32_t)ready->n_queue_max;
 	struct virtio_pci_config vc = {
 		.bdf = (uint16_t)config->bdf, .virtio_id = ready->virtio_id,
 		.features = ready->features, .nqueues = nqueues,
-		.first_gsi = vm->next_gsi, .config = ready->config.data,
+		.first_gsi = d->first_gsi, .config = ready->config.data,
 		.config_len = (uint32_t)ready->config.len,
 		.config_writable = ready->config_writable.data,
 		.config_writable_len = (uint32_t)ready->config_writable.len,
 	};
-	struct device *d;
+	int rc;
+
+	for (uint32_t q = 0; q < nqueues; q++)
+		vc.queue_max[q] = (uint16_t)ready->queue_max[q];
+	*why = "too many eventfds; raise the hard limit of open files (ulimit -Hn)";
+	rc = place_events(d, msg, &vc);
+	if (rc == 0 && config->config_page) {
+		*why = "PCI device: configuration page";
+		rc = map_page(vm, config->index, msg, msg->nfds - 1,
+		    &vc.config_page);
+	}
+	if (rc < 0)
+		return rc;
+	*why = "PCI device: bus";
+	rc = open_bus(d, config->index, msg);
+	if (rc < 0)
+		return rc;
+	*why = "PCI device: its address is taken, or on a bus that is not there";
+	rc = virtio_pci_init(&d->vp, &vm->pci, vm->hv, &vc, device_posted, d);
+	if (rc < 0) {
+		loop_remove(&vm->loop, &d->src);
+		close(d->bus.fd);
+	}
+	return rc;
+}
+
+int
+device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
+    const char **why)
+{
+	const uint32_t nqueues = (uint32_t)config->device->n_queue_max;
+	struct device *d = places;
 	int rc;
 
 	*why = "PCI device: wrong number of fds";
@@ -346,34 +416,82 @@ device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
 	*why = "PCI device: index taken";
 	if (vm->device[config->index] != NULL)
 		return -EEXIST;
-	*why = "too many queues in this VM";
-	if (vm->caps.max_gsi_routes < vm->next_gsi + nqueues + 1)
+	*why = "too many devices that the guest does not let go";
+	while (d < places + 2 * FD_DEVICE_COUNT && d->vm != NULL)
+		d++;
+	if (d == places + 2 * FD_DEVICE_COUNT)
 		return -ENOSPC;
-	for (uint32_t q = 0; q < nqueues; q++)
-		vc.queue_max[q] = (uint16_t)ready->queue_max[q];
-	*why = "too many eventfds; raise the hard limit of open files (ulimit -Hn)";
-	rc = place_events(vm, msg, &vc);
-	if (rc == 0 && config->config_page) {
-		*why = "PCI device: configuration page";
-		rc = map_page(vm, config->index, msg, msg->nfds - 1,
-		    &vc.config_page);
-	}
-	d = rc == 0 ? calloc(1, sizeof(*d)) : NULL;
-	if (d == NULL)
-		return rc < 0 ? rc : -ENOMEM;
-	d->vm = vm;
-	*why = "PCI device: its address is taken, or not on bus 0";
-	rc = virtio_pci_init(&d->vp, &vm->pci, vm->hv, &vc, device_posted, d);
-	if (rc == 0) {
-		*why = "PCI device: bus";
-		rc = open_bus(d, config->index, msg);
-	}
+	memset(d, 0, sizeof(*d));
+	rc = take_numbers(vm, d, nqueues, why);
 	if (rc < 0)
-		return rc;	/* the start fails, and the process ends */
-	vm->next_gsi += nqueues + 1;
+		return rc;
+	d->vm = vm;
+	d->index = config->index;
+	rc = build_device(d, config, msg, why);
+	if (rc < 0) {
+		give_numbers_back(d);
+		d->vm = NULL;
+		return rc;
+	}
 	vm->device[config->index] = d;
-	vm->ndevices++;
+	if (vm->started)
+		arch_slot_changed(config->bdf >> 8, config->bdf >> 3 & 31, true);
 	return 0;
+}
+
+/* ---- Taking one away ---- */
+
+/* From now on it has no worker, no events, and no number. */
+static void
+cut_off(struct device *d)
+{
+	device_gone(d, "it is removed");
+	virtio_pci_die(&d->vp);
+	give_numbers_back(d);
+	d->vm->device[d->index] = NULL;
+	d->dead = true;
+}
+
+int
+device_unplug(struct vm *vm, uint32_t index, bool force, const char **why)
+{
+	struct device *d = vm->device[index];
+	uint32_t bdf;
+
+	*why = "removing a device that is not there";
+	if (d == NULL)
+		return -ENOENT;
+	bdf = d->vp.fn.bdf;
+	if (force)
+		cut_off(d);
+	arch_slot_changed(bdf >> 8, bdf >> 3 & 31, false);
+	return 0;
+}
+
+void
+devices_ejected(struct vm *vm, uint32_t bus, uint32_t slot)
+{
+	if (!pci_eject(&vm->pci, bus, slot))
+		return;
+	atomic_store(&vm->ejected, true);
+	vm_wake(vm);
+}
+
+bool
+device_forget_ejected(uint32_t *bdf)
+{
+	for (uint32_t i = 0; i < 2 * FD_DEVICE_COUNT; i++) {
+		struct device *d = &places[i];
+
+		if (d->vm == NULL || !atomic_load(&d->vp.fn.ejected))
+			continue;
+		*bdf = d->vp.fn.bdf;
+		if (!d->dead)
+			cut_off(d);
+		d->vm = NULL;
+		return true;
+	}
+	return false;
 }
 
 int

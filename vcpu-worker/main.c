@@ -176,6 +176,19 @@ resize_vcpus(struct vm *vm, uint32_t seq, uint32_t want)
 	answer(vm, seq, rc, why);
 }
 
+/* The guest has let devices go. */
+static void
+report_ejected(struct vm *vm)
+{
+	Bh__DeviceEjected ejected = BH__DEVICE_EJECTED__INIT;
+	CHAN_PACKET(p, DEVICE_EJECTED, device_ejected, &ejected);
+
+	if (!atomic_exchange(&vm->ejected, false))
+		return;
+	while (device_forget_ejected(&ejected.bdf))
+		must_send(chan_send(&vm->ctl, &p, NULL, 0));
+}
+
 /* The guest has let vCPUs go, or will not. */
 static void
 report_vcpus(struct vm *vm)
@@ -310,6 +323,11 @@ handle(struct vm *vm, struct chan_msg *msg)
 		rc = device_lose(vm, p->lose_device->index, &why);
 		answer(vm, p->seq, rc, why);
 		break;
+	case BH__PACKET__BODY_UNPLUG_DEVICE:
+		rc = device_unplug(vm, p->unplug_device->index,
+		    p->unplug_device->force, &why);
+		answer(vm, p->seq, rc, why);
+		break;
 	case BH__PACKET__BODY_START_VM:
 		start(vm, p->seq, p->start_vm);
 		break;
@@ -377,10 +395,11 @@ wake_ready(struct loop_source *src, uint32_t events)
 		return;
 	devices_flush(vm);
 	look_at_pause(vm);
-	if (vm->started)
+	if (vm->started) {
 		report_vcpus(vm);
-	if (vm->started)
 		report_dimms(vm);
+		report_ejected(vm);
+	}
 	report_panic(vm);
 	look_at_stop(vm);
 }

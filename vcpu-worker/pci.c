@@ -101,10 +101,13 @@ pci_add_bar(struct pci_host *host, struct pci_function *fn, uint64_t size)
 	uint64_t base = (host->next_bar + size - 1) & ~(size - 1);
 	const struct pci_window *w = &host->window[0];
 
-	if (base < w->base || base - w->base > w->size ||
+	if (host->live)
+		base = 0;
+	else if (base < w->base || base - w->base > w->size ||
 	    size > w->size - (base - w->base))
 		return -ENOSPC;
-	host->next_bar = base + size;
+	else
+		host->next_bar = base + size;
 	fn->bar_size = size;
 	pci_set32(fn, PCI_CFG_BAR0, (uint32_t)base | BAR_MEMORY_64);
 	pci_set32(fn, PCI_CFG_BAR1, (uint32_t)(base >> 32));
@@ -114,13 +117,12 @@ pci_add_bar(struct pci_host *host, struct pci_function *fn, uint64_t size)
 	return 0;
 }
 
-int
-pci_add_function(struct pci_host *host, struct pci_function *fn)
+/* With the presence, for writing. */
+static int
+insert(struct pci_host *host, struct pci_function *fn)
 {
 	uint32_t at = host->nfunctions;
 
-	if (fn->bdf > 0xff)
-		return -EINVAL;
 	if (host->nfunctions >= PCI_MAX_FUNCTIONS)
 		return -ENOSPC;
 	if (function_of_bdf(host, fn->bdf) != NULL)
@@ -133,12 +135,26 @@ pci_add_function(struct pci_host *host, struct pci_function *fn)
 	return 0;
 }
 
+int
+pci_add_function(struct pci_host *host, struct pci_function *fn)
+{
+	int rc;
+
+	if (fn->bdf > 0xff)
+		return -EINVAL;
+	pthread_rwlock_wrlock(&host->presence);
+	rc = insert(host, fn);
+	pthread_rwlock_unlock(&host->presence);
+	return rc;
+}
+
 void
 pci_host_init(struct pci_host *host, const struct pci_window *low,
     const struct pci_window *high, void (*reset)(void *owner),
     void *reset_owner)
 {
 	memset(host, 0, sizeof(*host));
+	pthread_rwlock_init(&host->presence, NULL);
 	pthread_rwlock_init(&host->lock, NULL);
 	host->window[0] = *low;
 	host->window[1] = *high;
@@ -153,6 +169,7 @@ pci_host_init(struct pci_host *host, const struct pci_window *low,
 void
 pci_host_finish(struct pci_host *host)
 {
+	host->live = true;
 	for (uint32_t i = 0; i < host->nfunctions; i++) {
 		struct pci_function *fn = host->function[i];
 		bool multi = i + 1 < host->nfunctions &&
@@ -233,6 +250,52 @@ remap(struct pci_function *fn)
 		fn->ops->bar_moved(fn->owner, old, base);
 }
 
+/* With the presence, for writing: nobody is at @fn. */
+static void
+take_out(struct pci_host *host, struct pci_function *fn)
+{
+	uint32_t kept = 0;
+
+	pthread_mutex_lock(&fn->lock);
+	fn->config[PCI_CFG_COMMAND] = 0;
+	remap(fn);
+	fn->host = NULL;
+	pthread_mutex_unlock(&fn->lock);
+	for (uint32_t i = 0; i < host->nfunctions; i++)
+		if (host->function[i] != fn)
+			host->function[kept++] = host->function[i];
+	host->nfunctions = kept;
+}
+
+void
+pci_remove_function(struct pci_host *host, struct pci_function *fn)
+{
+	pthread_rwlock_wrlock(&host->presence);
+	if (fn->host == host)
+		take_out(host, fn);
+	pthread_rwlock_unlock(&host->presence);
+}
+
+bool
+pci_eject(struct pci_host *host, uint32_t bus, uint32_t slot)
+{
+	bool any = false;
+
+	pthread_rwlock_wrlock(&host->presence);
+	for (uint32_t f = 0; f < 8; f++) {
+		struct pci_function *fn = function_of_bdf(host,
+		    bus << 8 | slot << 3 | f);
+
+		if (fn == NULL || !fn->removable)
+			continue;
+		take_out(host, fn);
+		atomic_store(&fn->ejected, true);
+		any = true;
+	}
+	pthread_rwlock_unlock(&host->presence);
+	return any;
+}
+
 /* The function whose BAR begins last at or below @addr, or NULL. */
 static struct pci_function *
 function_at(struct pci_host *host, uint64_t addr)
@@ -264,13 +327,17 @@ static void
 window_access(struct pci_host *host, uint64_t addr, uint8_t *read,
     const uint8_t *write, uint32_t len)
 {
-	struct pci_function *fn = function_at(host, addr);
+	struct pci_function *fn;
 	uint64_t offset;
 
 	if (read != NULL)
 		memset(read, 0xff, len);
-	if (fn == NULL)
+	pthread_rwlock_rdlock(&host->presence);
+	fn = function_at(host, addr);
+	if (fn == NULL) {
+		pthread_rwlock_unlock(&host->presence);
 		return;
+	}
 	pthread_mutex_lock(&fn->lock);
 	offset = addr - fn->bar_base;
 	if (fn->bar_base != PCI_UNMAPPED && offset < fn->bar_size &&
@@ -281,6 +348,7 @@ window_access(struct pci_host *host, uint64_t addr, uint8_t *read,
 			fn->ops->bar_write(fn->owner, offset, write, len);
 	}
 	pthread_mutex_unlock(&fn->lock);
+	pthread_rwlock_unlock(&host->presence);
 }
 
 #define WINDOW_OPS(name, number)					\
@@ -348,50 +416,62 @@ pci_config_write(struct pci_function *fn, uint32_t offset,
 	pthread_mutex_unlock(&fn->lock);
 }
 
+/* An access to register @reg of the function at @bdf, if there is one. */
+static void
+config_access(struct pci_host *host, uint32_t bdf, uint32_t reg, uint8_t *read,
+    const uint8_t *write, uint32_t len)
+{
+	struct pci_function *fn;
+
+	if (read != NULL)
+		memset(read, 0xff, len);
+	pthread_rwlock_rdlock(&host->presence);
+	fn = function_of_bdf(host, bdf);
+	if (fn != NULL && read != NULL)
+		pci_config_read(fn, reg, read, len);
+	else if (fn != NULL)
+		pci_config_write(fn, reg, write, len);
+	pthread_rwlock_unlock(&host->presence);
+}
+
 /* Offset in ECAM: bus 27:20, device 19:15, function 14:12, register 11:0. */
 static void
 ecam_read(void *owner, uint64_t offset, uint8_t *data, uint32_t len)
 {
-	struct pci_function *fn = function_of_bdf(owner,
-	    (uint32_t)(offset >> 12));
-
-	memset(data, 0xff, len);
-	if (fn != NULL)
-		pci_config_read(fn, (uint32_t)offset & 0xfff, data, len);
+	config_access(owner, (uint32_t)(offset >> 12), (uint32_t)offset & 0xfff,
+	    data, NULL, len);
 }
 
 static void
 ecam_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 {
-	struct pci_function *fn = function_of_bdf(owner,
-	    (uint32_t)(offset >> 12));
-
-	if (fn != NULL)
-		pci_config_write(fn, (uint32_t)offset & 0xfff, data, len);
+	config_access(owner, (uint32_t)(offset >> 12), (uint32_t)offset & 0xfff,
+	    NULL, data, len);
 }
 
 static const struct bus_ops ecam_ops = {
 	.read = ecam_read, .write = ecam_write,
 };
 
-/* Which function and register the ports point at; NULL: none. */
-static struct pci_function *
-port_target(struct pci_host *host, uint64_t offset, uint32_t *reg)
+/* Which function and register the ports point at; false: none. */
+static bool
+port_target(const struct pci_host *host, uint64_t offset, uint32_t *bdf,
+    uint32_t *reg)
 {
 	uint32_t address = __atomic_load_n(&host->address, __ATOMIC_RELAXED);
 
 	if (offset < 4 || (address & ADDRESS_ENABLE) == 0)
-		return NULL;
+		return false;
 	*reg = (address & 0xfc) + ((uint32_t)offset & 3);
-	return function_of_bdf(host, address >> 8 & 0xffff);
+	*bdf = address >> 8 & 0xffff;
+	return true;
 }
 
 static void
 port_read(void *owner, uint64_t offset, uint8_t *data, uint32_t len)
 {
 	struct pci_host *host = owner;
-	struct pci_function *fn;
-	uint32_t reg;
+	uint32_t bdf, reg;
 
 	memset(data, 0xff, len);
 	if (offset == 0 && len == 4) {
@@ -399,17 +479,15 @@ port_read(void *owner, uint64_t offset, uint8_t *data, uint32_t len)
 		    __ATOMIC_RELAXED));
 		return;
 	}
-	fn = port_target(host, offset, &reg);
-	if (fn != NULL)
-		pci_config_read(fn, reg, data, len);
+	if (port_target(host, offset, &bdf, &reg))
+		config_access(host, bdf, reg, data, NULL, len);
 }
 
 static void
 port_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 {
 	struct pci_host *host = owner;
-	struct pci_function *fn;
-	uint32_t reg;
+	uint32_t bdf, reg;
 
 	if (offset == 0 && len == 4) {
 		/* One register for all CPUs, as in hardware: a guest takes a
@@ -423,9 +501,8 @@ port_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 			host->reset(host->reset_owner);
 		return;
 	}
-	fn = port_target(host, offset, &reg);
-	if (fn != NULL)
-		pci_config_write(fn, reg, data, len);
+	if (port_target(host, offset, &bdf, &reg))
+		config_access(host, bdf, reg, NULL, data, len);
 }
 
 static const struct bus_ops port_ops = {

@@ -4,13 +4,15 @@
  * and 0xcfc, and the memory windows where their BARs are decoded. One root bus,
  * all functions integrated endpoints (PCI Local Bus 3.0; PCI Express 4.0, 7.2.2).
  *
- * Functions are added before vCPUs run and stay. A function's lock is held when
- * its ops are called; the host's own lock, of the BAR map, is taken inside it.
+ * Functions come and go while vCPUs run: an access holds the host's presence for
+ * reading, adding and removing one holds it for writing. Inside it, a function's lock
+ * is held when its ops are called; the lock of the BAR map is taken inside that.
  */
 #ifndef BULKHEAD_VCPU_WORKER_PCI_H
 #define BULKHEAD_VCPU_WORKER_PCI_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -58,6 +60,8 @@ struct pci_function {
 	uint8_t writable[PCI_CONFIG_SIZE];	/* bits the guest may change */
 	uint64_t bar_size;	/* of BAR0, 64-bit memory; 0: none */
 	uint64_t bar_base;	/* where it is decoded, or PCI_UNMAPPED */
+	bool removable;		/* the guest may eject it */
+	atomic_bool ejected;	/* it has, and it is on no host any more */
 };
 
 struct pci_window {
@@ -70,6 +74,8 @@ struct pci_mapping {
 };
 
 struct pci_host {
+	pthread_rwlock_t presence;	/* of what follows */
+	bool live;			/* the guest runs, or soon will */
 	uint32_t nfunctions;
 	struct pci_function *function[PCI_MAX_FUNCTIONS];	/* by bdf */
 	struct pci_function bridge;
@@ -103,11 +109,23 @@ void pci_function_init(struct pci_function *fn, uint16_t bdf, uint16_t vendor,
 void pci_add_capability(struct pci_function *fn, uint8_t at, uint8_t id,
     const void *body, uint8_t len);
 
-/* Give BAR0 @size bytes (a power of two, at least 16), preassigned. ENOSPC. */
+/*
+ * Give BAR0 @size bytes (a power of two, at least 16), preassigned; to one that comes
+ * when the guest runs the guest assigns it. ENOSPC.
+ */
 int pci_add_bar(struct pci_host *host, struct pci_function *fn, uint64_t size);
 
-/* EEXIST: that bdf is taken; ENOSPC; EINVAL: not on bus 0. */
+/* EEXIST: that bdf is taken; ENOSPC; EINVAL: on no bus there is. */
 int pci_add_function(struct pci_host *host, struct pci_function *fn);
+
+/* Any thread: after it no access is at @fn, and none comes. */
+void pci_remove_function(struct pci_host *host, struct pci_function *fn);
+
+/*
+ * Any thread: the guest ejects what is in @slot of @bus. Functions that are removable
+ * are removed, and say so (ejected). True: there was one.
+ */
+bool pci_eject(struct pci_host *host, uint32_t bus, uint32_t slot);
 
 /* Before the guest runs: mark the devices that have several functions. */
 void pci_host_finish(struct pci_host *host);

@@ -139,7 +139,7 @@ vm_configure(struct vm *vm, const Bh__VmConfig *c, const char **why)
 	vm->debug_console = c->debug_console;
 	vm->debug_console_port = (uint16_t)c->debug_console_port;
 	vm->ram_end = c->ram_end;
-	vm->next_gsi = arch_layout.first_msi_gsi;
+	span_map_mark(&vm->gsis, 0, arch_layout.first_msi_gsi, true);
 	*why = "/dev/kvm is not a KVM that this program can use";
 	rc = hv_open(FD_KVM, &vm->caps);
 	if (rc == 0)
@@ -154,6 +154,8 @@ vm_configure(struct vm *vm, const Bh__VmConfig *c, const char **why)
 	close(FD_KVM);
 	*why = "no address space for guest memory; raise ulimit -v";
 	rc = gmem_init(&vm->mem, c->memory_reserve);
+	if (rc == 0)
+		rc = devices_reserve(vm);
 	if (rc == 0)
 		rc = map_rings(vm, why);
 	if (rc == 0)
@@ -228,6 +230,12 @@ platform_dimm(void *owner, uint32_t i, bool gone)
 	vm_wake(vm);
 }
 
+static void
+platform_ejected(void *owner, uint32_t bus, uint32_t slot)
+{
+	devices_ejected(owner, bus, slot);
+}
+
 static int
 make_platform(struct vm *vm, const char **why)
 {
@@ -235,8 +243,9 @@ make_platform(struct vm *vm, const char **why)
 		.vm = vm->hv, .ports = &vm->ports, .mmio = &vm->mmio,
 		.boot_vcpus = vm->cpus.boot_vcpus,
 		.max_vcpus = vm->cpus.max_vcpus,
-		.mem = &vm->mem, .ram_end = vm->ram_end, .host = { platform_stop, platform_let_go,
-		    platform_dimm, vm },
+		.mem = &vm->mem, .ram_end = vm->ram_end,
+		.host = { platform_stop, platform_let_go, platform_dimm,
+		    platform_ejected, vm },
 		.rings = vm->rings, .to_far = FD_RINGS_TO_FAR,
 		.serial = vm->serial, .debug_console = vm->debug_console,
 		.debug_console_port = vm->debug_console_port,

@@ -83,6 +83,15 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW2(tgkill, SB_EQ32(0, 1), SB_EQ32(2, VCPU_KICK_SIGNAL),
 	    "get own vCPU threads out of KVM_RUN"),
 	SB_ALLOW(rt_sigreturn, "... and they come back from its handler"),
+	SB_ALLOW2(fcntl, EVENTS_LOW, SB_EQ32(1, F_GETFL),
+	    "a device that comes: its events must not block"),
+	SB_ALLOW2(fcntl, EVENTS_HIGH, SB_EQ32(1, F_GETFL), "the same"),
+	SB_ALLOW2(fcntl, SB_FDS(0, FD_INCOMING, FD_INCOMING_COUNT),
+	    SB_EQ32(1, F_GET_SEALS), "... and its page must not shrink"),
+	SB_ALLOW2(dup3, SB_FDS(1, FD_DEVICE_EVENT, FD_DEVICE_EVENT_HIGH -
+	    FD_DEVICE_EVENT), SB_EQ32(2, O_CLOEXEC), "events of a device that comes"),
+	SB_ALLOW2(dup3, SB_FDS(1, FD_DEVICE_EVENT_HIGH, FD_DEVICE_EVENT_END -
+	    FD_DEVICE_EVENT_HIGH), SB_EQ32(2, O_CLOEXEC), "the same"),
 	SB_ALLOW2(dup3, SB_FDS(1, FD_DEVICE_BUS, FD_DEVICE_COUNT),
 	    SB_EQ32(2, O_CLOEXEC), "the bus of a new device worker"),
 	SB_ALLOW(close, "received fds, the bus of a dead worker"),

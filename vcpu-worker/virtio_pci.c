@@ -284,6 +284,41 @@ static const struct pci_function_ops virtio_pci_ops = {
 	.bar_moved = bar_moved, .bar_read = bar_read, .bar_write = bar_write,
 };
 
+/* Its worker is gone for good, and the guest has not let it go: registers of zeros,
+ * so that a driver that resets it need not wait. */
+static void
+dead_read(void *owner, uint64_t offset, uint8_t *data, uint32_t len)
+{
+	(void)owner;
+	(void)offset;
+	memset(data, 0, len);
+}
+
+static void
+dead_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
+{
+	(void)owner;
+	(void)offset;
+	(void)data;
+	(void)len;
+}
+
+static const struct pci_function_ops dead_ops = {
+	.bar_read = dead_read, .bar_write = dead_write,
+};
+
+void
+virtio_pci_die(struct virtio_pci *vp)
+{
+	pthread_mutex_lock(&vp->fn.lock);
+	vp->config_page = NULL;
+	memset(vp->config_writable, 0, sizeof(vp->config_writable));
+	virtio_forget_driver(vp);
+	vp->nposts = 0;
+	vp->fn.ops = &dead_ops;
+	pthread_mutex_unlock(&vp->fn.lock);
+}
+
 /* ---- Building ---- */
 
 /* struct virtio_pci_cap after its first two bytes; @extra: what follows it. */
@@ -384,6 +419,7 @@ virtio_pci_init(struct virtio_pci *vp, struct pci_host *host,
 	pci_set16(&vp->fn, PCI_CFG_SUBDEVICE,
 	    (uint16_t)(VIRTIO_DEVICE_BASE + config->virtio_id));
 	vp->fn.ops = &virtio_pci_ops;
+	vp->fn.removable = true;
 	vp->fn.owner = vp;
 	virtio_forget_driver(vp);
 	add_capabilities(vp);

@@ -142,6 +142,9 @@ int virtio_pci_replaced(struct virtio_pci *vp, uint32_t virtio_id,
     uint64_t features, uint32_t nqueues, const uint32_t *queue_max,
     const uint8_t *config, uint32_t config_len);
 
+/* The device is taken away under the guest, which sees one that does nothing. */
+void virtio_pci_die(struct virtio_pci *vp);
+
 /* None will come: DEVICE_NEEDS_RESET, and resets are done at once. */
 void virtio_pci_lost(struct virtio_pci *vp);
 

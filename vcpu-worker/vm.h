@@ -30,6 +30,7 @@
 #include "vcpu-worker/i6300esb.h"
 #include "vcpu-worker/pci.h"
 #include "vcpu-worker/pvpanic.h"
+#include "vcpu-worker/span_map.h"
 #include "vcpu-worker/virtio_pci.h"
 
 /* The signal that gets a vCPU out of KVM_RUN: the first that glibc leaves free
@@ -58,7 +59,10 @@ struct vcpu {
 
 /* A device on PCI and the channel to its worker. */
 struct device {
-	struct vm *vm;
+	struct vm *vm;			/* NULL: this place is free */
+	uint32_t index;			/* as the controller calls it */
+	bool dead;			/* it has no number any more, and no worker */
+	uint32_t first_gsi, first_event, nevents;
 	struct virtio_pci vp;
 	struct chan bus;
 	struct loop_source src;
@@ -100,11 +104,11 @@ struct vm {
 	bool serial, debug_console;
 	uint16_t debug_console_port;
 
-	uint32_t ndevices;
 	struct device *device[FD_DEVICE_COUNT];
-	uint8_t *config_pages;		/* reserve of a page a device; NULL: none yet */
-	uint32_t next_gsi;
-	uint32_t next_event;		/* of FD_DEVICE_EVENT */
+	uint8_t *config_pages;		/* reserve of a page a device */
+	atomic_bool ejected;		/* the guest has let one go */
+	struct span_map gsis;
+	struct span_map events;		/* from FD_DEVICE_EVENT on */
 
 	struct vcpu *vcpu;		/* cpus.max_vcpus of them */
 	uint32_t told_vcpus;		/* what the controller knows to be in */
@@ -136,12 +140,23 @@ int vm_start(struct vm *vm, const Bh__BootState *boot, int *listener,
     const char **why);
 
 /* devbus.c */
+/* Address space for what devices bring along. */
+int devices_reserve(struct vm *vm);
 int device_add(struct vm *vm, const Bh__PciDevice *config,
     struct chan_msg *msg, const char **why);
 /* The fd of the message is the new bus. An error: the device has no worker. */
 int device_replace(struct vm *vm, const Bh__ReplaceDevice *replace,
     struct chan_msg *msg, const char **why);
 int device_lose(struct vm *vm, uint32_t index, const char **why);
+/*
+ * Ask the guest to let a device go. With @force its worker is not needed any more when
+ * this returns: what the guest still sees of it is dead.
+ */
+int device_unplug(struct vm *vm, uint32_t index, bool force, const char **why);
+/* Any thread: the guest has let the devices of a slot go. */
+void devices_ejected(struct vm *vm, uint32_t bus, uint32_t slot);
+/* Main thread: forget one that is gone, and where it was. False: there is none. */
+bool device_forget_ejected(uint32_t *bdf);
 /* Send what waits, of all devices. */
 void devices_flush(struct vm *vm);
 

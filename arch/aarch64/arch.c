@@ -110,6 +110,14 @@ arch_vcpus_count(void)
 }
 
 void
+arch_slot_changed(uint32_t bus, uint32_t slot, bool came)
+{
+	(void)bus;
+	(void)slot;
+	(void)came;
+}
+
+void
 arch_power_button(void)
 {
 }

@@ -49,6 +49,7 @@
 #define LAYOUT_ECAM		0xe8000000ull
 #define LAYOUT_ECAM_SIZE	0x10000000ull
 #define LAYOUT_ECAM_LAST	0xf7ffffffull
+#define LAYOUT_PCI_SEGMENTS	96	/* 1 MiB of ECAM each: their one bus */
 #define LAYOUT_KVM_TSS		0xf8000000ull	/* 3 pages */
 #define LAYOUT_KVM_IDENTITY_MAP	0xf8003000ull	/* 1 page */
 #define LAYOUT_IOAPIC		0xfec00000ull
@@ -61,10 +62,12 @@
 #define LAYOUT_ACPI_S5		5	/* SLP_TYP of the soft-off state */
 #define LAYOUT_PORT_GED		0x604	/* byte: pending events, reading clears */
 #define LAYOUT_GED_CPUS		(1 << 0)
+#define LAYOUT_GED_PCI		(1 << 1)
 #define LAYOUT_GED_MEMORY	(1 << 2)
 #define LAYOUT_GED_POWER_BUTTON	(1 << 3)
 #define LAYOUT_PORT_PM_TIMER	0x608	/* 32 bits, 3.579545 MHz */
 #define LAYOUT_PORT_CPUS	0x610	/* vCPUs that come and go, cpus.h */
+#define LAYOUT_PORT_SLOTS	0x620	/* PCI devices that come and go, slots.h */
 #define LAYOUT_PORT_DIMMS	0x640	/* memory that comes and goes, dimms.h */
 #define LAYOUT_DIMMS		16	/* of so many pieces */
 #define LAYOUT_PORT_COM1	0x3f8

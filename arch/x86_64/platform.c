@@ -15,6 +15,7 @@
 #include "arch/x86_64/i8042.h"
 #include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/slots.h"
 #include "ipc/gmem.h"
 #include "vcpu-worker/serial.h"
 
@@ -30,6 +31,7 @@ static struct platform {
 	struct acpi acpi;
 	struct cpus cpus;
 	struct dimms dimms;	/* may be filled in before the rest */
+	struct slots slots;
 	struct cmos cmos;
 	struct i8042 i8042;
 	struct serial serial;
@@ -168,6 +170,9 @@ add_ports(const struct arch_platform_config *config)
 		rc = bus_add(io, LAYOUT_PORT_DIMMS, DIMMS_WINDOW, &dimms_ops,
 		    &p->dimms);
 	if (rc == 0)
+		rc = bus_add(io, LAYOUT_PORT_SLOTS, SLOTS_WINDOW, &slots_ops,
+		    &p->slots);
+	if (rc == 0)
 		rc = bus_add(io, LAYOUT_PORT_POST, 1, &post_ops, p);
 	if (rc == 0 && p->has_serial)
 		rc = bus_add(io, LAYOUT_PORT_COM1, SERIAL_WINDOW, &serial_ops,
@@ -199,6 +204,7 @@ arch_platform_init(const struct arch_platform_config *config,
 	cpus_init(&p->cpus, config->boot_vcpus, config->max_vcpus,
 	    &config->host);
 	dimms_init(&p->dimms, &config->host);
+	slots_init(&p->slots, &config->host);
 	cmos_init(&p->cmos, low, high, &config->host);
 	i8042_init(&p->i8042, &config->host);
 	p->to_far = config->to_far;
@@ -261,6 +267,13 @@ arch_dimm_ask(uint32_t i)
 	if (rc == 0)
 		acpi_notify(&platform.acpi, LAYOUT_GED_MEMORY);
 	return rc;
+}
+
+void
+arch_slot_changed(uint32_t bus, uint32_t slot, bool came)
+{
+	if (slots_changed(&platform.slots, bus, slot, came))
+		acpi_notify(&platform.acpi, LAYOUT_GED_PCI);
 }
 
 void

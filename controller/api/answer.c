@@ -462,6 +462,27 @@ print_member(struct text *t, const struct member *m, const struct gathered *g,
 }
 
 static void
+print_bdf(struct text *t, uint32_t bdf)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "0000:%02x:%02x.%x", (bdf >> 8) & 0xff,
+	    (bdf >> 3) & 0x1f, bdf & 7);
+	put_text(t, text);
+}
+
+/* Cloud Hypervisor's PciDeviceInfo. */
+static void
+print_added(struct text *t, const Bh__ApiDevice *d)
+{
+	put(t, "{\"id\":");
+	put_text(t, d->id);
+	put(t, ",\"bdf\":");
+	print_bdf(t, d->bdf);
+	put(t, "}");
+}
+
+static void
 print_info(struct text *t, const struct gathered *g, const Bh__ApiAnswer *last)
 {
 	static const char *const states[] = {
@@ -472,7 +493,6 @@ print_info(struct text *t, const struct gathered *g, const Bh__ApiAnswer *last)
 		[BH__API_STATE__API_STATE_PAUSED] = "Paused",
 	};
 	bool first = true;
-	char bdf[32];
 
 	put(t, "{\"config\":{");
 	for (unsigned int i = 0; i < schema_nmembers; i++)
@@ -490,10 +510,8 @@ print_info(struct text *t, const struct gathered *g, const Bh__ApiAnswer *last)
 		put_name(t, &first, d->id);
 		put(t, "{\"id\":");
 		put_text(t, d->id);
-		(void)snprintf(bdf, sizeof(bdf), "0000:%02x:%02x.%x",
-		    (d->bdf >> 8) & 0xff, (d->bdf >> 3) & 0x1f, d->bdf & 7);
 		put(t, ",\"resources\":[],\"children\":[],\"pci_bdf\":");
-		put_text(t, bdf);
+		print_bdf(t, d->bdf);
 		put(t, ",\"worker\":");
 		put_text(t, d->worker);
 		put(t, "}");
@@ -566,6 +584,8 @@ answer_print(struct text *t, Bh__ApiVerb verb, const struct gathered *g,
 		print_crashes(t, last);
 	else if (verb == BH__API_VERB__API_VERB_COUNTERS)
 		print_counters(t, g);
+	else if (verb == BH__API_VERB__API_VERB_ADD && last->n_devices == 1)
+		print_added(t, last->devices[0]);
 	else
 		put(t, "{}");
 }

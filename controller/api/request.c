@@ -314,11 +314,17 @@ static int
 take_id(struct build *b, const json_t *root, const char *option)
 {
 	const json_t *id = json_object_get(root, "id");
+	const json_t *force = json_object_get(root, "force");
 
 	if (!json_is_string(id))
 		return fields_bad(b, "id", id == NULL ? "missing field" :
 		    "not a string");
-	if (fields_option(b, option, 1) != 0)
+	if (fields_option(b, option, 2) != 0)
+		return -1;
+	/* Of vm.remove-device: it is taken from the guest, ready or not. */
+	if (force != NULL && !json_is_boolean(force))
+		return fields_bad(b, "force", "not a boolean");
+	if (json_is_true(force) && fields_add_number(b, "force", 1) != 0)
 		return -1;
 	return fields_add_text(b, "id", json_string_value(id),
 	    json_string_length(id));

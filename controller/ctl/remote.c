@@ -114,7 +114,8 @@ static const struct command {
 	ADDS("fs", ""), ADDS("generic-vhost-user", ""), ADDS("pmem", ""),
 	ADDS("vsock", ""), ADDS("vdpa", ""), ADDS("device", ""),
 	ADDS("user-device", ""),
-	TAKES("remove-device", TAKES_ID, "<id>", "unplug a device"),
+	TAKES("remove-device", TAKES_ID, "<id> [--force]",
+	    "unplug a device; by force, if the guest does not let it go"),
 	VALUES("resize", TAKES_FLAGS, resize_flags,
 	    "[--cpus <n>] [--memory <size>] [--balloon <size>]"),
 	VALUES("resize-disk", TAKES_FLAGS, disk_flags,
@@ -409,8 +410,11 @@ make_body(struct call *call)
 {
 	enum takes takes = call->command->takes;
 
+	bool force = takes == TAKES_ID && call->argc == 2 &&
+	    strcmp(call->argv[1], "--force") == 0;
+
 	if (takes == TAKES_NOTHING ? call->argc > 0 : takes != TAKES_FILE &&
-	    takes != TAKES_FLAGS && call->argc != 1)
+	    takes != TAKES_FLAGS && !force && call->argc != 1)
 		return wrong(call, takes == TAKES_NOTHING ?
 		    "takes no argument" : call->command->argument);
 	switch (takes) {
@@ -421,7 +425,8 @@ make_body(struct call *call)
 	case TAKES_FILE:
 		return file_body(call);
 	case TAKES_ID:
-		return use_json(call, json_pack("{s:s}", "id", call->argv[0]));
+		return use_json(call, json_pack(force ? "{s:s,s:b}" : "{s:s}", "id",
+		    call->argv[0], "force", 1));
 	case TAKES_URL:
 		return use_json(call, json_pack("{s:s}", "destination_url",
 		    call->argv[0]));

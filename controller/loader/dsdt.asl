@@ -5,6 +5,19 @@
 // (their offsets come from iasl); the addresses are those of
 // arch/x86_64/layout.h (build.mk runs this through the C preprocessor).
 #include "arch/x86_64/layout.h"
+
+// A slot in which a device may come and go; its two hexadecimal digits.
+#define SLOT(nn)							\
+	Device (S##nn) {						\
+		Name (_ADR, 0x##nn##0000)				\
+		Name (_SUN, 0x##nn)					\
+		Method (_EJ0, 1, NotSerialized) {			\
+			\_SB.SLTS.SEJT (Zero, 0x##nn)			\
+		}							\
+	}
+#define TELL_SLOT(nn)							\
+	If (Arg0 & (One << 0x##nn)) { Notify (\_SB.PCI0.S##nn, Arg1) }
+
 DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 {
 	// Width counts: each is patched in place, at its own size.
@@ -43,6 +56,8 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				IO (Decode16, LAYOUT_PORT_CPUS, LAYOUT_PORT_CPUS, 1, 5)
 				IO (Decode16, LAYOUT_PORT_DIMMS,
 				    LAYOUT_PORT_DIMMS, 1, 24)
+				IO (Decode16, LAYOUT_PORT_SLOTS, LAYOUT_PORT_SLOTS,
+				    1, 16)
 			})
 		}
 
@@ -88,6 +103,11 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				PLEN = \P64L - \P64B + 1
 				Return (ConcatenateResTemplate (CR32, CR64))
 			}
+
+			SLOT(01) SLOT(02) SLOT(03) SLOT(04) SLOT(05) SLOT(06) SLOT(07) SLOT(08)
+			SLOT(09) SLOT(0A) SLOT(0B) SLOT(0C) SLOT(0D) SLOT(0E) SLOT(0F) SLOT(10)
+			SLOT(11) SLOT(12) SLOT(13) SLOT(14) SLOT(15) SLOT(16) SLOT(17) SLOT(18)
+			SLOT(19) SLOT(1A) SLOT(1B) SLOT(1C) SLOT(1D) SLOT(1E) SLOT(1F)
 
 			// Everything PCIe belongs to the guest, but for the
 			// controller of the days before PCIe hotplug (bit 1).
@@ -370,6 +390,49 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			}
 		}
 
+		// Devices that come and go; arch/x86_64/slots.h has the registers.
+		Device (SLTS)
+		{
+			Name (_HID, EisaId ("PNP0A06"))
+			Name (_UID, "slots")
+			OperationRegion (SLTR, SystemIO, LAYOUT_PORT_SLOTS, 16)
+			Field (SLTR, DWordAcc, NoLock, WriteAsZeros)
+			{
+				SBUS, 32,
+				SCAM, 32,	// something has come
+				SLVS, 32,	// is asked to leave
+				SEJ0, 32	// is let go
+			}
+			Mutex (SLCK, 0)
+			Method (SEJT, 2, Serialized)
+			{
+				Acquire (SLCK, 0xFFFF)
+				SBUS = Arg0
+				SEJ0 = One << Arg1
+				Release (SLCK)
+			}
+			// Of bus 0: which slots, device check or eject request.
+			Method (STL0, 2, NotSerialized)
+			{
+			TELL_SLOT(01) TELL_SLOT(02) TELL_SLOT(03) TELL_SLOT(04) TELL_SLOT(05) TELL_SLOT(06) TELL_SLOT(07) TELL_SLOT(08)
+			TELL_SLOT(09) TELL_SLOT(0A) TELL_SLOT(0B) TELL_SLOT(0C) TELL_SLOT(0D) TELL_SLOT(0E) TELL_SLOT(0F) TELL_SLOT(10)
+			TELL_SLOT(11) TELL_SLOT(12) TELL_SLOT(13) TELL_SLOT(14) TELL_SLOT(15) TELL_SLOT(16) TELL_SLOT(17) TELL_SLOT(18)
+			TELL_SLOT(19) TELL_SLOT(1A) TELL_SLOT(1B) TELL_SLOT(1C) TELL_SLOT(1D) TELL_SLOT(1E) TELL_SLOT(1F)
+			}
+			Method (SSCN, 0, Serialized)
+			{
+				Acquire (SLCK, 0xFFFF)
+				SBUS = Zero
+				Local0 = SCAM
+				SCAM = Local0
+				Local1 = SLVS
+				SLVS = Local1
+				Release (SLCK)
+				STL0 (Local0, One)
+				STL0 (Local1, 3)
+			}
+		}
+
 		Device (PWRB)
 		{
 			Name (_HID, EisaId ("PNP0C0C"))
@@ -402,6 +465,10 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				If (Local0 & LAYOUT_GED_MEMORY)
 				{
 					\_SB.MEMS.MSCN ()
+				}
+				If (Local0 & LAYOUT_GED_PCI)
+				{
+					\_SB.SLTS.SSCN ()
 				}
 				If (Local0 & LAYOUT_GED_POWER_BUTTON)
 				{

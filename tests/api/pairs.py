@@ -18,8 +18,18 @@ ACTIONS = ('vm.create', 'vm.boot', 'vm.delete', 'vm.pause', 'vm.resume',
            'vm.resize-disk', 'vm.power-button')
 
 
+def plain(state):
+    return state[0], tuple(d.rstrip('?') for d in state[1])
+
+
 def after(state, action):
     """(status, state) of a request that comes alone."""
+    status, new = marked(state, action)
+    return status, plain(new)
+
+
+def marked(state, action):
+    """The same; a disk that the guest is asked to let go is marked. It never does."""
     vm, disks = state
     runs = vm in RUNS
     if action == 'vm.create':
@@ -32,16 +42,16 @@ def after(state, action):
     if action == 'vm.boot':
         return (500, state) if runs else (204, ('Running', disks))
     if action == 'vm.add-disk':
-        if runs:
-            return 500, state           # not supported yet
-        return (409, state) if 'x' in disks else (204, (vm, disks + ('x',)))
+        return (409, state) if 'x' in disks else \
+            (200 if runs else 204, (vm, disks + ('x',)))
     if action == 'vm.remove-device':
-        if runs:
-            return 500, state           # not supported yet
+        if runs and '_disk0' in plain(state)[1]:
+            return 204, (vm, tuple('_disk0?' if d == '_disk0' else d
+                                   for d in disks))
         return (204, (vm, tuple(d for d in disks if d != '_disk0'))) \
             if '_disk0' in disks else (404, state)
     if action == 'vm.resize-disk':
-        if '_disk0' not in disks:
+        if '_disk0' not in plain(state)[1]:
             return 404, state
         return (204 if runs else 500), state
     if not runs:
@@ -51,19 +61,20 @@ def after(state, action):
     if action == 'vm.resume':
         return (405, state) if vm != 'Paused' else (204, ('Running', disks))
     if action == 'vm.shutdown':
-        return 204, ('Created', disks)
+        return 204, plain(('Created', disks))
     if action == 'vm.reboot':
-        return 204, ('Running', disks)
+        return 204, ('Running', tuple(d for d in disks if '?' not in d))
     return 204, state                   # vm.power-button
 
 
 def may_be(state, a, b):
     """All that (a's status, b's status, state) may be when both come at once."""
-    (sa, after_a), (sb, after_b) = after(state, a), after(state, b)
+    (sa, after_a), (sb, after_b) = marked(state, a), marked(state, b)
     second, end = after(after_a, b)
     allowed = {(sa, second, end)}
     second, end = after(after_b, a)
     allowed.add((second, sb, end))
+    after_a, after_b = plain(after_a), plain(after_b)
     # Who comes while another is under way; only one that takes a while is.
     if b != 'vm.power-button':
         allowed.add((sa, 429, after_a))

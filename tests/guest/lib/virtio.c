@@ -54,14 +54,20 @@ bool virtio_map(struct vdev *d)
 	return d->common && d->notify && d->isr;
 }
 
+static unsigned int nfunctions;
+
+void virtio_rescan(void)
+{
+	nfunctions = 0;
+}
+
 bool virtio_find(struct vdev *d, uint16_t id, unsigned int nth)
 {
 	static uint16_t bdf[256];
-	static unsigned int n;
 
-	if (!n)
-		n = pci_scan(bdf, ARRAY_LEN(bdf));
-	for (unsigned int i = 0; i < n; i++) {
+	if (!nfunctions)
+		nfunctions = pci_scan(bdf, ARRAY_LEN(bdf));
+	for (unsigned int i = 0; i < nfunctions; i++) {
 		uint32_t ids = pci_read32(bdf[i], 0);
 
 		if (ids != (0x10401af4u + ((uint32_t)id << 16)) || nth-- != 0)

@@ -58,6 +58,8 @@ struct vdev {
 
 /* The @nth device of that kind: its registers mapped, not touched. */
 bool virtio_find(struct vdev *d, uint16_t id, unsigned int nth);
+/* Functions have come or gone since the last virtio_find(). */
+void virtio_rescan(void);
 /* Registers again after its BAR moved. */
 bool virtio_map(struct vdev *d);
 

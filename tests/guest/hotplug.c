@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PCI devices that come and go, by the registers behind \_SB.SLTS. A disk that has
+ * come is used; a device that is asked to leave is let go, or with "keep" not. Says
+ * what happens; the power button ends it. "play": ejects what it likes, and writes what
+ * the registers do not know, first.
+ */
+#include "lib/blk.h"
+
+#define PORT_CAME (LAYOUT_PORT_SLOTS + 4)
+#define PORT_LEAVES (LAYOUT_PORT_SLOTS + 8)
+#define PORT_EJECT (LAYOUT_PORT_SLOTS + 12)
+
+static uint32_t next_bar;
+
+/* What came without an address gets one. */
+static void place(uint16_t bdf)
+{
+	uint32_t size;
+
+	if (pci_bar(bdf, 0) != 0)
+		return;
+	size = (uint32_t)pci_bar_size(bdf, 0);
+	next_bar = (next_bar + size - 1) & ~(size - 1);
+	pci_set_bar(bdf, 0, next_bar);
+	next_bar += size;
+	pci_write16(bdf, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+static void use(uint16_t bdf)
+{
+	struct blk b = { .d = { .bdf = bdf } };
+	struct vdev *d = &b.d;
+
+	virtio_rescan();
+	for (unsigned int n = 0; virtio_find(d, VIRTIO_BLK, n); n++) {
+		if (d->bdf != bdf)
+			continue;
+		if (!blk_open(&b, n, BLK_F_FLUSH) || !blk_works(&b, 7))
+			print("slot %u does not work\n", bdf >> 3);
+		else
+			print("slot %u works\n", bdf >> 3);
+		virtio_reset(d, 1000);
+		return;
+	}
+}
+
+static unsigned int functions(void)
+{
+	uint16_t bdf[64];
+
+	return pci_scan(bdf, 64);
+}
+
+static void scan(bool keep)
+{
+	uint32_t came, leaves;
+
+	outl(LAYOUT_PORT_SLOTS, 0);
+	came = inl(PORT_CAME);
+	outl(PORT_CAME, came);
+	leaves = inl(PORT_LEAVES);
+	outl(PORT_LEAVES, leaves);
+	check_eq(inl(PORT_CAME) & came, 0);
+	for (uint32_t slot = 1; slot < 32; slot++) {
+		uint16_t bdf = (uint16_t)(slot << 3);
+
+		if (came & 1u << slot) {
+			print("slot %u has %x\n", slot, pci_read32(bdf, 0));
+			place(bdf);
+			use(bdf);
+		}
+		if ((leaves & 1u << slot) && !keep) {
+			outl(PORT_EJECT, 1u << slot);
+			check_eq(pci_read32(bdf, 0), 0xffffffffu);
+			check_eq(pci_cf8_read32(bdf, 0), 0xffffffffu);
+			print("slot %u is let go\n", slot);
+		} else if (leaves & 1u << slot) {
+			print("slot %u stays\n", slot);
+		}
+	}
+	print("functions %u\n", functions());
+}
+
+static void play(void)
+{
+	unsigned int before = functions();
+
+	for (uint32_t bus = 0; bus < 300; bus++) {
+		outl(LAYOUT_PORT_SLOTS, bus == 299 ? UINT32_MAX : bus);
+		for (uint32_t at = 0; at < 12; at++)
+			(void)inl((uint16_t)(LAYOUT_PORT_SLOTS + at));
+		outl(PORT_CAME, UINT32_MAX);
+		outl(PORT_LEAVES, UINT32_MAX);
+		outw(LAYOUT_PORT_SLOTS + 5, 0xffff);
+		outb(LAYOUT_PORT_SLOTS + 15, 0xff);
+		/* Its own bus is the last. */
+		if (bus != 0)
+			outl(PORT_EJECT, UINT32_MAX);
+	}
+	check_eq(functions(), before);
+	outl(LAYOUT_PORT_SLOTS, 0);
+	outl(PORT_EJECT, UINT32_MAX);
+	outl(PORT_EJECT, UINT32_MAX);
+	/* The host bridge stays. */
+	check_eq(functions(), 1);
+	print("played, functions %u\n", functions());
+}
+
+void guest_main(void)
+{
+	bool keep = cmdline_has("keep");
+
+	begin("hotplug");
+	next_bar = (uint32_t)pci_free_window();
+	if (cmdline_has("play"))
+		play();
+	print("functions %u\n", functions());
+	for (;;) {
+		uint8_t events = inb(LAYOUT_PORT_GED);
+
+		if (events & LAYOUT_GED_PCI)
+			scan(keep);
+		if (events & LAYOUT_GED_POWER_BUTTON)
+			break;
+		delay_ms(1);
+	}
+	end();
+	print("done\n");
+	power_off();
+}
