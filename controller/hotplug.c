@@ -151,10 +151,10 @@ hotplug_progress(struct vm *vm)
 }
 
 void
-hotplug_add(struct vm *vm, struct plan_device *dev, hotplug_done_fn *fn)
+hotplug_add(struct vm *vm, struct plan_device *dev, hotplug_done_fn *ended)
 {
 	vm->hot.dev = dev;
-	vm->hot.done = fn;
+	vm->hot.done = ended;
 	vm->hot.changed = true;
 	vm->hot.why[0] = '\0';
 	calls_begin(vm);

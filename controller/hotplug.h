@@ -18,7 +18,7 @@ typedef void hotplug_done_fn(struct vm *vm, uint32_t status,
     const struct plan_device *dev, const char *why);
 
 /* @dev, of vm->plan, is new there and in vm->spec: make it. */
-void hotplug_add(struct vm *vm, struct plan_device *dev, hotplug_done_fn *done);
+void hotplug_add(struct vm *vm, struct plan_device *dev, hotplug_done_fn *ended);
 
 /*
  * The guest shall let the device called @id go; @force: it is taken from it. The

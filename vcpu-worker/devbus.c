@@ -23,7 +23,8 @@
  * Devices, also those that come when there is a filter, which lets nobody allocate.
  * A dead one keeps its place until the guest lets it go, its number does not.
  */
-static struct device places[2 * FD_DEVICE_COUNT];
+#define PLACES ((size_t)2 * FD_DEVICE_COUNT)
+static struct device places[PLACES];
 
 static void
 device_gone(struct device *d, const char *why)
@@ -417,9 +418,9 @@ device_add(struct vm *vm, const Bh__PciDevice *config, struct chan_msg *msg,
 	if (vm->device[config->index] != NULL)
 		return -EEXIST;
 	*why = "too many devices that the guest does not let go";
-	while (d < places + 2 * FD_DEVICE_COUNT && d->vm != NULL)
+	while (d < places + PLACES && d->vm != NULL)
 		d++;
-	if (d == places + 2 * FD_DEVICE_COUNT)
+	if (d == places + PLACES)
 		return -ENOSPC;
 	memset(d, 0, sizeof(*d));
 	rc = take_numbers(vm, d, nqueues, why);
@@ -480,7 +481,7 @@ devices_ejected(struct vm *vm, uint32_t bus, uint32_t slot)
 bool
 device_forget_ejected(uint32_t *bdf)
 {
-	for (uint32_t i = 0; i < 2 * FD_DEVICE_COUNT; i++) {
+	for (size_t i = 0; i < PLACES; i++) {
 		struct device *d = &places[i];
 
 		if (d->vm == NULL || !atomic_load(&d->vp.fn.ejected))

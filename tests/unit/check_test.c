@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include "ipc/chan.h"
+#include "ipc/slots.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 
 #define GOOD(p) assert_null(proto_check(&(p)))
 #define BAD(p, why) assert_string_equal(proto_check(&(p)), why)
@@ -223,6 +225,21 @@ image_files(void **state)
 	give.error = 1;
 	GOOD(q);
 	BAD_WITH(q, give.text, name, "string too long");
+}
+
+static void
+slots(void **state)
+{
+	Bh__UnplugDevice unplug = BH__UNPLUG_DEVICE__INIT;
+	Bh__DeviceEjected ejected = BH__DEVICE_EJECTED__INIT;
+	CHAN_PACKET(u, UNPLUG_DEVICE, unplug_device, &unplug);
+	CHAN_PACKET(e, DEVICE_EJECTED, device_ejected, &ejected);
+
+	(void)state;
+	GOOD(u);
+	BAD_WITH(u, unplug.index, FD_DEVICE_COUNT, "device index");
+	GOOD(e);
+	BAD_WITH(e, ejected.bdf, 1u << 16, "PCI address");
 }
 
 static void
@@ -584,7 +601,7 @@ main(void)
 		cmocka_unit_test(file_names), cmocka_unit_test(filters),
 		cmocka_unit_test(opening),
 		cmocka_unit_test(image_files),
-		cmocka_unit_test(dimms), cmocka_unit_test(device_configs), cmocka_unit_test(devices),
+		cmocka_unit_test(slots), cmocka_unit_test(dimms), cmocka_unit_test(device_configs), cmocka_unit_test(devices),
 		cmocka_unit_test(rings), cmocka_unit_test(config_space),
 		cmocka_unit_test(the_rest), cmocka_unit_test(utf8),
 	};
