@@ -10,15 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "controller/balloon.h"
 #include "controller/change.h"
-#include "controller/count.h"
-#include "controller/deaths.h"
-#include "controller/describe.h"
-#include "controller/holes.h"
 #include "controller/hotplug.h"
 #include "controller/life.h"
-#include "controller/memory.h"
+#include "controller/manage_inside.h"
 #include "controller/pause.h"
 #include "controller/resize.h"
 #include "controller/resize_vm.h"
@@ -105,8 +100,8 @@ constless(const char *text)
 	return u.out;
 }
 
-static void
-send_answer(struct vm *vm, uint32_t seq, Bh__ApiAnswer *answer)
+void
+manage_answer(struct vm *vm, uint32_t seq, Bh__ApiAnswer *answer)
 {
 	CHAN_PACKET(p, API_ANSWER, api_answer, answer);
 
@@ -115,13 +110,13 @@ send_answer(struct vm *vm, uint32_t seq, Bh__ApiAnswer *answer)
 		child_send(vm->api, &p, NULL, 0, 0, 0);
 }
 
-static void
-done(struct vm *vm, uint32_t seq, uint32_t status)
+void
+manage_done(struct vm *vm, uint32_t seq, uint32_t status)
 {
 	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
 
 	answer.status = status;
-	send_answer(vm, seq, &answer);
+	manage_answer(vm, seq, &answer);
 }
 
 /* The chain of errors, as Cloud Hypervisor prints one. */
@@ -137,7 +132,7 @@ refuse(struct vm *vm, uint32_t seq, Bh__ApiVerb verb, uint32_t status,
 	answer.status = status;
 	answer.n_errors = 3;
 	answer.errors = errors;
-	send_answer(vm, seq, &answer);
+	manage_answer(vm, seq, &answer);
 }
 
 static void
@@ -147,7 +142,7 @@ settle(struct vm *vm, uint32_t status, const char *why)
 		return;
 	vm->pending.any = false;
 	if (status < 300)
-		done(vm, vm->pending.seq, status);
+		manage_done(vm, vm->pending.seq, status);
 	else
 		refuse(vm, vm->pending.seq, vm->pending.verb, status, why);
 }
@@ -170,97 +165,6 @@ where(const struct vm *vm)
 		break;
 	}
 	return IN_RUNNING;
-}
-
-/* ---- vm.info, vm.counters -------------------------------------------------------------------------- */
-
-struct info {
-	struct vm *vm;
-	uint32_t seq;
-};
-
-static void
-info_part(void *arg, size_t n, Bh__ApiOption **options)
-{
-	struct info *info = arg;
-	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
-
-	answer.status = 200;
-	answer.more = true;
-	answer.n_options = n;
-	answer.options = options;
-	send_answer(info->vm, info->seq, &answer);
-}
-
-static void
-answer_counters(struct vm *vm, uint32_t seq)
-{
-	struct info info = { vm, seq };
-
-	count_devices(vm, info_part, &info);
-	balloon_refresh(vm);
-	done(vm, seq, 200);
-}
-
-static void
-answer_info(struct vm *vm, uint32_t seq)
-{
-	static Bh__ApiDevice devices[PLAN_MAX_DEVICES + 3];
-	static Bh__ApiDevice *list[PLAN_MAX_DEVICES + 3];
-	/* What the vcpu-worker has by itself. */
-	const struct { const char *id; uint32_t bdf; } registers[] = {
-		{ "__pvpanic", vm->plan.pvpanic_bdf },
-		{ "__watchdog", vm->plan.i6300esb_bdf },
-	};
-	static struct vm_spec spec;
-	static struct vm_plan plan;
-	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
-	struct info info = { vm, seq };
-
-	spec = vm->spec;
-	plan = vm->plan;
-	holes_squeeze(&spec, &plan);
-	describe_spec(&spec, &plan, info_part, &info);
-	answer.status = 200;
-	answer.state = vm->pause == PAUSE_FULL || vm->pause == PAUSE_ENDING ?
-	    BH__API_STATE__API_STATE_PAUSED : where(vm) == IN_RUNNING &&
-	    vm->state != VM_STARTING ? BH__API_STATE__API_STATE_RUNNING :
-	    BH__API_STATE__API_STATE_CREATED;
-	answer.memory_size = memory_actual(vm) - balloon_actual(vm);
-	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
-		const struct plan_device *dev = &vm->plan.devices[i];
-
-		if (!dev->on_pci)
-			continue;
-		bh__api_device__init(&devices[i]);
-		devices[i].id = constless(dev->id);
-		devices[i].bdf = dev->bdf;
-		devices[i].worker = constless(
-		    process_kinds[dev->kind].binary);
-		list[answer.n_devices++] = &devices[i];
-	}
-	for (uint32_t i = 0; i < 2; i++) {
-		Bh__ApiDevice *dev = &devices[vm->plan.ndevices + i];
-
-		if (registers[i].bdf == 0)
-			continue;
-		bh__api_device__init(dev);
-		dev->id = constless(registers[i].id);
-		dev->bdf = registers[i].bdf;
-		list[answer.n_devices++] = dev;
-	}
-	answer.devices = list;
-	send_answer(vm, seq, &answer);
-}
-
-static void
-answer_crashes(struct vm *vm, uint32_t seq)
-{
-	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
-
-	answer.status = 200;
-	answer.n_deaths = deaths_list(&answer.deaths);
-	send_answer(vm, seq, &answer);
 }
 
 /* ---- requests ------------------------------------------------------------------------- */
@@ -346,7 +250,7 @@ device_added(struct vm *vm, uint32_t status, const struct plan_device *dev,
 	answer.status = status;
 	answer.n_devices = 1;
 	answer.devices = list;
-	send_answer(vm, vm->pending.seq, &answer);
+	manage_answer(vm, vm->pending.seq, &answer);
 }
 
 void
@@ -377,7 +281,7 @@ change(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
 		vm->pending.verb = req->verb;
 		hotplug_add(vm, added, device_added);
 	} else {
-		done(vm, seq, status);
+		manage_done(vm, seq, status);
 	}
 }
 
@@ -422,7 +326,7 @@ remove_device(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 	if (status >= 300) {
 		refuse(vm, seq, req->verb, status, why);
 	} else if (status != 0) {
-		done(vm, seq, status);
+		manage_done(vm, seq, status);
 	} else {
 		vm->pending.any = true;
 		vm->pending.seq = seq;
@@ -574,27 +478,27 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	}
 	switch (req->verb) {
 	case BH__API_VERB__API_VERB_PING:
-		done(vm, seq, 200);
+		manage_done(vm, seq, 200);
 		return;
 	case BH__API_VERB__API_VERB_VMM_SHUTDOWN:
 		shut_down(vm, seq);
 		return;
 	case BH__API_VERB__API_VERB_INFO:
-		answer_info(vm, seq);
+		manage_answer_info(vm, seq);
 		return;
 	case BH__API_VERB__API_VERB_CRASHES:
-		answer_crashes(vm, seq);
+		manage_answer_crashes(vm, seq);
 		return;
 	case BH__API_VERB__API_VERB_COUNTERS:
-		answer_counters(vm, seq);
+		manage_answer_counters(vm, seq);
 		return;
 	case BH__API_VERB__API_VERB_POWER_BUTTON:
 		life_power_button(vm);
-		done(vm, seq, 204);
+		manage_done(vm, seq, 204);
 		return;
 	case BH__API_VERB__API_VERB_NMI:
 		life_nmi(vm);
-		done(vm, seq, 204);
+		manage_done(vm, seq, 204);
 		return;
 	case BH__API_VERB__API_VERB_CREATE:
 	case BH__API_VERB__API_VERB_ADD:
