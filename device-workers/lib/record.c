@@ -109,7 +109,7 @@ record_trail(const struct record *r, unsigned int q)
 }
 
 void
-record_clear(struct record *r)
+record_clear(struct record *r, bool rings)
 {
 	if (r->base == NULL)
 		return;
@@ -118,7 +118,8 @@ record_clear(struct record *r)
 		*record_mark(r, q) = (struct record_mark){ 0 };
 		/* The next driver's rings are others; who is to begin on them may
 		 * die before it does, and its successor be told to go on. */
-		virtq_region_clear(record_region(r, q));
+		if (rings)
+			virtq_region_clear(record_region(r, q));
 	}
 }
 

@@ -68,8 +68,11 @@ struct record_mark *record_mark(const struct record *r, unsigned int q);
 /* ... RECORD_TRAIL of them, all empty. */
 struct record_taken *record_trail(const struct record *r, unsigned int q);
 
-/* The driver is gone, and all that it had in flight. */
-void record_clear(struct record *r);
+/*
+ * The driver is gone, and all that it had in flight; with @rings its rings, too. Without,
+ * somebody else goes on with them.
+ */
+void record_clear(struct record *r, bool rings);
 
 /*
  * A successor counts the deaths of queue @q: the entry on which RECORD_DEATHS

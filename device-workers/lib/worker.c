@@ -197,8 +197,9 @@ worker_disable_queues(struct worker *w)
 }
 
 /* As after a device reset. Nothing is in flight. */
+/* @reset: it was the driver; not a bus that is gone, whose rings others go on with. */
 static void
-forget_driver(struct worker *w)
+forget_driver(struct worker *w, bool reset)
 {
 	struct device *dev = &w->dev;
 
@@ -211,7 +212,7 @@ forget_driver(struct worker *w)
 	w->needs_reset = false;
 	w->saved = false;
 	w->doubtful = 0;
-	record_clear(&w->record);
+	record_clear(&w->record, reset);
 }
 
 /* ---- requests that are not carried out ---------------------------------------- */
@@ -414,7 +415,7 @@ do_quiet_task(struct worker *w, const struct quiet_request *r)
 {
 	switch (r->task) {
 	case QUIET_DRAIN:
-		forget_driver(w);
+		forget_driver(w, true);
 		worker_answer_ctl(w, r->seq, 0, NULL);
 		return;
 	case QUIET_SAVE:
@@ -426,7 +427,7 @@ do_quiet_task(struct worker *w, const struct quiet_request *r)
 			w->dev.ops->flush(&w->dev);
 		_exit(0);
 	case QUIET_RESET:
-		forget_driver(w);
+		forget_driver(w, true);
 		worker_answer_bus(w, r->seq, 0, NULL);
 		return;
 	case QUIET_REMOVE_MEMORY:
@@ -437,7 +438,7 @@ do_quiet_task(struct worker *w, const struct quiet_request *r)
 		    "the back end refused a change of memory");
 		return;
 	case QUIET_BUS_LOST:
-		forget_driver(w);
+		forget_driver(w, false);
 		return;
 	case QUIET_RESIZE:
 		resize(w, r);

@@ -146,7 +146,7 @@ worker_activate_remote(struct worker *w, const Bh__Activate *a, const char **why
 	}
 	dev->driver_features = a->features;
 	if (!a->resume)
-		record_clear(&w->record);
+		record_clear(&w->record, true);
 	rc = a->resume ? worker_check_record(w, why) : 0;
 	if (rc == 0 && a->resume)
 		rc = worker_load_record(w, why);

@@ -71,7 +71,7 @@ on_activate(struct worker *w, struct chan_msg *msg)
 		}
 	}
 	if (!a->resume)
-		record_clear(&w->record);
+		record_clear(&w->record, true);
 	else if (rc == 0)
 		rc = worker_check_record(w, &why);
 	if (rc == 0)

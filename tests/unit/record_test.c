@@ -117,7 +117,7 @@ test_state(void **state)
 	assert_int_equal(record_read_state(&record, out), 8);
 	word[word[0]] = RECORD_STATE_SIZE + 1;
 	assert_int_equal(record_read_state(&record, out), 0);
-	record_clear(&record);
+	record_clear(&record, true);
 	assert_int_equal(record_read_state(&record, out), 0);
 }
 
@@ -133,7 +133,7 @@ test_counters(void **state)
 	counter_add(NULL, 0, 1);
 	counter_add(c, COUNTERS - 1, 3);
 	counter_add(c, COUNTERS - 1, 4);
-	record_clear(&record);
+	record_clear(&record, true);
 	memcpy(&raw, record.base + COUNTERS_AT +
 	    (COUNTERS - 1) * sizeof(raw), sizeof(raw));
 	assert_int_equal(raw, 7);
@@ -167,7 +167,7 @@ test_suspects(void **state)
 	struct record_mark *m = record_mark(&record, 1);
 
 	(void)state;
-	record_clear(&record);
+	record_clear(&record, true);
 	/* Nothing was being done. */
 	assert_int_equal(record_suspect(&record, 1, true), -1);
 	/* Once is an accident, */
