@@ -84,14 +84,14 @@ arch_dimm_add(uint32_t i, uint64_t base, uint64_t size, bool fresh)
 	(void)base;
 	(void)size;
 	(void)fresh;
-	return -EOPNOTSUPP;
+	return UNIMPLEMENTED;
 }
 
 int
 arch_dimm_ask(uint32_t i)
 {
 	(void)i;
-	return -EOPNOTSUPP;
+	return UNIMPLEMENTED;
 }
 
 int
