@@ -11,6 +11,7 @@
 #include "controller/dimms.h"
 #include "controller/front.h"
 #include "controller/hotplug.h"
+#include "controller/keeper.h"
 #include "controller/life_inside.h"
 #include "controller/manage.h"
 #include "controller/memory.h"
@@ -246,6 +247,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 			guest_stopped(vm, packet->guest_stopped);
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_PANICKED) {
 		guest_panicked(vm, packet->guest_panicked->events);
+	} else if (packet->body_case == BH__PACKET__BODY_KEEP_FILE) {
+		rc = keeper_take(child, packet->keep_file, msg);
 	} else if (packet->body_case == BH__PACKET__BODY_WATCHDOG_EXPIRED) {
 		rc = watchdog_expired(child);
 	} else if (packet->body_case == BH__PACKET__BODY_DEVICE_EJECTED) {

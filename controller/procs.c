@@ -44,7 +44,7 @@ const struct process_kind_info process_kinds[] = {
 	    .peer = PEER_DEVICE, .replaced = true,
 	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 10 } },
 	[PROC_FS] = { .name = "fs", .binary = "bulkhead-fs",
-	    .peer = PEER_DEVICE, .replaced = true, .isolated = true, .share = true,
+	    .peer = PEER_DEVICE, .replaced = true, .share = true,
 	    .limits = { .pids = 4, .cpu_weight = 100, .io_weight = 100 } },
 	[PROC_BALLOON] = { .name = "balloon", .binary = "bulkhead-balloon",
 	    .peer = PEER_DEVICE, .config_page = true, .replaced = true,

@@ -54,8 +54,6 @@ struct process_kind_info {
 				 * user who started the VM; all others: jailed */
 	bool config_page;	/* its driver may write to the configuration space */
 	bool replaced;		/* when it dies, another can go on: it keeps a record */
-	bool isolated;		/* ... but that one only answers that all fails: what
-				 * the driver holds (open files) died with the worker */
 	bool share;		/* the fd at FD_BACKEND becomes its root, if it has one */
 	bool foreign;		/* not ours: confined as spawner/passt.h says, no
 				 * channel, may be missing */

@@ -128,7 +128,7 @@ recover_exited(struct child *child)
 		lose(child);
 		return;
 	}
-	isolate = too_many(child, now) || process_kinds[child->kind].isolated ||
+	isolate = too_many(child, now) ||
 	    vm->spec.worker_failure.action == FAILURE_ISOLATE;
 	/* One that connected to us: nobody hears when it lets go of the rings. */
 	if (isolate && child->kind == PROC_FRONT && child->far < 0) {

@@ -17,6 +17,7 @@
 #include "controller/life.h"
 #include "controller/memory.h"
 #include "controller/values.h"
+#include "device-workers/fs/slots.h"
 #include "ipc/bytering.h"
 #include "ipc/log.h"
 
@@ -230,6 +231,12 @@ resources_device(struct child *worker)
 		if (worker->record < 0)
 			return no_fds(worker->vm, "the record of a device",
 			    worker->record);
+	}
+	if (worker->kind == PROC_FS) {
+		worker->table = sealed_memfd("bulkhead-table", FS_TABLE_SIZE, 0);
+		if (worker->table < 0)
+			return no_fds(worker->vm, "the table of a shared directory",
+			    worker->table);
 	}
 	if (worker->kind == PROC_FRONT) {
 		worker->inflight = sealed_memfd("bulkhead-inflight",

@@ -13,6 +13,7 @@
 #include "controller/dimms.h"
 #include "controller/guard.h"
 #include "controller/hotplug.h"
+#include "controller/keeper.h"
 #include "controller/life.h"
 #include "controller/manage.h"
 #include "controller/passt.h"
@@ -172,6 +173,8 @@ pack_device(struct child *child, struct baggage *b)
 	pack(b, child->config_page, FD_CONFIG_PAGE);
 	pack(b, child->record, FD_RECORD);
 	pack(b, child->inflight, FD_FRONT_INFLIGHT);
+	if (!child->isolated)
+		pack(b, child->table, FD_FS_TABLE);
 }
 
 static void
@@ -243,6 +246,10 @@ start_spawn(struct child *child)
 	/* The next one of an upgrade waits until the one at work has finished. */
 	if (!upgrade_is_next(child))
 		config_send(child);
+	if (child->kind == PROC_FS && !child->isolated)
+		keeper_give(child);
+	else if (child->kind == PROC_FS)
+		keeper_drop(child);
 }
 
 static uint32_t
@@ -328,6 +335,9 @@ start_release_child(struct child *child)
 	let_go(&child->bus[1]);
 	let_go(&child->config_page);
 	let_go(&child->record);
+	let_go(&child->table);
+	if (child->kind == PROC_FS && child->dev != NULL)
+		keeper_drop(child);
 	let_go(&child->binary);
 	let_go(&child->previous);
 	let_go(&child->inflight);

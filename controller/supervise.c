@@ -490,7 +490,7 @@ child_init(struct child *child, struct vm *vm, enum process_kind kind,
 		.instance = ++vm->next_instance,
 		.control = { .fd = -1 }, .denied = { .fd = -1 },
 		.bus = { -1, -1 }, .config_page = -1, .record = -1, .inflight = -1, .far = -1,
-		.binary = -1, .previous = -1,
+		.binary = -1, .previous = -1, .table = -1,
 	};
 	for (uint32_t i = 0; i < sizeof(child->events) / sizeof(child->events[0]);
 	    i++)

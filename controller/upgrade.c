@@ -187,7 +187,7 @@ refuse(const struct vm *vm, const struct child *old, int binary,
 	/* What a back end has of a device, or a worker of open files, does not outlive
 	 * an orderly stop. */
 	if (!old->dev->on_pci || !process_kinds[old->kind].replaced ||
-	    process_kinds[old->kind].isolated || old->kind == PROC_FRONT)
+	    old->kind == PROC_FS || old->kind == PROC_FRONT)
 		return 405;
 	*why = "another upgrade is under way; try again";
 	if (vm->upgrade.step != UPGRADE_NONE)

@@ -22,6 +22,8 @@
 #include "sandbox/notify.h"
 
 #define VM_MAX_CHILDREN (PLAN_MAX_DEVICES + SPEC_MAX_NETS + 16u)
+#define VM_MAX_KEPT 4096u
+#define VM_MAX_KEPT_EACH 704u
 #define VM_MAX_REQUESTS 2048u
 #define HOST_INHERITED 1024u	/* fds from here on are not looked at */
 #define VM_SENT 65536u		/* fds from here on are not taken of a request */
@@ -157,6 +159,7 @@ struct child {
 	uint64_t image_base;	/* and where its program lies */
 	char build_id[65];
 	uint64_t denied_at;	/* the address of a denied call; 0: none */
+	int table;		/* of a file system, for its successor; -1: none */
 	int previous;		/* binary of before, until trial_until */
 	uint32_t previous_state;
 	uint64_t trial_until;	/* ns; 0: no upgrade is as young */
@@ -166,6 +169,12 @@ struct child {
 	bool hot;		/* comes while the VM runs, and is not there yet */
 	bool asked_to_go, forced;	/* hotplug_remove() */
 	bool removed;		/* the guest has let go of it: its end is no death */
+};
+
+/* An fd of a worker's that its successor could not open; keeper.c. */
+struct kept {
+	uint32_t device, id;
+	int fd;
 };
 
 /* A further file of a disk image, fds[1] of its backend on. */
@@ -379,6 +388,9 @@ struct vm {
 		char why[1024];
 		const struct child *removing;	/* who asked waits for it */
 	} hot;			/* hotplug.c */
+
+	struct kept kept[VM_MAX_KEPT];	/* keeper.c */
+	uint32_t nkept;
 
 	struct upgrade upgrade;	/* upgrade.c */
 	uint32_t user;		/* who started the VMM */

@@ -51,6 +51,9 @@ enum fd_slot {
 	/* Entropy worker */
 	FD_RNG_AGAIN = 55,	/* timerfd: ask a source that cannot be watched */
 
+	/* File system worker */
+	FD_FS_TABLE = 56,	/* memfd: what the guest knows of it; closed once mapped */
+
 	/* Vsock worker */
 	FD_VSOCK_EPOLL = 58,	/* its connections, an epoll of their own */
 

@@ -653,6 +653,11 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->resize_vcpus->count >= 1 &&
 		    p->resize_vcpus->count <= MAX_VCPUS, "number of vCPUs");
 		return NULL;
+	case BH__PACKET__BODY_KEPT_FILE:
+		REQUIRE(p->kept_file->n_ids <= KEPT_LIMIT, "number of files");
+		return 0;
+	case BH__PACKET__BODY_KEEP_FILE:
+		return 0;
 	case BH__PACKET__BODY_UNPLUG_DEVICE:
 		REQUIRE(p->unplug_device->index < FD_DEVICE_COUNT, "device index");
 		return 0;

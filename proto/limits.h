@@ -24,6 +24,7 @@
 
 /* virtio-mem: what it has noted, in a memfd of its own, a bit a block behind a page. */
 #define MEM_LIMIT_ALIGN (128u << 20)	/* bytes: of its region */
+#define KEPT_LIMIT 200u			/* fds of a KeptFile */
 #define DIMM_LIMIT 16u			/* ARCH_DIMMS */
 #define MEM_STATE_BITS_AT 4096u
 #define MEM_STATE_SIZE(nblocks)						\

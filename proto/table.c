@@ -113,6 +113,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(REFRESH_STATISTICS, refresh_statistics, C, DEV, RUN,            0, 0),
 	MSG(STOP_REQUESTED,   stop_requested,   DEV, C, RUN,                0, 0),
 
+	MSG(KEEP_FILE,        keep_file,        DEV, C, RUN,                0, 1),
+	MSG(KEPT_FILE,        kept_file,        C, DEV, CONF | RUN,         1, KEPT_LIMIT),
 	MSG(WANT_FILE,        want_file,        DEV, C, CONF,               0, 0),
 	MSG(GIVE_FILE,        give_file,        C, DEV, CONF,               0, 1),
 

@@ -44,7 +44,7 @@ void
 fs_be_maker(struct fs *fs, const struct fs_req *req, uint32_t mask)
 {
 	/* Without ACLs the guest's kernel has applied it. */
-	mask = fs->acl ? mask & 0777 : 0;
+	mask = fs->table->acl ? mask & 0777 : 0;
 	if (mask != fs->umask) {
 		(void)umask(mask);
 		fs->umask = mask;
@@ -132,7 +132,8 @@ fs_forget(struct fs *fs, struct fs_req *req)
 {
 	uint32_t node = fs_node_of(fs, req->head.nodeid);
 
-	if (node != 0)
+	/* Half of it may be done: too many counts cost memory, too few the file. */
+	if (node != 0 && !fs->again)
 		fs_node_forget(fs, node, req->in.forget.nlookup);
 	return 0;
 }
@@ -140,7 +141,7 @@ fs_forget(struct fs *fs, struct fs_req *req)
 int64_t
 fs_batch_forget(struct fs *fs, struct fs_req *req)
 {
-	for (uint32_t i = 0; i < req->in.batch.count; i++) {
+	for (uint32_t i = 0; i < req->in.batch.count && !fs->again; i++) {
 		struct fuse_forget_one one;
 		uint32_t node;
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 FS_SRCS := $(addprefix device-workers/fs/,fs.c door.c node.c path.c handle.c attr.c \
-	names.c file.c dir.c xattr.c lock.c)
+	names.c file.c dir.c xattr.c lock.c table.c)
 
 PROGRAMS += bulkhead-fs
 bulkhead-fs_SRCS := device-workers/fs/main.c $(FS_SRCS) $(WORKER_SRCS)

@@ -33,10 +33,12 @@ fs_opendir(struct fs *fs, struct fs_req *req)
 
 	if (node == 0)
 		return -ESTALE;
+	fs_handles_undo(fs, req->head.unique);
 	fd = fs_path_open(fs, node, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd;
-	out.fh = fs_handle_add(fs, FS_DIR, fd, node);
+	out.fh = fs_handle_add(fs, FS_DIR, fd, node,
+	    O_RDONLY | O_DIRECTORY);
 	if (out.fh == 0)
 		return -ENFILE;
 	if (fs->cache_mode == FS_CACHE_ALWAYS)
@@ -48,7 +50,7 @@ fs_opendir(struct fs *fs, struct fs_req *req)
 int64_t
 fs_releasedir(struct fs *fs, struct fs_req *req)
 {
-	struct fs_handle *h = fs_handle_of(fs, req->in.release.fh, FS_DIR);
+	struct fs_handle *h = fs_handle_raw(fs, req->in.release.fh, FS_DIR);
 
 	if (h == NULL)
 		return -EBADF;

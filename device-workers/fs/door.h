@@ -61,6 +61,7 @@ struct fs_op {
 	uint16_t size;		/* of the fixed part, at least */
 	uint8_t tail;		/* enum fs_tail */
 	bool silent;		/* no answer is due */
+	bool once;		/* table.c: a successor looks what came of it */
 	bool changes;		/* not on a share that is read only */
 	/* Bytes of the answer in fs->out, or -errno. */
 	int64_t (*run)(struct fs *fs, struct fs_req *req);

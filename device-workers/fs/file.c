@@ -49,7 +49,7 @@ fs_open(struct fs *fs, struct fs_req *req)
 {
 	struct fuse_open_out out = { .open_flags = answer_flags(fs) };
 	uint32_t node = fs_node_of(fs, req->head.nodeid);
-	int fd;
+	int flags = flags_of(fs, req->in.open.flags), fd;
 
 	if (node == 0)
 		return -ESTALE;
@@ -57,10 +57,12 @@ fs_open(struct fs *fs, struct fs_req *req)
 		return -EOPNOTSUPP;
 	if (fs->readonly && changes(req->in.open.flags))
 		return -EROFS;
-	fd = fs_path_open(fs, node, flags_of(fs, req->in.open.flags));
+	fs_handles_undo(fs, req->head.unique);
+	fd = fs_path_open(fs, node, flags);
 	if (fd < 0)
 		return fd;
-	out.fh = fs_handle_add(fs, FS_FILE, fd, node);
+	out.fh = fs_handle_add(fs, FS_FILE, fd, node,
+	    flags);
 	if (out.fh == 0)
 		return -ENFILE;
 	memcpy(fs->out, &out, sizeof(out));
@@ -83,8 +85,15 @@ fs_create(struct fs *fs, struct fs_req *req)
 	if (req->room < sizeof(struct fuse_entry_out) + sizeof(out))
 		return -EINVAL;
 	fs_be_maker(fs, req, req->in.create.umask);
+	fs_handles_undo(fs, req->head.unique);
 	fd = fs_path_open_at(fs, dir, req->name, flags,
 	    req->in.create.mode & 07777);
+	/* A predecessor may have made it. */
+	if (fd == -EEXIST && fs->again &&
+	    fstatat(dir, req->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fs_table_since(fs, &st))
+		fd = fs_path_open_at(fs, dir, req->name, flags & ~(O_EXCL | O_CREAT),
+		    0);
 	if (fd < 0)
 		return fd;
 	rc = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EEXIST;
@@ -93,7 +102,8 @@ fs_create(struct fs *fs, struct fs_req *req)
 		close(fd);
 		return rc < 0 ? rc : -ENFILE;
 	}
-	out.fh = fs_handle_add(fs, FS_FILE, fd, node);
+	out.fh = fs_handle_add(fs, FS_FILE, fd, node,
+	    flags);
 	if (out.fh == 0) {
 		fs_node_forget(fs, node, 1);
 		return -ENFILE;
@@ -124,6 +134,25 @@ fs_read(struct fs *fs, struct fs_req *req)
 	return n;
 }
 
+/*
+ * Of a file that is appended to: a predecessor may have done so, and died before it
+ * said so. Then the file has grown.
+ */
+static bool
+was_appended(struct fs *fs, const struct fs_req *req, const struct fs_handle *h)
+{
+	struct stat st;
+
+	fs_table_begin(fs, req);
+	if (fstat(h->fd, &st) < 0)
+		return false;
+	if (fs->again)
+		return (uint64_t)st.st_size > fs->table->begun.size;
+	fs->table->begun.size = (uint64_t)st.st_size;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return false;
+}
+
 int64_t
 fs_write(struct fs *fs, struct fs_req *req)
 {
@@ -137,7 +166,11 @@ fs_write(struct fs *fs, struct fs_req *req)
 		return -EBADF;
 	niov = fs_door_span(req->chain, false, sizeof(req->head) + sizeof(*in),
 	    in->size, fs->iov);
-	n = niov == 0 ? 0 : pwritev(h->fd, fs->iov, niov, (off_t)in->offset);
+	if ((h->flags & O_APPEND) != 0 && was_appended(fs, req, h))
+		n = in->size;
+	else
+		n = niov == 0 ? 0 : pwritev(h->fd, fs->iov, niov,
+		    (off_t)in->offset);
 	if (n < 0)
 		return -errno;
 	out.size = (uint32_t)n;
@@ -148,10 +181,10 @@ fs_write(struct fs *fs, struct fs_req *req)
 int64_t
 fs_release(struct fs *fs, struct fs_req *req)
 {
-	struct fs_handle *h = fs_handle_of(fs, req->in.release.fh, FS_FILE);
+	struct fs_handle *h = fs_handle_raw(fs, req->in.release.fh, FS_FILE);
 
 	if (h == NULL)
-		return -EBADF;
+		return fs->again ? 0 : -EBADF;
 	fs_handle_close(fs, h);
 	return 0;
 }

@@ -40,7 +40,8 @@ fs_forget_all(struct fs *fs)
 	if (fstat(FD_SHARE, &st) < 0)
 		memset(&st, 0, sizeof(st));
 	fs_nodes_init(fs, &st);
-	fs->session = fs->acl = false;
+	fs->table->session = fs->table->acl = 0;
+	memset(fs->table->done, 0, sizeof(fs->table->done));
 }
 
 static int64_t
@@ -63,11 +64,11 @@ run_init(struct fs *fs, struct fs_req *req)
 	if (in->major > FUSE_MAJOR)
 		return sizeof(out);	/* it comes again, as 7 */
 	fs_forget_all(fs);
-	fs->session = true;
+	fs->table->session = 1;
 	out.flags = in->flags & can;
 	/* One without the other would let an umask be applied twice, or never. */
-	fs->acl = (~out.flags & (FUSE_POSIX_ACL | FUSE_DONT_MASK)) == 0;
-	if (!fs->acl)
+	fs->table->acl = (~out.flags & (FUSE_POSIX_ACL | FUSE_DONT_MASK)) == 0;
+	if (!fs->table->acl)
 		out.flags &= ~(uint32_t)(FUSE_POSIX_ACL | FUSE_DONT_MASK);
 	out.max_readahead = in->max_readahead;
 	out.max_background = UINT16_MAX;
@@ -101,46 +102,52 @@ run_interrupt(struct fs *fs, struct fs_req *req)
 #define OP(n, s, t, r) [n] = { .size = s, .tail = t, .run = r }
 #define CHANGE(n, s, t, r) [n] = { .size = s, .tail = t, .changes = true, .run = r }
 #define SILENT(n, s, t, r) [n] = { .size = s, .tail = t, .silent = true, .run = r }
+/* What was carried out is not carried out again by a successor, table.c. */
+#define ONCE(n, s, t, r) [n] = { .size = s, .tail = t, .once = true, .run = r }
+#define CHANGE_ONCE(n, s, t, r)						\
+	[n] = { .size = s, .tail = t, .changes = true, .once = true, .run = r }
+#define SILENT_ONCE(n, s, t, r)						\
+	[n] = { .size = s, .tail = t, .silent = true, .once = true, .run = r }
 
 static const struct fs_op ops[] = {
-	OP(FUSE_LOOKUP, 0, FS_TAIL_NAME, fs_lookup),
-	SILENT(FUSE_FORGET, sizeof(struct fuse_forget_in), FS_TAIL_NONE, fs_forget),
+	ONCE(FUSE_LOOKUP, 0, FS_TAIL_NAME, fs_lookup),
+	SILENT_ONCE(FUSE_FORGET, sizeof(struct fuse_forget_in), FS_TAIL_NONE, fs_forget),
 	OP(FUSE_GETATTR, sizeof(struct fuse_getattr_in), FS_TAIL_NONE, fs_getattr),
 	CHANGE(FUSE_SETATTR, sizeof(struct fuse_setattr_in), FS_TAIL_NONE,
 	    fs_setattr),
 	OP(FUSE_READLINK, 0, FS_TAIL_NONE, fs_readlink),
-	CHANGE(FUSE_SYMLINK, 0, FS_TAIL_LINK, fs_symlink),
-	CHANGE(FUSE_MKNOD, sizeof(struct fuse_mknod_in), FS_TAIL_NAME, fs_mknod),
-	CHANGE(FUSE_MKDIR, sizeof(struct fuse_mkdir_in), FS_TAIL_NAME, fs_mkdir),
-	CHANGE(FUSE_UNLINK, 0, FS_TAIL_NAME, fs_unlink),
-	CHANGE(FUSE_RMDIR, 0, FS_TAIL_NAME, fs_rmdir),
-	CHANGE(FUSE_RENAME, sizeof(struct fuse_rename_in), FS_TAIL_TWO_NAMES,
+	CHANGE_ONCE(FUSE_SYMLINK, 0, FS_TAIL_LINK, fs_symlink),
+	CHANGE_ONCE(FUSE_MKNOD, sizeof(struct fuse_mknod_in), FS_TAIL_NAME, fs_mknod),
+	CHANGE_ONCE(FUSE_MKDIR, sizeof(struct fuse_mkdir_in), FS_TAIL_NAME, fs_mkdir),
+	CHANGE_ONCE(FUSE_UNLINK, 0, FS_TAIL_NAME, fs_unlink),
+	CHANGE_ONCE(FUSE_RMDIR, 0, FS_TAIL_NAME, fs_rmdir),
+	CHANGE_ONCE(FUSE_RENAME, sizeof(struct fuse_rename_in), FS_TAIL_TWO_NAMES,
 	    fs_rename),
-	CHANGE(FUSE_LINK, sizeof(struct fuse_link_in), FS_TAIL_NAME, fs_link),
-	OP(FUSE_OPEN, sizeof(struct fuse_open_in), FS_TAIL_NONE, fs_open),
+	CHANGE_ONCE(FUSE_LINK, sizeof(struct fuse_link_in), FS_TAIL_NAME, fs_link),
+	ONCE(FUSE_OPEN, sizeof(struct fuse_open_in), FS_TAIL_NONE, fs_open),
 	OP(FUSE_READ, sizeof(struct fuse_read_in), FS_TAIL_NONE, fs_read),
 	CHANGE(FUSE_WRITE, sizeof(struct fuse_write_in), FS_TAIL_DATA, fs_write),
 	OP(FUSE_STATFS, 0, FS_TAIL_NONE, fs_statfs),
-	OP(FUSE_RELEASE, sizeof(struct fuse_release_in), FS_TAIL_NONE, fs_release),
+	ONCE(FUSE_RELEASE, sizeof(struct fuse_release_in), FS_TAIL_NONE, fs_release),
 	OP(FUSE_FSYNC, sizeof(struct fuse_fsync_in), FS_TAIL_NONE, fs_fsync),
-	CHANGE(FUSE_SETXATTR, FUSE_COMPAT_SETXATTR_IN_SIZE, FS_TAIL_VALUE,
+	CHANGE_ONCE(FUSE_SETXATTR, FUSE_COMPAT_SETXATTR_IN_SIZE, FS_TAIL_VALUE,
 	    fs_setxattr),
 	OP(FUSE_GETXATTR, sizeof(struct fuse_getxattr_in), FS_TAIL_XATTR,
 	    fs_getxattr),
 	OP(FUSE_LISTXATTR, sizeof(struct fuse_getxattr_in), FS_TAIL_NONE,
 	    fs_listxattr),
-	CHANGE(FUSE_REMOVEXATTR, 0, FS_TAIL_XATTR, fs_removexattr),
+	CHANGE_ONCE(FUSE_REMOVEXATTR, 0, FS_TAIL_XATTR, fs_removexattr),
 	OP(FUSE_INIT, 16, FS_TAIL_NONE, run_init),
-	OP(FUSE_OPENDIR, sizeof(struct fuse_open_in), FS_TAIL_NONE, fs_opendir),
+	ONCE(FUSE_OPENDIR, sizeof(struct fuse_open_in), FS_TAIL_NONE, fs_opendir),
 	OP(FUSE_READDIR, sizeof(struct fuse_read_in), FS_TAIL_NONE, fs_readdir),
-	OP(FUSE_RELEASEDIR, sizeof(struct fuse_release_in), FS_TAIL_NONE,
+	ONCE(FUSE_RELEASEDIR, sizeof(struct fuse_release_in), FS_TAIL_NONE,
 	    fs_releasedir),
 	OP(FUSE_FSYNCDIR, sizeof(struct fuse_fsync_in), FS_TAIL_NONE, fs_fsyncdir),
-	CHANGE(FUSE_CREATE, sizeof(struct fuse_create_in), FS_TAIL_NAME, fs_create),
+	CHANGE_ONCE(FUSE_CREATE, sizeof(struct fuse_create_in), FS_TAIL_NAME, fs_create),
 	SILENT(FUSE_INTERRUPT, sizeof(struct fuse_interrupt_in), FS_TAIL_NONE,
 	    run_interrupt),
 	OP(FUSE_DESTROY, 0, FS_TAIL_NONE, run_destroy),
-	SILENT(FUSE_BATCH_FORGET, sizeof(struct fuse_batch_forget_in),
+	SILENT_ONCE(FUSE_BATCH_FORGET, sizeof(struct fuse_batch_forget_in),
 	    FS_TAIL_FORGETS, fs_batch_forget),
 	OP(FUSE_FLUSH, sizeof(struct fuse_flush_in), FS_TAIL_NONE, fs_flush),
 	OP(FUSE_GETLK, sizeof(struct fuse_lk_in), FS_TAIL_NONE, fs_getlk),
@@ -150,7 +157,7 @@ static const struct fs_op ops[] = {
 	    fs_fallocate),
 	OP(FUSE_READDIRPLUS, sizeof(struct fuse_read_in), FS_TAIL_NONE,
 	    fs_readdirplus),
-	CHANGE(FUSE_RENAME2, sizeof(struct fuse_rename2_in), FS_TAIL_TWO_NAMES,
+	CHANGE_ONCE(FUSE_RENAME2, sizeof(struct fuse_rename2_in), FS_TAIL_TWO_NAMES,
 	    fs_rename2),
 	OP(FUSE_LSEEK, sizeof(struct fuse_lseek_in), FS_TAIL_NONE, fs_lseek),
 	OP(FS_OP_SYNCFS, sizeof(struct fs_syncfs_in), FS_TAIL_NONE, fs_syncfs),
@@ -194,7 +201,7 @@ serve(struct fs *fs)
 	if (rc == -EBADMSG)
 		return 0;
 	fs->request++;
-	if (rc == 0 && !fs->session && req->head.opcode != FUSE_INIT)
+	if (rc == 0 && !fs->table->session && req->head.opcode != FUSE_INIT)
 		rc = -EIO;
 	if (rc == 0 && req->op->changes && fs->readonly)
 		rc = -EROFS;
@@ -202,10 +209,15 @@ serve(struct fs *fs)
 	if (rc == 0 && !req->op->silent &&
 	    chain->write_len < sizeof(struct fuse_out_header))
 		return 0;
-	if (rc == 0 && chain->again)
-		rc = -EIO;
-	if (rc == 0)
+	fs->again = false;
+	if (rc == 0 && !(req->op->once && chain->again &&
+	    fs_table_was_done(fs, req->head.unique, &rc))) {
+		if (req->op->once)
+			fs_table_begin(fs, req);
 		rc = req->op->run(fs, req);
+		if (req->op->once)
+			fs_table_done(fs, req->head.unique, rc);
+	}
 	if ((req->op != NULL && req->op->silent) ||
 	    chain->write_len < sizeof(struct fuse_out_header))
 		return 0;
@@ -232,6 +244,8 @@ fs_queue_ready(struct device *dev, unsigned int q)
 	int got;
 
 	fs->queue = q;
+	if (fs->unsent)
+		fs_table_resend(fs);
 	virtq_no_kicks(vq);
 	while (taken < BATCH_REQUESTS) {
 		got = virtq_pop(vq, &fs->chain);
@@ -300,7 +314,10 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	}
 	for (size_t i = 0; i < FS_CACHE; i++)
 		fs->cached[i].fd = -1;
-	fs_nodes_init(fs, &st);
+	*why = "no address space for what the guest looks up; raise ulimit -v";
+	rc = fs_table_map(fs);
+	if (rc < 0)
+		return rc;
 	dev->priv = fs;
 	dev->virtio_id = VIRTIO_ID_FS;
 	dev->nqueues = c->num_queues + 1;	/* the first has high priority */
@@ -318,12 +335,22 @@ static int
 fs_jailed(struct device *dev, const char **why)
 {
 	struct fs *fs = dev->priv;
+	struct stat st;
+	int rc;
 
 	fs->own_uid = fs->uid = (uint32_t)setfsuid((uid_t)-1);
 	fs->own_gid = fs->gid = (uint32_t)setfsgid((gid_t)-1);
 	*why = "too few file descriptors; raise the limit of open files (ulimit -n) "
 	    "to 8192";
-	return fs_path_fill();
+	rc = fs_path_fill();
+	if (rc < 0)
+		return rc;
+	*why = "no shared directory";
+	if (fstat(FD_SHARE, &st) < 0)
+		return -errno;
+	fs_table_adopt(fs, &st);
+	fs_handles_adopt(fs);
+	return 0;
 }
 
 static void
@@ -352,5 +379,7 @@ const struct device_ops fs_ops = {
 	.backend_ready = fs_backend_ready,
 	.reset = fs_reset,
 	.drain = fs_locks_drain,
+	.activate = fs_locks_adopt,
+	.kept_file = fs_table_kept,
 	.refuse = fs_refuse,
 };

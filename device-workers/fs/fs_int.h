@@ -8,6 +8,7 @@
 #ifndef BULKHEAD_DEVICE_WORKERS_FS_FS_INT_H
 #define BULKHEAD_DEVICE_WORKERS_FS_FS_INT_H
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "device-workers/fs/door.h"
@@ -22,9 +23,13 @@
 #define FS_PINNED 512u		/* of them for nodes that have lost their name */
 #define FS_HANDLES 2560u	/* that a guest may have open */
 #define FS_LOCKS 448u		/* owners of record locks, for each file */
+#define FS_KEPT 256u		/* fds that the controller keeps of handles */
 #define FS_WAITING 32u		/* requests that wait for a lock */
 #define FS_PAGES 240u		/* of a READ or WRITE: fits VIRTQ_MAX_SEGS */
 #define FS_OUT 65536u		/* bytes of an answer that is not READ's */
+#define FS_OPEN_FLAGS (O_ACCMODE | O_APPEND | O_TRUNC | O_DSYNC | O_SYNC | O_DIRECTORY)
+#define FS_DONE 128u		/* requests whose end a successor can look up */
+#define FS_DONE_OUT 176u	/* bytes of their answers: entry and handle */
 
 _Static_assert(FS_CACHE + FS_HANDLES + FS_LOCKS < FD_FS_COUNT, "fds");
 
@@ -64,8 +69,11 @@ struct fs_handle {
 	uint32_t node;
 	uint32_t gen;
 	uint32_t next;		/* free list: index + 1 */
-	enum fs_handle_kind kind;
+	uint32_t kind;		/* enum fs_handle_kind */
+	int flags;		/* that it was opened with */
+	uint32_t kept;		/* 1: the controller has its fd, or shall have it */
 	uint64_t pos;		/* of a directory: where the fd is */
+	uint64_t unique;	/* the request that opened it */
 };
 
 /* An open file description with all record locks of one owner on one file. */
@@ -83,6 +91,39 @@ struct fs_waiting {
 	struct virtq_chain chain;
 };
 
+/* What one of the last requests came to that may not be carried out twice. */
+struct fs_done {
+	uint64_t unique;	/* 0: none, or it is not known */
+	int64_t rc;		/* bytes of out, or -errno */
+	uint8_t out[FS_DONE_OUT];
+};
+
+/* The last request that was begun, and what it found. */
+struct fs_begun {
+	uint64_t unique;	/* 0: none */
+	int64_t sec, nsec;	/* when, by the clock of a file's times */
+	uint64_t dev, ino;	/* of what it moves or removes; 0: not known */
+	uint64_t size;		/* of what it appends to */
+};
+
+/*
+ * What outlives a worker: in a memfd that its successor maps, too, and does not trust.
+ * Nothing points into it; lists and hashes are made anew.
+ */
+struct fs_table {
+	uint32_t session, acl;	/* 1: INIT was answered; the guest heeds ACLs */
+	uint32_t nodes, cells, handles;	/* the highest that was used */
+	uint32_t ndone;
+	struct fs_begun begun;
+	struct fs_done done[FS_DONE];
+	struct fs_lock lock[FS_LOCKS];
+	struct fs_handle handle[FS_HANDLES];
+	struct fs_node node[FS_NODES];
+	struct fs_cell cell[FS_CELLS];
+};
+
+_Static_assert(sizeof(struct fs_table) <= FS_TABLE_SIZE, "slots.h");
+
 enum fs_cache_mode { FS_CACHE_NEVER, FS_CACHE_AUTO, FS_CACHE_ALWAYS };
 
 struct fs {
@@ -90,8 +131,10 @@ struct fs {
 	enum fs_cache_mode cache_mode;
 	struct device *dev;
 
-	bool session;		/* INIT was answered */
-	bool acl;		/* the guest's kernel heeds ACLs, and leaves umasks to us */
+	struct fs_table *table;
+	bool again;		/* a predecessor died in the middle of this request */
+	bool unsent;		/* the controller does not know yet what to keep */
+	uint8_t told[(FS_HANDLES + FS_LOCKS) / 8];	/* what it has, a bit each */
 	bool failed;		/* fds have run out: said once */
 	uint64_t request;	/* number of the one that is served */
 	uint32_t uid, gid;	/* as which files are made now, as the guest says */
@@ -105,20 +148,19 @@ struct fs {
 	uint8_t out[FS_OUT];
 	_Alignas(8) uint8_t entries[FS_OUT];	/* of getdents64 */
 
-	uint32_t free_node, nodes;	/* nodes: the highest that was used */
-	uint32_t free_cell, cells;
+	uint32_t free_node, free_cell;
 	uint32_t by_id[FS_HASH], by_name[FS_HASH];
-	struct fs_node node[FS_NODES];
-	struct fs_cell cell[FS_CELLS];
+	struct fs_node *node;	/* FS_NODES, FS_CELLS: the table's */
+	struct fs_cell *cell;
 
 	struct fs_cached cached[FS_CACHE];
 	uint32_t hand, npinned;
 
-	struct fs_handle handle[FS_HANDLES];
-	uint32_t free_handle, handles;
+	struct fs_handle *handle;	/* FS_HANDLES, FS_LOCKS: the table's */
+	uint32_t free_handle;
 
-	struct fs_lock lock[FS_LOCKS];
-	uint32_t nlocks, nwaiting;
+	struct fs_lock *lock;
+	uint32_t nkept, nlocks, nwaiting;
 	unsigned int queue;	/* that the request has come by */
 	struct fs_waiting waiting[FS_WAITING];
 };
@@ -126,6 +168,8 @@ struct fs {
 /* ---- node.c: no system call ----------------------------------------------------- */
 
 void fs_nodes_init(struct fs *fs, const struct stat *root);
+/* Make anew what is not in the table; what cannot be in it is thrown away. */
+void fs_nodes_adopt(struct fs *fs, const struct stat *root);
 /* Whose id is @id; 0: none. */
 uint32_t fs_node_of(const struct fs *fs, uint64_t id);
 uint64_t fs_node_id(const struct fs *fs, uint32_t node);
@@ -135,6 +179,8 @@ uint64_t fs_node_id(const struct fs *fs, uint32_t node);
  */
 uint32_t fs_node_enter(struct fs *fs, const struct stat *st, uint32_t parent,
     const char *name);
+/* The node of what @st is; 0: none. */
+uint32_t fs_node_of_stat(const struct fs *fs, const struct stat *st);
 /* The node that is called so; 0: none. */
 uint32_t fs_node_named(const struct fs *fs, uint32_t parent, const char *name);
 /* It is called so now; no more. */
@@ -180,10 +226,23 @@ int fs_path_fill(void);
 
 /* ---- handle.c ---------------------------------------------------------------------- */
 
-/* The handle of an open @fd, which it takes; 0: no room, and @fd is closed. */
+/*
+ * The handle of an @fd that was opened with @flags, which it takes; 0: no room, and
+ * @fd is closed.
+ */
 uint64_t fs_handle_add(struct fs *fs, enum fs_handle_kind kind, int fd,
-    uint32_t node);
+    uint32_t node, int flags);
+/* Its fd shall outlive this process: there is no other way to what it has. */
+void fs_handle_keep(struct fs *fs, struct fs_handle *h);
+void fs_handles_keep(struct fs *fs, uint32_t node);
+/* Of a request that is carried out again: what a predecessor opened for it goes. */
+void fs_handles_undo(struct fs *fs, uint64_t unique);
+/* In the jail: those of the table are opened again. */
+void fs_handles_adopt(struct fs *fs);
 struct fs_handle *fs_handle_of(struct fs *fs, uint64_t fh,
+    enum fs_handle_kind kind);
+/* The same, also of one that cannot be used: for its release. */
+struct fs_handle *fs_handle_raw(struct fs *fs, uint64_t fh,
     enum fs_handle_kind kind);
 /* Any file handle of @node; NULL: none. */
 struct fs_handle *fs_handle_any(struct fs *fs, uint32_t node);
@@ -197,6 +256,31 @@ uint32_t fs_answer(const struct fs *fs, const struct virtq_chain *chain,
     uint64_t unique, int64_t rc, bool placed);
 /* Everything of the driver's is gone. */
 void fs_forget_all(struct fs *fs);
+
+/* ---- table.c: what a successor goes on from ------------------------------------------ */
+
+/* Map it. 0 or -errno. Whether there is something in it: fs->table->session. */
+int fs_table_map(struct fs *fs);
+/* After start(), when the share is known: what a predecessor has left. */
+void fs_table_adopt(struct fs *fs, const struct stat *root);
+/*
+ * Before a request that may not be carried out twice: fs->again says whether it was
+ * begun before. What it is about to move or remove, or how large what it appends to is.
+ */
+void fs_table_begin(struct fs *fs, const struct fs_req *req);
+void fs_table_victim(struct fs *fs, uint64_t dev, uint64_t ino);
+/* Of one begun before: was the file that @st is of changed since? */
+bool fs_table_since(const struct fs *fs, const struct stat *st);
+/* The request @unique has come to that already: true, and *rc. */
+bool fs_table_was_done(struct fs *fs, uint64_t unique, int64_t *rc);
+void fs_table_done(struct fs *fs, uint64_t unique, int64_t rc);
+/* What the controller shall keep has changed: of handle or lock number @i. */
+void fs_table_keep_handle(struct fs *fs, uint32_t i);
+void fs_table_keep_lock(struct fs *fs, uint32_t i);
+/* What it could not be told is told. */
+void fs_table_resend(struct fs *fs);
+/* A predecessor's, from the controller. */
+void fs_table_kept(struct device *dev, uint32_t id, int fd);
 
 /* In attr.c, for the others. */
 void fs_fill_attr(struct fuse_attr *attr, const struct stat *st);
@@ -252,6 +336,8 @@ void fs_locks_retry(struct device *dev);
 void fs_locks_interrupt(struct device *dev, uint64_t unique);
 /* Nobody shall wait: they are told EINTR. 0, as device_ops' drain(). */
 unsigned int fs_locks_drain(struct device *dev);
+/* A driver is at work: what was locked and has no fd any more is not. */
+void fs_locks_adopt(struct device *dev);
 /* A handle of @node was closed; with the last one its locks go. */
 void fs_locks_closed(struct fs *fs, uint32_t node);
 

@@ -52,6 +52,7 @@ lock_make(struct fs *fs, const struct fs_handle *h, uint64_t owner)
 	*l = (struct fs_lock){ .fd = fd, .node = h->node, .owner = owner };
 	fs->node[h->node].open++;
 	fs->nlocks++;
+	fs_table_keep_lock(fs, (uint32_t)(l - fs->lock));
 	return l;
 }
 
@@ -72,13 +73,26 @@ lock_drop(struct fs *fs, struct fs_lock *l)
 	uint32_t node = l->node;
 
 	/* Where the description is a handle's, too, close() alone keeps them. */
-	(void)fcntl(l->fd, F_OFD_SETLK, &all);
-	close(l->fd);
+	if (l->fd >= 0) {
+		(void)fcntl(l->fd, F_OFD_SETLK, &all);
+		close(l->fd);
+	}
 	*l = (struct fs_lock){ .fd = -1 };
+	fs_table_keep_lock(fs, (uint32_t)(l - fs->lock));
 	fs->nlocks--;
 	fs->node[node].open--;
 	fs_node_release(fs, node);
 	wake(fs, 1);
+}
+
+void
+fs_locks_adopt(struct device *dev)
+{
+	struct fs *fs = dev->priv;
+
+	for (uint32_t i = 0; fs->nlocks > 0 && i < FS_LOCKS; i++)
+		if (fs->lock[i].node != 0 && fs->lock[i].fd < 0)
+			lock_drop(fs, &fs->lock[i]);
 }
 
 void
@@ -95,7 +109,7 @@ fs_locks_closed(struct fs *fs, uint32_t node)
 /* ---- requests ---------------------------------------------------------------------- */
 
 static int
-lock_file(const struct fs *fs, const struct fs_handle *h, uint32_t type)
+lock_file(struct fs *fs, struct fs_handle *h, uint32_t type)
 {
 	int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : LOCK_UN;
 
@@ -104,6 +118,8 @@ lock_file(const struct fs *fs, const struct fs_handle *h, uint32_t type)
 		wake(fs, 1);
 		return -errno;
 	}
+	if (op != LOCK_UN)
+		fs_handle_keep(fs, h);
 	if (op != LOCK_EX)
 		wake(fs, 1);
 	return 0;
@@ -156,7 +172,7 @@ lock_range(struct fs *fs, const struct fs_handle *h, const struct fuse_lk_in *in
 static int
 set_lock(struct fs *fs, uint64_t nodeid, const struct fuse_lk_in *in)
 {
-	const struct fs_handle *h = fs_handle_of(fs, in->fh, FS_FILE);
+	struct fs_handle *h = fs_handle_of(fs, in->fh, FS_FILE);
 
 	if (h == NULL || h->node != fs_node_of(fs, nodeid))
 		return -EBADF;

@@ -21,6 +21,43 @@ directory(struct fs *fs, const struct fs_req *req, uint32_t *node)
 	return *node == 0 ? -ESTALE : fs_path_fd(fs, *node);
 }
 
+/* A predecessor has made @name, and died before it said so. */
+static bool
+was_made(const struct fs *fs, int dir, const char *name)
+{
+	struct stat st;
+	int error = errno;
+	bool made = fs->again && error == EEXIST &&
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fs_table_since(fs, &st);
+
+	errno = error;
+	return made;
+}
+
+/* What is called @name is about to be removed, or moved: it is written down. */
+static void
+victim(struct fs *fs, int dir, const char *name)
+{
+	struct stat st;
+
+	if (!fs->again && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		fs_table_victim(fs, st.st_dev, st.st_ino);
+}
+
+/* A predecessor has removed what was @name; another may be called so by now. */
+static bool
+was_removed(const struct fs *fs, int dir, const char *name)
+{
+	const struct fs_begun *b = &fs->table->begun;
+	struct stat st;
+
+	if (!fs->again || b->ino == 0)
+		return false;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno == ENOENT :
+	    st.st_dev != b->dev || st.st_ino != b->ino;
+}
+
 /* What was made just now. */
 static int64_t
 answer_new(struct fs *fs, int dir, uint32_t parent, const char *name)
@@ -58,7 +95,8 @@ fs_symlink(struct fs *fs, struct fs_req *req)
 	if (dir < 0)
 		return dir;
 	fs_be(fs, req->head.uid, req->head.gid);
-	if (symlinkat(req->name2, dir, req->name) < 0)
+	if (symlinkat(req->name2, dir, req->name) < 0 &&
+	    !was_made(fs, dir, req->name))
 		return -errno;
 	return answer_new(fs, dir, parent, req->name);
 }
@@ -74,7 +112,8 @@ fs_mknod(struct fs *fs, struct fs_req *req)
 	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
 		return -EPERM;
 	fs_be_maker(fs, req, req->in.mknod.umask);
-	if (mknodat(dir, req->name, mode & (S_IFMT | MODE_BITS), 0) < 0)
+	if (mknodat(dir, req->name, mode & (S_IFMT | MODE_BITS), 0) < 0 &&
+	    !was_made(fs, dir, req->name))
 		return -errno;
 	return answer_new(fs, dir, parent, req->name);
 }
@@ -88,7 +127,8 @@ fs_mkdir(struct fs *fs, struct fs_req *req)
 	if (dir < 0)
 		return dir;
 	fs_be_maker(fs, req, req->in.mkdir.umask);
-	if (mkdirat(dir, req->name, req->in.mkdir.mode & MODE_BITS) < 0)
+	if (mkdirat(dir, req->name, req->in.mkdir.mode & MODE_BITS) < 0 &&
+	    !was_made(fs, dir, req->name))
 		return -errno;
 	return answer_new(fs, dir, parent, req->name);
 }
@@ -104,7 +144,10 @@ remove_name(struct fs *fs, const struct fs_req *req, int flags)
 	node = fs_node_named(fs, parent, req->name);
 	if (node != 0)
 		fs_path_keep(fs, node);
-	if (unlinkat(dir, req->name, flags) < 0) {
+	if (node != 0)
+		fs_handles_keep(fs, node);
+	victim(fs, dir, req->name);
+	if (!was_removed(fs, dir, req->name) && unlinkat(dir, req->name, flags) < 0) {
 		rc = -errno;
 		if (node != 0)
 			fs_path_unkeep(fs, node);
@@ -144,6 +187,41 @@ renamed(struct fs *fs, uint32_t from, const char *name, uint32_t to,
 		fs_node_name(fs, old, from, name);
 }
 
+/*
+ * A predecessor has moved it, and it is @name2 of @to, which is @dir2: then the table,
+ * which may be as it was at any point in between, follows.
+ */
+static bool
+was_moved(struct fs *fs, uint32_t to, int dir2, const char *name2)
+{
+	const struct fs_begun *b = &fs->table->begun;
+	struct stat st;
+	uint32_t node;
+
+	if (!fs->again || b->ino == 0 ||
+	    fstatat(dir2, name2, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_dev != b->dev || st.st_ino != b->ino)
+		return false;
+	node = fs_node_of_stat(fs, &st);
+	if (node != 0)
+		fs_node_name(fs, node, to, name2);
+	return true;
+}
+
+/* ... and, exchanged for it, what was there is @name of @from. */
+static void
+follow(struct fs *fs, uint32_t from, int dir, const char *name)
+{
+	struct stat st;
+	uint32_t node;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	node = fs_node_of_stat(fs, &st);
+	if (node != 0)
+		fs_node_name(fs, node, from, name);
+}
+
 static int64_t
 move(struct fs *fs, const struct fs_req *req, uint64_t newdir,
     unsigned int flags)
@@ -164,6 +242,14 @@ move(struct fs *fs, const struct fs_req *req, uint64_t newdir,
 	    fs_node_named(fs, to, req->name2);
 	if (old != 0 && flags == 0)
 		fs_path_keep(fs, old);
+	if (old != 0)
+		fs_handles_keep(fs, old);
+	victim(fs, dir, req->name);
+	if (was_moved(fs, to, dir2, req->name2)) {
+		if ((flags & RENAME_EXCHANGE) != 0)
+			follow(fs, from, dir, req->name);
+		return 0;
+	}
 	if (syscall(SYS_renameat2, dir, req->name, dir2, req->name2, flags) < 0) {
 		rc = -errno;
 		if (old != 0 && flags == 0)
@@ -209,7 +295,8 @@ fs_link(struct fs *fs, struct fs_req *req)
 	if (rc < 0)
 		return rc;
 	fs_be(fs, req->head.uid, req->head.gid);
-	if (linkat(at.dir, at.name, dir, req->name, 0) < 0)
+	if (linkat(at.dir, at.name, dir, req->name, 0) < 0 &&
+	    !was_made(fs, dir, req->name))
 		return -errno;
 	return answer_new(fs, dir, parent, req->name);
 }

@@ -56,8 +56,8 @@ cells_make(struct fs *fs, const char *name, size_t len)
 
 		if (c != 0) {
 			fs->free_cell = fs->cell[c].next;
-		} else if (fs->cells + 1 < FS_CELLS) {
-			c = ++fs->cells;
+		} else if (fs->table->cells + 1 < FS_CELLS) {
+			c = ++fs->table->cells;
 		} else {
 			*link = 0;
 			cells_free(fs, first);
@@ -118,7 +118,7 @@ fs_node_unname(struct fs *fs, uint32_t node)
 {
 	struct fs_node *n = &fs->node[node];
 	char text[FS_NAME_MAX + 1] = { 0 };
-	uint32_t *link, parent = n->parent;
+	uint32_t *link, parent = n->parent, cells;
 
 	if (!fs_node_text(fs, node, text))
 		return;
@@ -126,9 +126,11 @@ fs_node_unname(struct fs *fs, uint32_t node)
 	while (*link != node)
 		link = &fs->node[*link].next_name;
 	*link = n->next_name;
-	cells_free(fs, n->name);
-	n->name = n->name_len = 0;
+	cells = n->name;
+	/* First: who dies in between leaves no name that goes on in the free list. */
 	n->parent = 0;
+	n->name = n->name_len = 0;
+	cells_free(fs, cells);
 	fs->node[parent].children--;
 	fs_node_release(fs, parent);
 }
@@ -170,7 +172,7 @@ fs_node_of(const struct fs *fs, uint64_t id)
 {
 	uint32_t n = (uint32_t)id;
 
-	return n != 0 && n <= fs->nodes && fs->node[n].type != 0 &&
+	return n != 0 && n <= fs->table->nodes && fs->node[n].type != 0 &&
 	    fs->node[n].gen == id >> 32 && fs->node[n].lookups > 0 ? n : 0;
 }
 
@@ -192,8 +194,8 @@ unhash_id(struct fs *fs, uint32_t node)
 		*link = n->next_id;
 }
 
-static uint32_t
-find(const struct fs *fs, const struct stat *st)
+uint32_t
+fs_node_of_stat(const struct fs *fs, const struct stat *st)
 {
 	uint32_t n = fs->by_id[mix(st->st_dev, st->st_ino)];
 
@@ -211,8 +213,8 @@ make(struct fs *fs, const struct stat *st)
 
 	if (node != 0)
 		fs->free_node = fs->node[node].next_id;
-	else if (fs->nodes + 1 < FS_NODES)
-		node = ++fs->nodes;
+	else if (fs->table->nodes + 1 < FS_NODES)
+		node = ++fs->table->nodes;
 	else
 		return 0;
 	n = &fs->node[node];
@@ -230,7 +232,7 @@ uint32_t
 fs_node_enter(struct fs *fs, const struct stat *st, uint32_t parent,
     const char *name)
 {
-	uint32_t node = find(fs, st);
+	uint32_t node = fs_node_of_stat(fs, st);
 
 	/* The inode's number has gone to another kind of file meanwhile. */
 	if (node != 0 && fs->node[node].type != (st->st_mode & S_IFMT)) {
@@ -289,15 +291,114 @@ void
 fs_nodes_init(struct fs *fs, const struct stat *root)
 {
 	/* What was never used is zero, and not touched. */
-	if (fs->nodes > 0) {
+	if (fs->table->nodes > 0) {
 		memset(fs->by_id, 0, sizeof(fs->by_id));
 		memset(fs->by_name, 0, sizeof(fs->by_name));
 	}
-	for (uint32_t i = 1; i <= fs->nodes; i++)
+	for (uint32_t i = 1; i <= fs->table->nodes; i++)
 		fs->node[i] = (struct fs_node){ .gen = fs->node[i].gen + 1 };
-	fs->free_node = fs->nodes = 0;
-	fs->free_cell = fs->cells = 0;
+	fs->free_node = fs->table->nodes = 0;
+	fs->free_cell = fs->table->cells = 0;
 	(void)make(fs, root);
 	fs->node[FS_ROOT].gen = 0;	/* its id is 1 */
 	fs->node[FS_ROOT].lookups = 1;
+}
+
+/* ---- taking over -------------------------------------------------------------------- */
+
+/* Names that the table's text may be: found in a directory, and nothing else. */
+static bool
+is_name(const char *text, size_t len)
+{
+	return len > 0 && strlen(text) == len && strchr(text, '/') == NULL &&
+	    strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
+/* Take the cells of @node's name, each once. False: that is no name. */
+static bool
+claim_cells(struct fs *fs, uint32_t node, uint8_t *taken)
+{
+	struct fs_node *n = &fs->node[node];
+	const size_t size = sizeof(fs->cell[0].text);
+	char text[FS_NAME_MAX + 1];
+	uint32_t c = n->name, *link = &n->name;
+
+	if (n->name_len > FS_NAME_MAX)
+		return false;
+	for (size_t at = 0; at < n->name_len; at += size) {
+		if (c == 0 || c > fs->table->cells || (taken[c / 8] >> c % 8 & 1) != 0)
+			return false;
+		taken[c / 8] |= (uint8_t)(1u << c % 8);
+		link = &fs->cell[c].next;
+		c = *link;
+	}
+	*link = 0;
+	return fs_node_text(fs, node, text) && is_name(text, n->name_len);
+}
+
+static bool
+is_type(uint32_t type)
+{
+	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK ||
+	    type == S_IFIFO || type == S_IFSOCK || type == S_IFCHR ||
+	    type == S_IFBLK;
+}
+
+static void
+adopt_node(struct fs *fs, uint32_t node, uint8_t *taken)
+{
+	struct fs_node *n = &fs->node[node];
+	char text[FS_NAME_MAX + 1] = { 0 };
+	uint32_t *head, p = n->parent;
+
+	if (!is_type(n->type)) {
+		n->type = 0;
+		n->next_id = fs->free_node;
+		fs->free_node = node;
+		return;
+	}
+	head = &fs->by_id[mix(n->dev, n->ino)];
+	n->next_id = *head;
+	*head = node;
+	if (p == 0 || p == node || p > fs->table->nodes || node == FS_ROOT ||
+	    fs->node[p].type != S_IFDIR || !claim_cells(fs, node, taken)) {
+		n->parent = n->name = n->name_len = 0;
+		return;
+	}
+	(void)fs_node_text(fs, node, text);
+	fs->node[p].children++;
+	head = &fs->by_name[hash_name(p, text, n->name_len)];
+	n->next_name = *head;
+	*head = node;
+}
+
+void
+fs_nodes_adopt(struct fs *fs, const struct stat *root)
+{
+	static uint8_t taken[FS_CELLS / 8 + 1];
+	struct fs_table *t = fs->table;
+
+	if (t->nodes >= FS_NODES)
+		t->nodes = FS_NODES - 1;
+	if (t->nodes < FS_ROOT)
+		t->nodes = FS_ROOT;
+	if (t->cells >= FS_CELLS)
+		t->cells = FS_CELLS - 1;
+	memset(taken, 0, sizeof(taken));
+	for (uint32_t i = 1; i <= t->nodes; i++) {
+		struct fs_node *n = &fs->node[i];
+
+		n->children = n->open = n->next_id = n->next_name = 0;
+		n->cache = 0;
+	}
+	/* It is what it is now; whoever else says so is somebody else. */
+	fs->node[FS_ROOT] = (struct fs_node){ .dev = root->st_dev,
+	    .ino = root->st_ino, .type = S_IFDIR, .lookups = 1 };
+	for (uint32_t i = 1; i <= t->nodes; i++)
+		adopt_node(fs, i, taken);
+	for (uint32_t c = 1; c <= t->cells; c++)
+		if ((taken[c / 8] >> c % 8 & 1) == 0) {
+			fs->cell[c].next = fs->free_cell;
+			fs->free_cell = c;
+		}
 }

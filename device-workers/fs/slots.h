@@ -13,4 +13,7 @@
 #define FD_FS_FILES 4096	/* 4096..8191: what the guest has open, and paths */
 #define FD_FS_COUNT 4096
 
+/* Bytes of the memfd at FD_FS_TABLE: what a successor has to know; table.c. */
+#define FS_TABLE_SIZE (80ull << 20)
+
 #endif

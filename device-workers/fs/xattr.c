@@ -26,7 +26,7 @@ is_acl(const char *name)
 static bool
 is_ours(const struct fs *fs, const char *name)
 {
-	if (fs->acl && is_acl(name))
+	if (fs->table->acl && is_acl(name))
 		return true;
 	return strncmp(name, OURS, sizeof(OURS) - 1) == 0 &&
 	    name[sizeof(OURS) - 1] != '\0';
@@ -138,9 +138,10 @@ fs_setxattr(struct fs *fs, struct fs_req *req)
 	rc = is_acl(req->name) ? be_of_group(fs, req) : 0;
 	if (rc < 0)
 		return rc;
-	return lsetxattr(name, req->name, req->tail, req->tail_len,
-	    (int)req->in.setxattr.flags & (XATTR_CREATE | XATTR_REPLACE)) < 0 ?
-	    -errno : 0;
+	if (lsetxattr(name, req->name, req->tail, req->tail_len,
+	    (int)req->in.setxattr.flags & (XATTR_CREATE | XATTR_REPLACE)) == 0)
+		return 0;
+	return fs->again && errno == EEXIST ? 0 : -errno;
 }
 
 int64_t
@@ -154,5 +155,7 @@ fs_removexattr(struct fs *fs, struct fs_req *req)
 	rc = go_to(fs, req, name);
 	if (rc < 0)
 		return rc;
-	return lremovexattr(name, req->name) < 0 ? -errno : 0;
+	if (lremovexattr(name, req->name) == 0)
+		return 0;
+	return fs->again && errno == ENODATA ? 0 : -errno;
 }

@@ -166,6 +166,9 @@ struct device_ops {
 	 * which is the device's, among FD_INCOMING; or an errno, and fd -1. */
 	void (*port)(struct device *dev, int error, int fd);
 
+	/* A predecessor had given fd number @id to be kept: it is the device's now. */
+	void (*kept_file)(struct device *dev, uint32_t id, int fd);
+
 	/* The terminal's size changed (console only). */
 	void (*console_size)(struct device *dev, uint32_t columns, uint32_t rows);
 
@@ -316,6 +319,12 @@ void device_want_connection(struct device *dev);
  * time. Without a controller (vhost-user) nobody answers: -ENOSYS.
  */
 int device_want_port(struct device *dev, uint32_t port, bool seqpacket);
+
+/*
+ * The controller shall keep a copy of @fd, by the number @id, for a successor; -1: no
+ * more. -EAGAIN: try again later. Without a controller (vhost-user): -ENOSYS.
+ */
+int device_keep_file(struct device *dev, uint32_t id, int fd);
 
 /* The guest has not served its watchdog in time: the VM is to be reset. */
 void device_watchdog_expired(struct device *dev);

@@ -96,6 +96,16 @@ device_want_port(struct device *dev, uint32_t port, bool seqpacket)
 	return 0;
 }
 
+int
+device_keep_file(struct device *dev, uint32_t id, int fd)
+{
+	Bh__KeepFile keep = BH__KEEP_FILE__INIT;
+	CHAN_PACKET(p, KEEP_FILE, keep_file, &keep);
+
+	keep.id = id;
+	return chan_send(&worker_of(dev)->ctl, &p, &fd, fd >= 0 ? 1 : 0);
+}
+
 void
 device_request_stop(struct device *dev)
 {

@@ -442,6 +442,17 @@ on_give_port(struct worker *w, struct chan_msg *msg)
 }
 
 static void
+on_kept_file(struct worker *w, struct chan_msg *msg)
+{
+	const Bh__KeptFile *kept = msg->packet->kept_file;
+
+	/* proto/check.c leaves the number of fds to us. */
+	for (unsigned int i = 0; w->dev.ops->kept_file != NULL &&
+	    i < kept->n_ids && i < msg->nfds; i++)
+		w->dev.ops->kept_file(&w->dev, kept->ids[i], chan_take_fd(msg, i));
+}
+
+static void
 on_resize_disk(struct worker *w, struct chan_msg *msg)
 {
 	const Bh__ResizeDisk *m = msg->packet->resize_disk;
@@ -514,6 +525,7 @@ static const struct message ctl_messages[] = {
 	{ BH__PACKET__BODY_GIVE_FILE, on_give_file },
 	{ BH__PACKET__BODY_GIVE_CONNECTION, on_give_connection },
 	{ BH__PACKET__BODY_GIVE_PORT, on_give_port },
+	{ BH__PACKET__BODY_KEPT_FILE, on_kept_file },
 	{ BH__PACKET__BODY__NOT_SET, NULL },
 };
 

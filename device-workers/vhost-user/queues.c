@@ -410,6 +410,16 @@ device_want_port(struct device *dev, uint32_t port, bool seqpacket)
 	return -ENOSYS;
 }
 
+/* ... nor does anybody keep files. */
+int
+device_keep_file(struct device *dev, uint32_t id, int fd)
+{
+	(void)dev;
+	(void)id;
+	(void)fd;
+	return -ENOSYS;
+}
+
 struct loop *
 device_loop(struct device *dev)
 {

@@ -2,7 +2,8 @@
 /*
  * The file system against a hostile driver: a directory of its own, in which
  * another takes things away meanwhile. A file beside it must stay what it is, and
- * no fd may be left when the driver is gone.
+ * no fd may be left when the driver is gone. Now and then the worker is another one,
+ * which finds a table that somebody has written into.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "device-workers/fs/door.h"
 #include "device-workers/fs/fs.h"
+#include "device-workers/fs/fs_int.h"
 #include "tests/fuzz/device_fuzz.h"
 
 static char base[64];
@@ -52,6 +54,54 @@ entry_path(char path[96], uint32_t n)
 	(void)snprintf(path, 96, "%s/share/%c", base, 'a' + n % 4);
 }
 
+/* The fds of a worker that has died. */
+static void
+lose_fds(struct fs *fs)
+{
+	for (uint32_t i = 0; i < fs->table->handles; i++)
+		if (fs->handle[i].kind != FS_FREE && fs->handle[i].fd >= 0)
+			close(fs->handle[i].fd);
+	for (uint32_t i = 0; i < FS_LOCKS; i++)
+		if (fs->lock[i].node != 0)
+			close(fs->lock[i].fd);
+	for (uint32_t i = 0; i < FS_CACHE; i++)
+		if (fs->cached[i].node != 0)
+			close(fs->cached[i].fd);
+}
+
+static void
+take_over(struct fuzz_in *in)
+{
+	struct fs *fs = h.dev.priv;
+	struct fs_table *t = fs->table;
+	const struct { void *at; size_t size; } parts[] = {
+		{ t, offsetof(struct fs_table, done) }, { t->done, sizeof(t->done[0]) * 2 },
+		{ t->lock, sizeof(t->lock[0]) * 3 }, { t->handle, sizeof(t->handle[0]) * 4 },
+		{ t->node + 1, sizeof(t->node[0]) * 8 }, { t->cell + 1, sizeof(t->cell[0]) * 8 },
+	};
+	struct stat st;
+
+	lose_fds(fs);
+	for (uint32_t n = fuzz_take(in, 1) % 8; n > 0; n--) {
+		uint32_t part = fuzz_take(in, 1) % 6;
+		uint32_t at = fuzz_take(in, 2) % (uint32_t)parts[part].size;
+
+		((uint8_t *)parts[part].at)[at] = (uint8_t)fuzz_take(in, 1);
+	}
+	memset(fs->by_id, 0, sizeof(fs->by_id));
+	memset(fs->by_name, 0, sizeof(fs->by_name));
+	memset(fs->cached, 0, sizeof(fs->cached));
+	for (uint32_t i = 0; i < FS_CACHE; i++)
+		fs->cached[i].fd = -1;
+	fs->free_node = fs->free_cell = fs->free_handle = 0;
+	fs->hand = fs->npinned = fs->nwaiting = 0;
+	if (fstat(FD_SHARE, &st) != 0)
+		abort();
+	fs_table_adopt(fs, &st);
+	fs_handles_adopt(fs);
+	fs_locks_adopt(&h.dev);
+}
+
 void
 fuzz_backend(struct fuzz_in *in)
 {
@@ -73,6 +123,9 @@ fuzz_backend(struct fuzz_in *in)
 		return;
 	case 3:
 		begin_session();
+		return;
+	case 4:
+		take_over(in);
 		return;
 	default:
 		break;

@@ -169,6 +169,8 @@ t_kills_serial_reset() {
 	local n=0 w last=
 	disk a
 	start 60 reboot "" --disk path=a --worker-failure-limit deaths=100000
+	# One that dies before the guest has run is the end of the start.
+	wait_for serial '^# life' 20
 	while kill -0 "$watch" 2>/dev/null; do
 		w=$(worker console)
 		[ -z "$w" ] || [ "$w" = "$last" ] || { kill -9 "$w" 2>/dev/null && n=$((n + 1)) last=$w; }
@@ -272,3 +274,38 @@ t_oom() {
 	expect "exit status 0" [ "$status" = 0 ]
 	rmdir "$group"
 }
+
+# The worker of a shared directory is killed: nothing is done twice or lost, what is open
+# stays so, also without a name, and a lock holds against the host.
+fs_kills() {	# fs_kills KILLS
+	local i w before after=0 held
+	mkdir -p share
+	start $((60 + $1)) fs storm --fs tag=share,path=share --worker-failure-limit deaths=1000000
+	wait_for serial '^busy' 20 || { not_ok "busy"; return; }
+	before=$(ls /proc/"$pid"/fd | wc -l)
+	for ((i = 0; i < $1; i++)); do
+		w=$(worker fs)
+		sleep "0.0$((RANDOM % 90 + 10))"
+		kill -9 "$w" 2>/dev/null
+		until [ "$(grep -c 'has taken over' stderr)" -gt "$i" ] || [ ! -d "/proc/$pid" ]; do sleep 0.01; done
+	done
+	after=$(ls /proc/"$pid"/fd | wc -l)
+	held=$(python3 -c '
+import fcntl, sys
+f = open("share/lockedaa", "r+")
+try:
+    fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    print("free")
+except OSError:
+    print("held")')
+	kill -PWR "$pid"
+	finish
+	verdicts
+	expect "exit status 0, $(grep -a '^# rounds' serial | tr -d '\r')" [ "$status" = 0 ]
+	expect "replaced: $(grep -c 'has taken over' stderr) of $1" [ "$(grep -c 'has taken over' stderr)" -ge "$1" ]
+	expect "the lock is still held: $held" [ "$held" = held ]
+	expect "fds: $before, $after" [ "$after" -le $((before + 3)) ]
+	expect "nothing of the rounds is left" [ "$(ls share)" = lockedaa ]
+}
+t_fs_kills() { fs_kills 5; }
+t_fs_kills_many() { fs_kills 1000; }	# full

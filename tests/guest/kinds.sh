@@ -98,7 +98,7 @@ over() {	# over [KINDS]: the guest, its verdict, the back end
 # All hang at once, each is found and replaced.
 t_hang_each() {
 	local k w
-	with "$kinds" fs-errors --worker-failure-limit deaths=100,hang=$SLOWNESS
+	with "$kinds" "" --worker-failure-limit deaths=100,hang=$SLOWNESS
 	for k in $kinds; do kill -STOP "$(worker "$(program $k)")"; done
 	for k in $kinds; do
 		wait_for stderr "^.*-- ${k/front/vhost-user} .*: a new worker .* has taken over" 20 || not_ok "$k is replaced"
@@ -112,7 +112,7 @@ t_hang_each() {
 t_loop_each() {	# full
 	local k
 	[ "$(id -u)" = 0 ] || { ok "# SKIP needs root"; return; }
-	with "$kinds" fs-errors --worker-failure-limit deaths=100,hang=$SLOWNESS
+	with "$kinds" "" --worker-failure-limit deaths=100,hang=$SLOWNESS
 	for k in $kinds; do "$G/jump" "$(worker "$(program $k)")" loop 0 || not_ok "$k loops"; done
 	for k in $kinds; do
 		wait_for stderr "^.*-- ${k/front/vhost-user} .*: a new worker .* has taken over" 20 || not_ok "$k is replaced"
@@ -149,7 +149,7 @@ t_isolate_each() {
 each_step() {
 	local name=bulkhead-$(program "$1") i n=0
 	stepped "${name:0:15}" 1 1 "$2" 241
-	with "$1" "fs-errors $3" --worker-failure-limit deaths=100000
+	with "$1" "$3" --worker-failure-limit deaths=100000
 	kill -9 "$(worker "$(program "$1")")"
 	wait_for stderr 'has taken over|it is isolated' 20
 	if grep -q 'it is isolated' stderr; then

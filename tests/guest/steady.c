@@ -6,7 +6,7 @@
  *	at NAME D F
  * how many were carried out and how many failed; an answer that is neither, or to
  * nothing, is a failure of the test. "errors": requests may fail, of which there is
- * DEVICE_NEEDS_RESET as well; "fs-errors": those of a file system. "resets": each device is reset after eight requests.
+ * DEVICE_NEEDS_RESET as well. "resets": each device is reset after eight requests.
  * A device named on the command line has its pauses told (lib/pace.h).
  */
 #include "lib/blk.h"
@@ -224,8 +224,7 @@ static void count(struct unit *u, int verdict)
 {
 	if (verdict < 0)
 		fail("%s: an answer of another kind", u->name);
-	else if (verdict == 0 && !cmdline_has("errors") &&
-	    !(u->kind == FS && cmdline_has("fs-errors")))
+	else if (verdict == 0 && !cmdline_has("errors"))
 		fail("%s: request %u has failed", u->name, u->round);
 	u->done += verdict > 0;
 	u->failed += verdict == 0;

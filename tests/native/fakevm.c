@@ -272,6 +272,8 @@ take_packet(struct fakevm *vm, struct chan_msg *msg)
 	case BH__PACKET__BODY_NEEDS_RESET:
 		vm->needs_reset++;
 		return;
+	case BH__PACKET__BODY_KEEP_FILE:
+		return;		/* nobody comes after it */
 	case BH__PACKET__BODY_WANT_CONNECTION:
 		if (vm->want != NULL)
 			vm->want(vm);

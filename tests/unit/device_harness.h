@@ -94,6 +94,13 @@ device_want_port(struct device *dev, uint32_t port, bool seqpacket)
 	return 0;
 }
 
+int
+device_keep_file(struct device *dev, uint32_t id, int fd)
+{
+	(void)dev; (void)id; (void)fd;
+	return 0;
+}
+
 void
 device_again(struct device *dev, unsigned int q)
 {
