@@ -173,6 +173,8 @@ t_kills_serial_reset() {
 	wait_for serial '^# life' 20
 	while kill -0 "$watch" 2>/dev/null; do
 		w=$(worker console)
+		# Not before the last one is at work, which it says when it is.
+		[ "$(grep -c 'has taken over' stderr)" -ge $((n - 1)) ] || continue
 		[ -z "$w" ] || [ "$w" = "$last" ] || { kill -9 "$w" 2>/dev/null && n=$((n + 1)) last=$w; }
 	done
 	finish
