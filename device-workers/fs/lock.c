@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "device-workers/fs/fs_int.h"
+#include "device-workers/lib/timer.h"
 
 #define WAIT_NS 20000000l
 
@@ -318,13 +319,7 @@ fs_locks_drain(struct device *dev)
 int
 fs_locks_start(struct device *dev)
 {
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	int rc = timer_make(FD_TIMER);
 
-	if (fd >= 0 && fd != FD_TIMER) {
-		int to = dup3(fd, FD_TIMER, O_CLOEXEC);
-
-		close(fd);
-		fd = to;
-	}
-	return fd < 0 ? -errno : device_watch(dev, FD_TIMER, EPOLLIN);
+	return rc < 0 ? rc : device_watch(dev, FD_TIMER, EPOLLIN);
 }

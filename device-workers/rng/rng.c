@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "device-workers/lib/limit.h"
+#include "device-workers/lib/timer.h"
 #include "ipc/log.h"
 
 #define VIRTIO_ID_ENTROPY 4
@@ -34,23 +35,6 @@ struct rng {
 	uint8_t bytes[MAX_BYTES];
 };
 
-/* A timer in the place of a source that cannot be watched. */
-static int
-make_timer(void)
-{
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fd == FD_RNG_AGAIN)
-		return 0;
-	if (dup3(fd, FD_RNG_AGAIN, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 static int
 rng_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 {
@@ -66,7 +50,7 @@ rng_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	rc = device_watch(dev, FD_BACKEND, 0);
 	if (rc == -EPERM) {
 		rng.wait_fd = FD_RNG_AGAIN;
-		rc = make_timer();
+		rc = timer_make(FD_RNG_AGAIN);
 	} else if (rc == 0 && (flags & O_NONBLOCK) == 0) {
 		/* Its flags belong to whoever opened it: not set here. */
 		*why = "the source of entropy was not opened non-blocking";

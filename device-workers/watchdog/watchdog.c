@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device-workers/lib/timer.h"
 #include "ipc/log.h"
 
 #define VIRTIO_ID_WATCHDOG 35
@@ -65,27 +66,11 @@ disarm(struct watchdog *w)
 }
 
 static int
-make_timer(void)
-{
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fd == FD_TIMER)
-		return 0;
-	if (dup3(fd, FD_TIMER, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-static int
 watchdog_start(struct device *dev, const Bh__DeviceConfig *config,
     const char **why)
 {
 	static struct watchdog watchdog;
-	int rc = make_timer();
+	int rc = timer_make(FD_TIMER);
 
 	if (rc == 0)
 		rc = device_watch(dev, FD_TIMER, EPOLLIN);

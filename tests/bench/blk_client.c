@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vhu_client.h"
+
 #define RING 1024u
 #define BLOCK 4096u
 #define HEADERS 0x10000u	/* behind the rings: 32 bytes a slot */
@@ -51,7 +53,7 @@ static uint8_t *ram;
 static struct desc *descs;
 static struct avail *avail;
 static struct used *used;
-static int sock, kick, call;
+static int kick, call;
 static uint64_t disk_blocks, rng = 88172645463325252ull;
 static uint16_t next_avail, next_used;
 
@@ -62,82 +64,6 @@ static struct {
 	double secs;
 	uint64_t count;
 } opt = { .bs = BLOCK, .qd = 1, .cpu = ~0u, .secs = 1 };
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "blk-client: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-/* ---- the protocol ---- */
-
-struct msg {
-	uint32_t request, flags, size;
-	uint8_t payload[280];
-} __attribute__((packed));
-
-static void
-tell(uint32_t request, const void *payload, uint32_t size, int fd)
-{
-	struct msg m = { .request = request, .flags = 1, .size = size };
-	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } c;
-	struct iovec iov = { &m, 12 + size };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (size > 0)
-		memcpy(m.payload, payload, size);
-	if (fd >= 0) {
-		h.msg_control = &c;
-		h.msg_controllen = sizeof(c.buf);
-		c.h = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-		    .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
-		memcpy(CMSG_DATA(&c.h), &fd, sizeof(fd));
-	}
-	if (sendmsg(sock, &h, 0) != (ssize_t)iov.iov_len)
-		die("sendmsg");
-}
-
-static void
-get(void *payload, uint32_t size)
-{
-	struct msg m;
-
-	if (recv(sock, &m, 12, MSG_WAITALL) != 12 || m.size > sizeof(m.payload) ||
-	    recv(sock, m.payload, m.size, MSG_WAITALL) != (ssize_t)m.size)
-		die("no answer");
-	memcpy(payload, m.payload, size < m.size ? size : m.size);
-}
-
-static uint64_t
-ask_u64(uint32_t request)
-{
-	uint64_t v = 0;
-
-	tell(request, NULL, 0, -1);
-	get(&v, sizeof(v));
-	return v;
-}
-
-static void
-tell_u64(uint32_t request, uint64_t v, int fd)
-{
-	tell(request, &v, sizeof(v), fd);
-}
-
-static void
-connect_to(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	for (int i = 0; connect(sock, (struct sockaddr *)&a, sizeof(a)) != 0; i++) {
-		if (i == 1000)
-			die(path);
-		usleep(10000);
-	}
-}
 
 static void
 set_up(void)
@@ -155,44 +81,44 @@ set_up(void)
 	size = (size + 0x1fffff) & ~(size_t)0x1fffff;
 	if (fd < 0 || ftruncate(fd, (off_t)size) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
-		die("memfd");
+		vhu_die("memfd");
 	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 	    fd, 0);
 	if (ram == MAP_FAILED)
-		die("mmap");
+		vhu_die("mmap");
 	descs = (void *)ram;
 	avail = (void *)(ram + 0x4000);
 	used = (void *)(ram + 0x6000);
 	kick = eventfd(0, EFD_CLOEXEC);
 	call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	connect_to(opt.socket);
-	features = ask_u64(GET_FEATURES);
+	vhu_connect_to(opt.socket);
+	features = vhu_ask_u64(GET_FEATURES);
 	if ((features & F_PROTOCOL) == 0)
-		die("no protocol features");
-	if ((ask_u64(GET_PROTOCOL_FEATURES) & PF_CONFIG) == 0)
-		die("no CONFIG");
-	tell_u64(SET_PROTOCOL_FEATURES, PF_CONFIG, -1);
-	tell(SET_OWNER, NULL, 0, -1);
-	tell_u64(SET_FEATURES, features & want, -1);
-	tell(GET_CONFIG, &config, 12 + 60, -1);
-	get(&config, sizeof(config));
+		vhu_die("no protocol features");
+	if ((vhu_ask_u64(GET_PROTOCOL_FEATURES) & PF_CONFIG) == 0)
+		vhu_die("no CONFIG");
+	vhu_tell_u64(SET_PROTOCOL_FEATURES, PF_CONFIG, -1);
+	vhu_tell(SET_OWNER, NULL, 0, -1);
+	vhu_tell_u64(SET_FEATURES, features & want, -1);
+	vhu_tell(GET_CONFIG, &config, 12 + 60, -1);
+	vhu_get(&config, sizeof(config));
 	disk_blocks = config.capacity / (BLOCK / 512);
 	table.size = size;
 	table.uva = (uintptr_t)ram;
-	tell(SET_MEM_TABLE, &table, sizeof(table), fd);
-	tell(SET_VRING_NUM, &state, sizeof(state), -1);
+	vhu_tell(SET_MEM_TABLE, &table, sizeof(table), fd);
+	vhu_tell(SET_VRING_NUM, &state, sizeof(state), -1);
 	state.num = 0;
-	tell(SET_VRING_BASE, &state, sizeof(state), -1);
+	vhu_tell(SET_VRING_BASE, &state, sizeof(state), -1);
 	memset(&addr, 0, sizeof(addr));
 	addr.desc = (uintptr_t)descs;
 	addr.avail = (uintptr_t)avail;
 	addr.used = (uintptr_t)used;
-	tell(SET_VRING_ADDR, &addr, sizeof(addr), -1);
-	tell_u64(SET_VRING_CALL, 0, call);
-	tell_u64(SET_VRING_KICK, 0, kick);
+	vhu_tell(SET_VRING_ADDR, &addr, sizeof(addr), -1);
+	vhu_tell_u64(SET_VRING_CALL, 0, call);
+	vhu_tell_u64(SET_VRING_KICK, 0, kick);
 	state.num = 1;
-	tell(SET_VRING_ENABLE, &state, sizeof(state), -1);
+	vhu_tell(SET_VRING_ENABLE, &state, sizeof(state), -1);
 }
 
 /* ---- requests ---- */
@@ -269,14 +195,14 @@ check(unsigned int i)
 
 	errno = EIO;
 	if (h[16] != 0)
-		die("bad status");
+		vhu_die("bad status");
 	if (!opt.verify || opt.write)
 		return;
 	memcpy(&sector, h + 8, 8);
 	for (uint32_t b = 0; b < opt.bs / BLOCK; b++)
 		if (!has_stamps(ram + DATA + (size_t)i * opt.bs +
 		    (size_t)b * BLOCK, sector / (BLOCK / 512) + b))
-			die("wrong contents");
+			vhu_die("wrong contents");
 }
 
 static void
@@ -293,7 +219,7 @@ publish(void)
 	event = __atomic_load_n(&used->avail_event, __ATOMIC_RELAXED);
 	if ((uint16_t)(next_avail - event - 1) < (uint16_t)(next_avail - shown) &&
 	    write(kick, &one, sizeof(one)) < 0)
-		die("kick");
+		vhu_die("kick");
 	shown = next_avail;
 }
 
@@ -319,10 +245,10 @@ await(void)
 	while (!something()) {
 		if (poll(&p, 1, 10000) == 0) {
 			errno = ETIME;
-			die("no completion");
+			vhu_die("no completion");
 		}
 		if (read(call, &n, sizeof(n)) < 0 && errno != EAGAIN)
-			die("call");
+			vhu_die("call");
 	}
 }
 
@@ -381,12 +307,12 @@ stop(void)
 {
 	struct { uint32_t index, num; } state = { 0, 0 };
 
-	tell(GET_VRING_BASE, &state, sizeof(state), -1);
-	get(&state, sizeof(state));
+	vhu_tell(GET_VRING_BASE, &state, sizeof(state), -1);
+	vhu_get(&state, sizeof(state));
 	errno = EPROTO;
 	if (state.num != next_avail)
-		die("another index at the end");
-	close(sock);
+		vhu_die("another index at the end");
+	close(vhu_sock);
 }
 
 static int
@@ -396,13 +322,13 @@ make_image(const char *path, unsigned long mib)
 	FILE *f = fopen(path, "wb");
 
 	if (f == NULL)
-		die(path);
+		vhu_die(path);
 	for (uint64_t b = 0; b < mib * 256; b++) {
 		for (unsigned int i = 0; i < BLOCK; i += 8)
 			memcpy(buf + i, &b, 8);
 		put_stamps(buf, b);
 		if (fwrite(buf, BLOCK, 1, f) != 1)
-			die(path);
+			vhu_die(path);
 	}
 	return fclose(f) != 0;
 }
@@ -449,7 +375,7 @@ main(int argc, char **argv)
 		CPU_ZERO(&set);
 		CPU_SET(opt.cpu, &set);
 		if (sched_setaffinity(0, sizeof(set), &set) != 0)
-			die("--cpu");
+			vhu_die("--cpu");
 	}
 	set_up();
 	for (unsigned int i = 0; i < opt.qd; i++)

@@ -31,6 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vhu_client.h"
+
 #define RING 128u
 #define QUEUES 2u		/* of high priority, and of requests */
 #define FILES 256u		/* that are looked up */
@@ -70,7 +72,7 @@ static uint8_t *ram;
 static struct desc *descs[QUEUES];
 static struct avail *avails[QUEUES];
 static struct used *useds[QUEUES];
-static int sock, kicks[QUEUES], calls[QUEUES];
+static int kicks[QUEUES], calls[QUEUES];
 static uint64_t unique, rng = 88172645463325252ull;
 static uint16_t next_avail[QUEUES], next_used[QUEUES], shown[QUEUES];
 static uint64_t nodes[FILES], file_node, file_fh;
@@ -89,82 +91,6 @@ static struct {
 } opt = { .bs = 4096, .qd = 1, .cpu = ~0u, .secs = 1 };
 
 static void
-die(const char *what)
-{
-	fprintf(stderr, "fs-client: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-/* ---- the protocol ---- */
-
-struct msg {
-	uint32_t request, flags, size;
-	uint8_t payload[280];
-} __attribute__((packed));
-
-static void
-tell(uint32_t request, const void *payload, uint32_t size, int fd)
-{
-	struct msg m = { .request = request, .flags = 1, .size = size };
-	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } c;
-	struct iovec iov = { &m, 12 + size };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (size > 0)
-		memcpy(m.payload, payload, size);
-	if (fd >= 0) {
-		h.msg_control = &c;
-		h.msg_controllen = sizeof(c.buf);
-		c.h = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-		    .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
-		memcpy(CMSG_DATA(&c.h), &fd, sizeof(fd));
-	}
-	if (sendmsg(sock, &h, 0) != (ssize_t)iov.iov_len)
-		die("sendmsg");
-}
-
-static void
-get(void *payload, uint32_t size)
-{
-	struct msg m;
-
-	if (recv(sock, &m, 12, MSG_WAITALL) != 12 || m.size > sizeof(m.payload) ||
-	    recv(sock, m.payload, m.size, MSG_WAITALL) != (ssize_t)m.size)
-		die("no answer");
-	memcpy(payload, m.payload, size < m.size ? size : m.size);
-}
-
-static uint64_t
-ask_u64(uint32_t request)
-{
-	uint64_t v = 0;
-
-	tell(request, NULL, 0, -1);
-	get(&v, sizeof(v));
-	return v;
-}
-
-static void
-tell_u64(uint32_t request, uint64_t v, int fd)
-{
-	tell(request, &v, sizeof(v), fd);
-}
-
-static void
-connect_to(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	for (int i = 0; connect(sock, (struct sockaddr *)&a, sizeof(a)) != 0; i++) {
-		if (i == 1000)
-			die(path);
-		usleep(10000);
-	}
-}
-
-static void
 set_ring(unsigned int q)
 {
 	struct { uint32_t index, num; } state = { q, RING };
@@ -176,19 +102,19 @@ set_ring(unsigned int q)
 	useds[q] = (void *)(at + 0x6000);
 	kicks[q] = eventfd(0, EFD_CLOEXEC);
 	calls[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	tell(SET_VRING_NUM, &state, sizeof(state), -1);
+	vhu_tell(SET_VRING_NUM, &state, sizeof(state), -1);
 	state.num = 0;
-	tell(SET_VRING_BASE, &state, sizeof(state), -1);
+	vhu_tell(SET_VRING_BASE, &state, sizeof(state), -1);
 	memset(&addr, 0, sizeof(addr));
 	addr.index = q;
 	addr.desc = (uintptr_t)descs[q];
 	addr.avail = (uintptr_t)avails[q];
 	addr.used = (uintptr_t)useds[q];
-	tell(SET_VRING_ADDR, &addr, sizeof(addr), -1);
-	tell_u64(SET_VRING_CALL, q, calls[q]);
-	tell_u64(SET_VRING_KICK, q, kicks[q]);
+	vhu_tell(SET_VRING_ADDR, &addr, sizeof(addr), -1);
+	vhu_tell_u64(SET_VRING_CALL, q, calls[q]);
+	vhu_tell_u64(SET_VRING_KICK, q, kicks[q]);
 	state.num = 1;
-	tell(SET_VRING_ENABLE, &state, sizeof(state), -1);
+	vhu_tell(SET_VRING_ENABLE, &state, sizeof(state), -1);
 }
 
 static void
@@ -203,22 +129,22 @@ set_up(void)
 	size = (size + 0x1fffff) & ~(size_t)0x1fffff;
 	if (fd < 0 || ftruncate(fd, (off_t)size) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
-		die("memfd");
+		vhu_die("memfd");
 	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 	    fd, 0);
 	if (ram == MAP_FAILED)
-		die("mmap");
-	connect_to(opt.socket);
-	features = ask_u64(GET_FEATURES);
+		vhu_die("mmap");
+	vhu_connect_to(opt.socket);
+	features = vhu_ask_u64(GET_FEATURES);
 	if ((features & want) != want)
-		die("features");
-	(void)ask_u64(GET_PROTOCOL_FEATURES);
-	tell_u64(SET_PROTOCOL_FEATURES, 0, -1);
-	tell(SET_OWNER, NULL, 0, -1);
-	tell_u64(SET_FEATURES, want, -1);
+		vhu_die("features");
+	(void)vhu_ask_u64(GET_PROTOCOL_FEATURES);
+	vhu_tell_u64(SET_PROTOCOL_FEATURES, 0, -1);
+	vhu_tell(SET_OWNER, NULL, 0, -1);
+	vhu_tell_u64(SET_FEATURES, want, -1);
 	table.size = size;
 	table.uva = (uintptr_t)ram;
-	tell(SET_MEM_TABLE, &table, sizeof(table), fd);
+	vhu_tell(SET_MEM_TABLE, &table, sizeof(table), fd);
 	for (unsigned int q = 0; q < QUEUES; q++)
 		set_ring(q);
 }
@@ -291,7 +217,7 @@ publish(unsigned int q)
 	if ((uint16_t)(next_avail[q] - event - 1) <
 	    (uint16_t)(next_avail[q] - shown[q]) &&
 	    write(kicks[q], &one, sizeof(one)) < 0)
-		die("kick");
+		vhu_die("kick");
 	shown[q] = next_avail[q];
 }
 
@@ -313,10 +239,10 @@ await(unsigned int q)
 	while (!something(q)) {
 		if (poll(&p, 1, 60000) == 0) {
 			errno = ETIME;
-			die("no completion");
+			vhu_die("no completion");
 		}
 		if (read(calls[q], &n, sizeof(n)) < 0 && errno != EAGAIN)
-			die("call");
+			vhu_die("call");
 	}
 	return useds[q]->ring[next_used[q]++ % RING].id;
 }
@@ -329,7 +255,7 @@ request(unsigned int i, uint32_t opcode, uint64_t node, size_t arg, size_t answe
 	publish(1);
 	if (await(1) != i || slot_of(i)->out.error != 0) {
 		errno = -slot_of(i)->out.error;
-		die("request");
+		vhu_die("request");
 	}
 	return slot_of(i)->answer;
 }
@@ -436,7 +362,7 @@ go_on(unsigned int i)
 
 	if (s->out.error != 0 || s->out.unique != s->in.unique) {
 		errno = -s->out.error;
-		die("answer");
+		vhu_die("answer");
 	}
 	if (opt.op == LOOKUP || opt.op < OPEN)
 		return true;
@@ -484,7 +410,7 @@ run(void)
 
 		do {
 			if (i >= opt.qd)
-				die("a request that is none");
+				vhu_die("a request that is none");
 			if (!go_on(i))
 				continue;
 			done++;
@@ -517,14 +443,14 @@ make_share(const char *dir)
 		snprintf(path, sizeof(path), "%s/file%u", dir, n);
 		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 		if (fd < 0 || write(fd, block, sizeof(block)) < 0)
-			die(path);
+			vhu_die(path);
 		close(fd);
 	}
 	snprintf(path, sizeof(path), "%s/data0", dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	for (unsigned int n = 0; n < BLOCKS; n++)
 		if (write(fd, block, sizeof(block)) < 0)
-			die(path);
+			vhu_die(path);
 	return 0;
 }
 
@@ -542,7 +468,7 @@ main(int argc, char **argv)
 			continue;
 		}
 		if (value == NULL)
-			die(name);
+			vhu_die(name);
 		if (strcmp(name, "--mkshare") == 0)
 			return make_share(value);
 		if (strcmp(name, "--socket") == 0)
@@ -564,12 +490,12 @@ main(int argc, char **argv)
 	}
 	if (opt.socket == NULL || opt.op == OPS || opt.qd == 0 || opt.qd > RING ||
 	    opt.bs == 0 || BLOCKS * 4096u % opt.bs != 0)
-		die("usage: see the source");
+		vhu_die("usage: see the source");
 	CPU_ZERO(&set);
 	if (opt.cpu != ~0u) {
 		CPU_SET(opt.cpu, &set);
 		if (sched_setaffinity(0, sizeof(set), &set) != 0)
-			die("cpu");
+			vhu_die("cpu");
 	}
 	set_up();
 	session();
