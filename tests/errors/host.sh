@@ -136,11 +136,18 @@ if command -v script >/dev/null; then
 	if grep -q '^waiting 143' out && [ -z "$(ours)" ]
 	then ok terminal-in-the-background; else not_ok "terminal-in-the-background: $(tail -2 out)"; fi
 	(for _ in {1..100}; do [ -s running ] && break; sleep 0.05; done
-	 sleep 1; kill -STOP "$(cat running)") &
+	 sleep 1; kill -STOP "$(cat running)"
+	 for _ in {1..150}; do [ -d "/proc/$(cat running)" ] || exit; sleep 0.1; done
+	 ps -A -o pid,ppid,pgid,tpgid,stat,wchan:24,args | grep -e '[j]ob2' -e '[b]ulkhead' >stuck) &
 	timeout 20 script -qec 'stty -a >before; bash job2; stty -a >after' /dev/null </dev/null >out 2>&1
 	if grep -q '^stopped 0' out && cmp -s before after && [ -z "$(ours)" ]
-	then ok terminal-of-a-stopped-job; else not_ok "terminal-of-a-stopped-job: $(tail -2 out)"; fi
-	rm -f job job2 running
+	then ok terminal-of-a-stopped-job
+	else
+		wait $!
+		not_ok "terminal-of-a-stopped-job: $(tail -2 out)"
+		cat stuck 2>/dev/null
+	fi
+	rm -f job job2 running stuck
 fi
 
 # Back ends that are not what they should be: another kind, fewer queues, no
