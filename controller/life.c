@@ -21,6 +21,7 @@
 #include "controller/report.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
+#include "controller/timeline.h"
 #include "controller/upgrade.h"
 #include "ipc/log.h"
 
@@ -275,6 +276,7 @@ life_reset(struct vm *vm)
 {
 	if (!life_enter(vm, VM_RESETTING))
 		return;
+	timeline_begin(vm);
 	upgrade_cancel(vm, "the VM was reset meanwhile");
 	hotplug_reset(vm);
 	manage_event(vm, "vm", "rebooting");
@@ -300,6 +302,8 @@ life_boot(struct vm *vm)
 {
 	if (!life_enter(vm, VM_STARTING))
 		return;
+	if (vm->vmm_opened)
+		timeline_begin(vm);
 	vm->failure[0] = '\0';
 	vm->devices_first = false;
 	manage_event(vm, "vm", "booting");

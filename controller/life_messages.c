@@ -23,6 +23,7 @@
 #include "controller/resize_vm.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
+#include "controller/timeline.h"
 #include "controller/upgrade.h"
 #include "controller/watchdog.h"
 #include "ipc/log.h"
@@ -66,12 +67,21 @@ guest_panicked(struct vm *vm, uint32_t events)
 }
 
 static void
+driver_runs(struct vm *vm, uint32_t index)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].dev != NULL && vm->children[i].index == index)
+			timeline_mark(&vm->children[i], BOOT_GUEST);
+}
+
+static void
 running(struct vm *vm)
 {
 	bool again = vm->state == VM_RESETTING;
 
 	if (!life_enter(vm, VM_RUNNING))
 		return;
+	timeline_guest(vm);
 	resize_vm_booted(vm);
 	manage_event(vm, "vm", again ? "rebooted" : "booted");
 	recover_running(vm);
@@ -201,6 +211,7 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		vm->boot.entry = packet->loaded->boot->entry;
 		vm->boot.param = packet->loaded->boot->param;
 		vm->loaded = true;
+		timeline_mark(child, BOOT_READY);
 		return 0;
 	case BH__PACKET__BODY_DEVICE_READY:
 		child->chan.states = PROTO_RUNNING;
@@ -209,6 +220,7 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		    (child->must_listen && child->denied.fd < 0) ||
 		    start_device_ready(child, packet->device_ready) != 0)
 			return -EPROTO;
+		timeline_mark(child, BOOT_READY);
 		broker_settle(vm);
 		balloon_ready(child);
 		memory_ready(child);
@@ -245,6 +257,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_STOPPED) {
 		if (vm->state == VM_RUNNING)
 			guest_stopped(vm, packet->guest_stopped);
+	} else if (packet->body_case == BH__PACKET__BODY_DRIVER_RUNS) {
+		driver_runs(vm, packet->driver_runs->index);
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_PANICKED) {
 		guest_panicked(vm, packet->guest_panicked->events);
 	} else if (packet->body_case == BH__PACKET__BODY_KEEP_FILE) {

@@ -29,6 +29,7 @@
 #include "controller/service.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
+#include "controller/timeline.h"
 
 #define EXIT_USAGE 2
 #define SPEAKS_VERSION "54.0.0"	/* of Cloud Hypervisor's options and API */
@@ -291,6 +292,7 @@ main(int argc, char **argv)
 	sigset_t signals;
 	int status;
 
+	timeline_exec(vm);
 	host_open_fds(vm->inherited, HOST_INHERITED);
 	block_signals(&signals);
 	if (!have_standard_fds())
@@ -313,6 +315,7 @@ main(int argc, char **argv)
 	service_open(&vm->loop);
 	deaths_open(vm);
 	if (confine(vm) == 0) {
+		timeline_own(vm, BOOT_JAILED);
 		pulse_start(vm);
 		spec_use_arena(&vm->spec, arena, sizeof(arena));
 		manage_event(vm, "vmm", "starting");

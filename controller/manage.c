@@ -78,6 +78,7 @@ static const struct verb {
 	[BH__API_VERB__API_VERB_SNAPSHOT] = { "vm.snapshot",
 	    "The VM could not be snapshotted", IN_RUNNING, true },
 	[BH__API_VERB__API_VERB_CRASHES] = { "bulkhead.crashes", "", 7, false },
+	[BH__API_VERB__API_VERB_TIMELINE] = { "bulkhead.boot-timeline", "", 7, false },
 	[BH__API_VERB__API_VERB_RESTORE] = { "vm.restore",
 	    "The VM could not be restored", 7 | CHANGES, true },
 	[BH__API_VERB__API_VERB_COREDUMP] = { "vm.coredump",
@@ -488,6 +489,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 		return;
 	case BH__API_VERB__API_VERB_CRASHES:
 		manage_answer_crashes(vm, seq);
+		return;
+	case BH__API_VERB__API_VERB_TIMELINE:
+		manage_answer_timeline(vm, seq);
 		return;
 	case BH__API_VERB__API_VERB_COUNTERS:
 		manage_answer_counters(vm, seq);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Requests that ask: vm.info, vm.counters, and what has died. See manage_inside.h.
+// Requests that ask: vm.info, vm.counters, what has died, and a start's times. See manage_inside.h.
 #include "controller/manage_inside.h"
 
 #include "controller/balloon.h"
@@ -9,6 +9,7 @@
 #include "controller/describe.h"
 #include "controller/holes.h"
 #include "controller/memory.h"
+#include "controller/timeline.h"
 
 static char *
 constless(const char *text)
@@ -34,6 +35,17 @@ info_part(void *arg, size_t n, Bh__ApiOption **options)
 	answer.n_options = n;
 	answer.options = options;
 	manage_answer(info->vm, info->seq, &answer);
+}
+
+void
+manage_answer_timeline(struct vm *vm, uint32_t seq)
+{
+	Bh__ApiAnswer answer = BH__API_ANSWER__INIT;
+	struct info info = { vm, seq };
+
+	timeline_list(vm, info_part, &info);
+	answer.status = 200;
+	manage_answer(vm, seq, &answer);
 }
 
 void

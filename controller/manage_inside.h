@@ -14,6 +14,7 @@ void manage_done(struct vm *vm, uint32_t seq, uint32_t status);
 
 void manage_answer_info(struct vm *vm, uint32_t seq);
 void manage_answer_counters(struct vm *vm, uint32_t seq);
+void manage_answer_timeline(struct vm *vm, uint32_t seq);
 void manage_answer_crashes(struct vm *vm, uint32_t seq);
 
 #endif

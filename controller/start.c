@@ -21,6 +21,7 @@
 #include "controller/pmem.h"
 #include "controller/resources.h"
 #include "controller/supervise.h"
+#include "controller/timeline.h"
 #include "controller/upgrade.h"
 #include "device-workers/console/slots.h"
 #include "device-workers/vhost-user-front/slots.h"
@@ -564,6 +565,7 @@ start_guest(struct vm *vm)
 
 	start.boot = &vm->boot;
 	vm->start_sent = true;
+	timeline_own(vm, BOOT_READY);
 	terminal_raw(&vm->terminal);
 	child_send(vm->vcpu, &p, NULL, 0, 0, START_SECONDS);
 }

@@ -24,6 +24,7 @@
 #include "controller/report.h"
 #include "controller/requests.h"
 #include "controller/spawner/spawner.h"
+#include "controller/timeline.h"
 #include "controller/upgrade.h"
 
 #define BATCH 64u		/* packets of one child before the others' turn */
@@ -140,6 +141,7 @@ take_hello(struct child *child, const Bh__Hello *hello)
 		return;
 	}
 	child->hello = true;
+	timeline_mark(child, BOOT_RUNS);
 	child->state = hello->state;
 	child->state_oldest = hello->state_oldest;
 	child->image_base = hello->image_base;
@@ -185,6 +187,7 @@ take_listener(struct child *child, struct chan_msg *msg)
 	    .owner = child };
 	if (loop_add(&child->vm->loop, &child->denied, EPOLLIN) != 0)
 		broken(child, "its seccomp listener is none");
+	timeline_mark(child, BOOT_JAILED);
 }
 
 static void
@@ -621,6 +624,7 @@ child_spawn(struct child *child, const int *fds, const uint32_t *slots,
 	}
 	all_fds[n + 1] = child->binary;
 	ask_spawn(child, all_fds, all_slots, n + 1, NULL);
+	timeline_mark(child, BOOT_ASKED);
 	close(all_fds[0]);
 	return 0;
 }

@@ -102,6 +102,16 @@ enum death_why {
 	DEATH_SAID,		/* not killed: it said why it ends */
 };
 
+/* How far a process is in a start, timeline.c's. */
+enum boot_stage {
+	BOOT_ASKED,	/* the spawner was asked for it */
+	BOOT_RUNS,	/* its main() does */
+	BOOT_JAILED,	/* its filter is loaded */
+	BOOT_READY,	/* it has done what the start needs of it */
+	BOOT_GUEST,	/* the guest runs; has a driver for its device */
+	BOOT_STAGES
+};
+
 struct child {
 	struct vm *vm;
 	enum process_kind kind;
@@ -169,6 +179,7 @@ struct child {
 	bool hot;		/* comes while the VM runs, and is not there yet */
 	bool asked_to_go, forced;	/* hotplug_remove() */
 	bool removed;		/* the guest has let go of it: its end is no death */
+	uint64_t boot_at[BOOT_STAGES];	/* ns; 0: not yet */
 };
 
 /* An fd of a worker's that its successor could not open; keeper.c. */
@@ -410,6 +421,7 @@ struct vm {
 	uint32_t refused;	/* the request whose further parts are ignored */
 	char failure[1024];	/* why the last one failed */
 	uint64_t started_ns;
+	uint64_t boot_from, boot_at[BOOT_STAGES];	/* ns, timeline.c */
 
 	/* pause.c; NONE but while the VM runs */
 	enum vm_pause pause;

@@ -661,6 +661,9 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_UNPLUG_DEVICE:
 		REQUIRE(p->unplug_device->index < FD_DEVICE_COUNT, "device index");
 		return 0;
+	case BH__PACKET__BODY_DRIVER_RUNS:
+		REQUIRE(p->driver_runs->index < FD_DEVICE_COUNT, "device index");
+		return NULL;
 	case BH__PACKET__BODY_DEVICE_EJECTED:
 		REQUIRE(p->device_ejected->bdf <= UINT16_MAX, "PCI address");
 		return 0;

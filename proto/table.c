@@ -94,6 +94,7 @@ const struct proto_rule proto_rules[] = {
 	MSG(LOSE_DEVICE,      lose_device,      C, VCPU, RUN,               0, 0),
 	MSG(UNPLUG_DEVICE,    unplug_device,    C, VCPU, RUN,               0, 0),
 	MSG(DEVICE_EJECTED,   device_ejected,   VCPU, C, RUN | CLOSE,       0, 0),
+	MSG(DRIVER_RUNS,      driver_runs,      VCPU, C, RUN | CLOSE,       0, 0),
 
 	/* device worker */
 	MSG(DEVICE_CONFIG,    device_config,    C, DEV, NEW,                0, 0),

@@ -93,11 +93,26 @@ send_config(struct device *d, struct virtio_pci_post *post)
 	return chan_send(&d->bus, &p, NULL, 0);
 }
 
+/* Once a device: a guest can reset it as often as it likes. */
+static void
+tell_driver_runs(struct device *d)
+{
+	Bh__DriverRuns runs = BH__DRIVER_RUNS__INIT;
+	CHAN_PACKET(p, DRIVER_RUNS, driver_runs, &runs);
+
+	runs.index = d->index;
+	/* It is told for the picture of a start, and nobody waits for it. */
+	if (!d->driven)
+		(void)chan_send(&d->vm->ctl, &p, NULL, 0);
+	d->driven = true;
+}
+
 static int
 send_post(struct device *d, struct virtio_pci_post *post)
 {
 	switch (post->kind) {
 	case VIRTIO_POST_ACTIVATE:
+		tell_driver_runs(d);
 		return send_activate(d, false);
 	case VIRTIO_POST_RESUME:
 		return send_activate(d, true);

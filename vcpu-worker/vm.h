@@ -67,6 +67,7 @@ struct device {
 	struct chan bus;
 	struct loop_source src;
 	bool gone;			/* its worker hung up */
+	bool driven;			/* DriverRuns was posted */
 	bool has_held;			/* a post that found the channel full */
 	struct virtio_pci_post held;
 	uint32_t activate_seq, reset_seq;	/* not answered; 0: none */

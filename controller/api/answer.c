@@ -545,7 +545,7 @@ print_ping(struct text *t, const struct about *about)
 	put(t, ",\"features\":[\"kvm\"]}");
 }
 
-/* Each device is an option, and its counters are values. */
+/* Each device (or process) is an option, and its counters are values. */
 static void
 print_counters(struct text *t, const struct gathered *g)
 {
@@ -582,7 +582,8 @@ answer_print(struct text *t, Bh__ApiVerb verb, const struct gathered *g,
 		print_info(t, g, last);
 	else if (verb == BH__API_VERB__API_VERB_CRASHES)
 		print_crashes(t, last);
-	else if (verb == BH__API_VERB__API_VERB_COUNTERS)
+	else if (verb == BH__API_VERB__API_VERB_COUNTERS ||
+	    verb == BH__API_VERB__API_VERB_TIMELINE)
 		print_counters(t, g);
 	else if (verb == BH__API_VERB__API_VERB_ADD && last->n_devices == 1)
 		print_added(t, last->devices[0]);

@@ -128,7 +128,8 @@ exchange_request(struct client *c)
 	client_give_room(&c->http.large);
 	client_close_fds(c);
 	if (c->verb == BH__API_VERB__API_VERB_INFO ||
-	    c->verb == BH__API_VERB__API_VERB_COUNTERS)
+	    c->verb == BH__API_VERB__API_VERB_COUNTERS ||
+	    c->verb == BH__API_VERB__API_VERB_TIMELINE)
 		c->all->info = c->seq;
 	c->all->waiting++;
 	client_enter(c, CLIENT_WAITING);

@@ -34,6 +34,8 @@ static const struct endpoint endpoints[] = {
 	  NULL },
 	{ "bulkhead.crashes", BH__API_VERB__API_VERB_CRASHES, false,
 	  BODY_IGNORED, NULL },
+	{ "bulkhead.boot-timeline", BH__API_VERB__API_VERB_TIMELINE, false,
+	  BODY_IGNORED, NULL },
 	{ "vm.create", BH__API_VERB__API_VERB_CREATE, true, BODY_CONFIG, NULL },
 	{ "vm.delete", BH__API_VERB__API_VERB_DELETE, true, BODY_NONE, NULL },
 	{ "vm.boot", BH__API_VERB__API_VERB_BOOT, true, BODY_NONE, NULL },

@@ -2,7 +2,7 @@
 PROGRAMS += bulkheadctl
 # The API's commands: they read devices as bulkhead does, and print them as its
 # api-worker does.
-REMOTE_SRCS = $(addprefix controller/ctl/,remote.c remote_http.c progress.c remote_crashes.c symbol.c \
+REMOTE_SRCS = $(addprefix controller/ctl/,remote.c remote_http.c progress.c remote_crashes.c remote_timeline.c symbol.c \
 	remote_upgrade.c) \
 	controller/describe.c $(OPTION_SRCS) $(addprefix controller/api/,answer.c answer_crashes.c \
 	schema.c arena.c) ipc/errname.c

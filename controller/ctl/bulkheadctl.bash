@@ -3,7 +3,7 @@
 
 _bulkheadctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands="doctor audit gc ping shutdown-vmm create boot shutdown reboot power-button delete info counters crashes pause resume nmi add-disk add-net add-fs add-generic-vhost-user add-pmem add-vsock add-vdpa add-device add-user-device remove-device resize resize-disk resize-zone upgrade-worker snapshot restore coredump send-migration receive-migration"
+	local commands="doctor audit gc ping shutdown-vmm create boot shutdown reboot power-button delete info counters crashes boot-timeline pause resume nmi add-disk add-net add-fs add-generic-vhost-user add-pmem add-vsock add-vdpa add-device add-user-device remove-device resize resize-disk resize-zone upgrade-worker snapshot restore coredump send-migration receive-migration"
 	case $prev in
 	--api-socket | create) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	--output) COMPREPLY=($(compgen -W "json table" -- "$cur")) ;;

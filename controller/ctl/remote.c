@@ -15,6 +15,7 @@
 #include "controller/ctl/progress.h"
 #include "controller/ctl/remote_crashes.h"
 #include "controller/ctl/remote_http.h"
+#include "controller/ctl/remote_timeline.h"
 #include "controller/ctl/remote_upgrade.h"
 #include "controller/describe.h"
 #include "controller/options.h"
@@ -106,6 +107,8 @@ static const struct command {
 	ASKS("counters", "vm.counters", "what its devices have done"),
 	ASKS("crashes", "bulkhead.crashes",
 	    "which of its processes have died, of what"),
+	ASKS("boot-timeline", "bulkhead.boot-timeline",
+	    "where the time of its last start went, by process"),
 	PLAIN("pause", "stop its vCPUs"),
 	PLAIN("resume", "let them run"),
 	PLAIN("nmi", "inject an NMI"),
@@ -174,7 +177,8 @@ void
 remote_help(void)
 {
 	(void)fputs("\n  --api-socket <path>   the VMM's; or in BULKHEAD_SOCKET\n"
-	    "  --output json|table   of ping, info, counters and crashes; a table on a "
+	    "  --output json|table   of ping, info, counters, crashes and\n"
+	    "                         boot-timeline; a table on a "
 	    "terminal\n\n", stdout);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		int n = printf("  %s %s", commands[i].name,
@@ -505,6 +509,8 @@ show(const struct call *call, const struct remote_answer *a)
 	root = table ? json_loadb(a->body, a->len, 0, NULL) : NULL;
 	if (root != NULL && strcmp(call->command->name, "crashes") == 0)
 		remote_print_crashes(root);
+	else if (root != NULL && strcmp(call->command->name, "boot-timeline") == 0)
+		remote_print_timeline(root);
 	else if (root != NULL)
 		print_table("", root, 0);
 	else

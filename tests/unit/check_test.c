@@ -234,12 +234,16 @@ slots(void **state)
 	Bh__DeviceEjected ejected = BH__DEVICE_EJECTED__INIT;
 	CHAN_PACKET(u, UNPLUG_DEVICE, unplug_device, &unplug);
 	CHAN_PACKET(e, DEVICE_EJECTED, device_ejected, &ejected);
+	Bh__DriverRuns runs = BH__DRIVER_RUNS__INIT;
+	CHAN_PACKET(d, DRIVER_RUNS, driver_runs, &runs);
 
 	(void)state;
 	GOOD(u);
 	BAD_WITH(u, unplug.index, FD_DEVICE_COUNT, "device index");
 	GOOD(e);
 	BAD_WITH(e, ejected.bdf, 1u << 16, "PCI address");
+	GOOD(d);
+	BAD_WITH(d, runs.index, FD_DEVICE_COUNT, "device index");
 }
 
 static void
