@@ -7,6 +7,8 @@
 #include "ipc/chan.c"
 #include "tests/formal/formal.h"
 
+#define TYPES 512u	/* numbers of messages that are tried */
+
 static struct chan_buffers *buffers;
 static uint8_t *end;
 static uint64_t bad, decoded;
@@ -150,7 +152,10 @@ main(int argc, char **argv)
 	try_all_bytes(step);
 	for (size_t n = 1; n <= (step == 1 ? 6 : 5); n++)
 		try_telling_bytes(n);
-	for (unsigned int type = 0; type < 256; type++)
+	for (unsigned int i = 0; i < bh__packet__descriptor.n_fields; i++)
+		expect(bh__packet__descriptor.fields[i].id < TYPES, "below TYPES",
+		    bh__packet__descriptor.fields[i].id, TYPES);
+	for (unsigned int type = 0; type < TYPES; type++)
 		for (unsigned int peer = 0; peer < PEER_COUNT; peer++)
 			for (unsigned int self = 0; self < PEER_COUNT; self++)
 				try_door(type, peer, self);
