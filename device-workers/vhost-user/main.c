@@ -40,34 +40,7 @@ die(const char *what, const char *why)
 	exit(1);
 }
 
-static void
-log_to_stderr(enum log_level level, const char *line, void *arg)
-{
-	char text[LOG_LINE_MAX + 64];
-	int n;
-
-	(void)arg;
-	(void)level;
-	n = snprintf(text, sizeof(text), "%s: %s\n",
-	    program_invocation_short_name, line);
-	if (n > 0 && write(2, text, (size_t)n) < 0)
-		return;		/* nobody reads it */
-}
-
 /* ---- for a program's option() and open() -------------------------------------- */
-
-int
-vhu_place(int fd, int slot)
-{
-	int rc = 0;
-
-	if (fd == slot)
-		return 0;
-	if (dup3(fd, slot, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
 
 int
 vhu_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
@@ -83,6 +56,32 @@ vhu_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
 		return -EINVAL;
 	*out = (uint32_t)n;
 	return 0;
+}
+
+int
+vhu_listen(const char *path, int type, int backlog)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct stat st;
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		die(path, "longer than a socket's path may be");
+	memcpy(addr.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die("socket", log_errname(errno));
+	/* A socket that nobody serves any more is in the way; a file is not ours. */
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 &&
+	    errno == ECONNREFUSED)
+		(void)unlink(path);
+	close(fd);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
+	    listen(fd, backlog) != 0)
+		die(path, log_errname(errno));
+	return fd;
 }
 
 /* ---- command line ------------------------------------------------------------- */
@@ -204,32 +203,6 @@ lift_fd(int fd)
 	return up;
 }
 
-static int
-listen_at(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		die(path, "longer than a socket's path may be");
-	memcpy(addr.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		die("socket", log_errname(errno));
-	/* A socket that nobody serves any more is in the way; a file is not ours. */
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 &&
-	    errno == ECONNREFUSED)
-		(void)unlink(path);
-	close(fd);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-	    listen(fd, 1) != 0)
-		die(path, log_errname(errno));
-	return fd;
-}
-
 /* The socket to its slot: a listening one, or a front end's connection. */
 static void
 open_socket(struct vhu *v, const struct options *o, int fd)
@@ -239,7 +212,7 @@ open_socket(struct vhu *v, const struct options *o, int fd)
 	int rc;
 
 	if (o->socket_path != NULL)
-		fd = listen_at(o->socket_path);
+		fd = vhu_listen(o->socket_path, SOCK_STREAM, 1);
 	else if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0)
 		die("--fd", "not a socket");
 	v->one_shot = !listening;
@@ -346,7 +319,7 @@ main_vhost_user(int argc, char **argv, const struct vhu_program *program)
 		die("one of --socket-path and --fd is needed, see --help", NULL);
 	fd = lift_fd(options.fd);
 	occupy_standard_fds();
-	log_open(LOG_INFO, log_to_stderr, v);
+	vhu_log_open();
 	for (unsigned int q = 0; q < DEVICE_MAX_QUEUES; q++)
 		virtq_disable(&v->dev.vq[q]);
 	/* First, since what the caller gave may be at one of our numbers. */

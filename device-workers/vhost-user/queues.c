@@ -14,6 +14,7 @@
 
 #include "device-workers/lib/virtq_chain.h"
 #include "device-workers/vhost-user/backend.h"
+#include "device-workers/vhost-user/vhost_user.h"
 #include "ipc/log.h"
 
 static struct vhu *
@@ -400,17 +401,16 @@ device_want_file(struct device *dev, const char *name, bool extent, int slot,
 	return -EOPNOTSUPP;
 }
 
-/* Nor does it connect. */
+/* Of a program that brought somebody who connects. */
 int
 device_want_port(struct device *dev, uint32_t port, bool seqpacket)
 {
-	(void)dev;
-	(void)port;
-	(void)seqpacket;
-	return -ENOSYS;
+	const struct vhu_program *p = vhu_of(dev)->program;
+
+	return p->want_port != NULL ? p->want_port(dev, port, seqpacket) : -ENOSYS;
 }
 
-/* ... nor does anybody keep files. */
+/* Nobody keeps files. */
 int
 device_keep_file(struct device *dev, uint32_t id, int fd)
 {

@@ -14,6 +14,8 @@ enum vhu_slot {
 	FD_VHU_SIGNAL = 24,		/* signalfd: SIGTERM, SIGINT */
 	FD_VHU_BACKEND_REQ = 25,	/* channel for requests of ours */
 	FD_VHU_STATE = 30,		/* pipe or socket: device state */
+	FD_VHU_PORTS = 42,		/* vsock and who connects for it: ports.h */
+	FD_VHU_PORTS_DIR = 43,		/* the latter: where the sockets are */
 	FD_ERR = 192,			/* 192..255: error eventfd of queue 0..63 */
 };
 

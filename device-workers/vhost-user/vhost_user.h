@@ -46,6 +46,9 @@ struct vhu_program {
 	int (*announce)(const uint8_t mac[6]);	/* a RARP frame for this station */
 	int (*set_mtu)(uint16_t mtu);
 
+	/* What device_want_port() does (vsock only). NULL: there is nobody to ask. */
+	int (*want_port)(struct device *dev, uint32_t port, bool seqpacket);
+
 	/*
 	 * Open the back end, put it at FD_BACKEND, fill in @config. On failure
 	 * -errno, and *why static text. Still without any jail.
@@ -57,6 +60,15 @@ int main_vhost_user(int argc, char **argv, const struct vhu_program *program);
 
 /* Put @fd at the fixed number @slot, and close it. For open(). -errno. */
 int vhu_place(int fd, int slot);
+
+/*
+ * For open(): a socket of @type that listens at @path, non-blocking. An old one that
+ * nobody serves any more goes. Ends the program if there can be none.
+ */
+int vhu_listen(const char *path, int type, int backlog);
+
+/* Log lines go to standard error. */
+void vhu_log_open(void);
 
 /*
  * The options of a rate limit, for option(), and what they say, for open(): *limit

@@ -15,6 +15,9 @@
 
 static const struct sb_rule rules[] = {
 	WORKER_RULES,
+#ifdef VSOCK_PORT_RULES		/* without a controller */
+	VSOCK_PORT_RULES,
+#endif
 	SB_ALLOW2(accept4, SB_FD(0, FD_VSOCK_STREAM), SB_EQ32(3, CLIENT_FLAGS),
 	    "a client of the stream socket"),
 	SB_ALLOW2(accept4, SB_FD(0, FD_VSOCK_SEQPACKET), SB_EQ32(3, CLIENT_FLAGS),
@@ -37,6 +40,9 @@ static const struct sb_rule rules[] = {
 
 static const struct sb_fd fds[] = {
 	WORKER_FDS,
+#ifdef VSOCK_PORT_FDS
+	VSOCK_PORT_FDS,
+#endif
 	SB_SLOT(FD_VSOCK_STREAM, SB_IS_STREAM, "listening socket of the host"),
 	SB_SLOT(FD_VSOCK_SEQPACKET, SB_IS_CHANNEL, "the same for messages"),
 	SB_SLOT(FD_VSOCK_EPOLL, SB_IS_EPOLL, "connections to wake up for"),
