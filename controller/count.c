@@ -129,6 +129,17 @@ put_mem(const struct vm *vm, uint32_t zone, Bh__ApiOption *device, const uint64_
 }
 
 static void
+put_vsock(Bh__ApiOption *device, const uint64_t *c)
+{
+	put(device, "rx_bytes", bounded(c[VSOCK_COUNT_RX_BYTES]));
+	put(device, "tx_bytes", bounded(c[VSOCK_COUNT_TX_BYTES]));
+	put(device, "host_connections", bounded(c[VSOCK_COUNT_BY_HOST]));
+	put(device, "guest_connections", bounded(c[VSOCK_COUNT_BY_GUEST]));
+	put(device, "refused", bounded(c[VSOCK_COUNT_REFUSED]));
+	put(device, "open", bounded(c[VSOCK_COUNT_OPEN]));
+}
+
+static void
 put_device(const struct vm *vm, const struct child *c)
 {
 	Bh__ApiOption *device = &part.devices[part.n];
@@ -146,6 +157,8 @@ put_device(const struct vm *vm, const struct child *c)
 		put_mem(vm, c->dev->index, device, counters);
 	else if (c->kind == PROC_BALLOON)
 		put_balloon(vm, device, counters);
+	else if (c->kind == PROC_VSOCK)
+		put_vsock(device, counters);
 	else
 		put_net(vm, c->dev->index, device, counters);
 	put(device, "worker_deaths", c->ndeaths);
@@ -161,7 +174,7 @@ count_devices(const struct vm *vm, count_part_fn *part_done, void *arg)
 
 		if (c->dev == NULL || (c->kind != PROC_BLK &&
 		    c->kind != PROC_NET && c->kind != PROC_BALLOON &&
-		    c->kind != PROC_MEM))
+		    c->kind != PROC_MEM && c->kind != PROC_VSOCK))
 			continue;
 		put_device(vm, c);
 		if (part.n < PART)

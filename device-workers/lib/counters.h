@@ -47,6 +47,15 @@ enum mem_counter {
 	MEM_COUNT_PLUGGED,	/* bytes that the guest has */
 };
 
+enum vsock_counter {
+	VSOCK_COUNT_RX_BYTES,	/* data that the guest got */
+	VSOCK_COUNT_TX_BYTES,	/* ... and sent */
+	VSOCK_COUNT_BY_HOST,	/* connections that came about, by who opened them */
+	VSOCK_COUNT_BY_GUEST,
+	VSOCK_COUNT_REFUSED,	/* ... and that did not */
+	VSOCK_COUNT_OPEN,	/* now, those that are about to be, too */
+};
+
 /* @counters: the first of them, or NULL: nobody wants to know. */
 static inline void
 counter_add(uint64_t *counters, unsigned int which, uint64_t n)

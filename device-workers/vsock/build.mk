@@ -6,7 +6,8 @@ PROGRAMS += bulkhead-vsock
 bulkhead-vsock_SRCS := device-workers/vsock/main.c $(VSOCK_SRCS) $(WORKER_SRCS)
 bulkhead-vsock_POLICY := device-workers/vsock/vsock_policy.c
 
-NATIVE_TESTS += vsock vsock_kill
+NATIVE_TESTS += vsock vsock_lies vsock_kill
+native_vsock_lies_SRCS := tests/native/vsock_lies_test.c
 native_vsock_SRCS := tests/native/vsock_test.c
 native_vsock_kill_SRCS := tests/native/vsock_kill_test.c
 

@@ -16,12 +16,21 @@ struct conn conns[VSOCK_CONNS];
 static uint16_t buckets[BUCKETS];
 static struct list unused;
 
+static void
+set_open(unsigned int n)
+{
+	vsock.nconns = n;
+	counter_set(vsock.dev->counters, VSOCK_COUNT_OPEN, n);
+}
+
 void
 conns_start(void)
 {
 	memset(buckets, 0, sizeof(buckets));
 	unused = (struct list){ VSOCK_NONE, VSOCK_NONE };
 	vsock.high = 0;
+	/* Those of a predecessor are gone. */
+	set_open(0);
 }
 
 /* ---- lists ---------------------------------------------------------------------- */
@@ -132,8 +141,10 @@ conn_new(enum vsock_type type, bool by_guest)
 	struct conn *c;
 
 	if (vsock.nconns == VSOCK_CONNS ||
-	    (by_guest && vsock.nguest == VSOCK_GUEST_CONNS))
+	    (by_guest && vsock.nguest == VSOCK_GUEST_CONNS)) {
+		vsock_count(VSOCK_COUNT_REFUSED, 1);
 		return NULL;
+	}
 	if (unused.first != VSOCK_NONE) {
 		c = &conns[unused.first];
 		list_remove(&unused, c);
@@ -146,7 +157,7 @@ conn_new(enum vsock_type type, bool by_guest)
 		.first = VSOCK_NONE, .last = VSOCK_NONE,
 		.state = by_guest ? CONN_WANTED : CONN_GREETING,
 	};
-	vsock.nconns++;
+	set_open(vsock.nconns + 1);
 	vsock.nguest += by_guest;
 	vsock.ngreeting += !by_guest;
 	return c;
@@ -170,6 +181,9 @@ detach(struct conn *c)
 	if (vsock.staged == conn_index(c))
 		vsock.staged = VSOCK_NONE;
 	backlog_release(c);
+	if (c->state == CONN_GREETING || c->state == CONN_WANTED ||
+	    c->state == CONN_REQUESTED)
+		vsock_count(VSOCK_COUNT_REFUSED, 1);
 	vsock.ngreeting -= c->state == CONN_GREETING;
 }
 
@@ -179,7 +193,7 @@ conn_free(struct conn *c)
 	detach(c);
 	if (c->state != CONN_GREETING && c->state != CONN_DRAINING)
 		conn_unname(c);
-	vsock.nconns--;
+	set_open(vsock.nconns - 1);
 	vsock.nguest -= c->by_guest;
 	c->state = CONN_FREE;
 	list_add(&unused, c);

@@ -147,6 +147,7 @@ on_rw(struct conn *c, const struct vsock_hdr *h)
 		return;
 	}
 	c->received += h->len;
+	vsock_count(VSOCK_COUNT_TX_BYTES, h->len);
 	if (c->deaf)
 		conn_forwarded(c, h->len);
 	else if (h->len > 0 || c->in_message)
@@ -200,6 +201,7 @@ on_response(struct conn *c)
 	line[--n] = 'O';
 	iov = (struct iovec){ line + n, sizeof(line) - n };
 	c->state = CONN_OPEN;
+	vsock_count(VSOCK_COUNT_BY_HOST, 1);
 	/* Nothing was written there before. */
 	if (sendmsg(conn_fd(c), &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		conn_flushed(c, -errno);

@@ -319,6 +319,7 @@ host_connected(int error, int fd)
 		vsock.asked = VSOCK_NONE;
 		backlog_reserve(c, vsock.buffer);
 		c->state = CONN_OPEN;
+		vsock_count(VSOCK_COUNT_BY_GUEST, 1);
 		c->owed = OWE_RESPONSE;
 		c->readable = true;
 		conn_ready(c);

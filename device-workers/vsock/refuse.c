@@ -15,6 +15,7 @@ vsock_refuse(struct device *dev, unsigned int q, struct virtq_chain *chain)
 	struct vsock_hdr h, rst;
 	uint64_t n;
 
+	counter_set(dev->counters, VSOCK_COUNT_OPEN, 0);
 	if (q != VSOCK_TX)
 		return -1;
 	if (virtq_copy_out_of(chain, 0, &h, sizeof(h)) != sizeof(h) ||

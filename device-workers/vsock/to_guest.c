@@ -57,6 +57,7 @@ give_of(struct conn *c, const struct virtq_chain *chain, enum vsock_op op,
 	c->told_fwd = c->fwd_cnt;
 	c->owed &= (uint8_t)~OWE_CREDIT;
 	c->sent += len;
+	vsock_count(VSOCK_COUNT_RX_BYTES, len);
 	give(chain, &h);
 }
 

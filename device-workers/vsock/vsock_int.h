@@ -103,6 +103,12 @@ struct vsock {
 extern struct vsock vsock;
 extern struct conn conns[VSOCK_CONNS];
 
+static inline void
+vsock_count(enum vsock_counter which, uint64_t n)
+{
+	counter_add(vsock.dev->counters, which, n);
+}
+
 static inline uint16_t
 conn_index(const struct conn *c)
 {

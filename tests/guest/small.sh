@@ -80,3 +80,92 @@ t_rtc_packed() { guest rtc "packed" --rtc packed=on; }	# full
 
 t_kills_watchdog() { kills watchdog flow watchdog --watchdog timeout=600; }	# full
 t_kills_rtc() { kills rtc flow rtc --rtc; }	# full
+
+# The host's side of t_vsock, a command each; the guest sends back what it gets.
+vsock_host() { python3 - "$@" <<-'P'
+	import os, socket, sys, time
+	STREAM, SEQPACKET = socket.SOCK_STREAM, socket.SOCK_SEQPACKET
+	def sock(kind):
+	    s = socket.socket(socket.AF_UNIX, kind)
+	    s.settimeout(20)
+	    return s
+	def echo(s, kind):
+	    text = os.urandom(20000)
+	    s.sendall(text)
+	    got = b''
+	    while len(got) < len(text):
+	        part = s.recv(65536)
+	        assert part, len(got)
+	        got += part
+	        assert kind == STREAM or len(part) == len(text), len(part)
+	    assert got == text
+	    s.shutdown(socket.SHUT_WR)
+	    assert s.recv(1) == b''
+	def client(kind, port):
+	    s = sock(kind)
+	    s.connect('v' if kind == STREAM else 'v.seqpacket')
+	    s.sendall(b'CONNECT %d\n' % port)
+	    return s if s.recv(64).startswith(b'OK ') else None
+	def port(kind):
+	    s = sock(kind)
+	    s.bind('v_5000')
+	    s.listen()
+	    echo(s.accept()[0], kind)
+	    s.close()
+	    os.unlink('v_5000')
+	kind = STREAM if 'stream' in sys.argv else SEQPACKET
+	if sys.argv[1] == 'port':
+	    port(kind)
+	elif sys.argv[1] == 'client':
+	    echo(client(kind, 1003), kind)
+	elif sys.argv[1] == 'many':
+	    for s in [client(STREAM, 1003) for i in range(60)]:
+	        echo(s, STREAM)
+	elif sys.argv[1] == 'bad':
+	    bad = []
+	    for i in range(30):
+	        s = sock(STREAM)
+	        s.connect('v')
+	        s.sendall(b'CONNECT 10'[:i % 11])
+	        bad.append(s)
+	        if i % 3:
+	            bad.pop().close()
+	    assert client(STREAM, 7777) is None
+	    echo(client(STREAM, 1003), STREAM)
+	else:
+	    client(STREAM, 1004)
+	P
+}
+counts() { grep -ac "^$*" serial; }
+
+# Both ways, each kind: the worker asks the controller for the host's port, whose opener
+# finds it, or not, or again. What its connections were is counted.
+t_vsock() {
+	local before i
+	NOISY=1 start 60 vsock "ms=$((30000 * SLOWNESS))" --vsock "cid=3,socket=$PWD/v,packed=on" --api-socket api
+	wait_for serial '^refused stream' 20 && wait_for serial '^refused messages' 20 ||
+		not_ok "nobody is at the host's port"
+	expect "a client of the host" vsock_host client stream
+	expect "... with messages" vsock_host client messages
+	for i in stream messages stream; do
+		expect "the guest connects: $i" vsock_host port $i
+		wait_for serial "^down $i" 10 || not_ok "its end is seen"
+		before=$(counts refused)
+		for _ in {1..100}; do [ "$(counts refused)" -gt "$before" ] && break; sleep 0.05; done
+		expect "the path is gone: refused" [ "$(counts refused)" -gt "$before" ]
+	done
+	expect "it came about three times" [ "$(counts up) $(counts down)" = "3 3" ]
+	expect "clients that say nothing, half a line, or vanish" vsock_host bad
+	expect "sixty clients" vsock_host many
+	expect "they are counted" python3 -c '
+import json, sys
+c = json.load(sys.stdin)["_vsock0"]
+assert c["host_connections"] == 63 and c["guest_connections"] == 3, c
+assert c["rx_bytes"] == c["tx_bytes"] == 66 * 20000, c
+assert c["refused"] >= 20 and c["worker_deaths"] == 0, c
+assert c["open"] <= 12, c' < <(ctl counters)
+	vsock_host stop
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+}

@@ -27,7 +27,7 @@
 #define EVENT_AT (TX_AT + MAX_TX * SLOT)
 
 static struct fakevm vm;
-static char dir[64], path[100];
+static char dir[64], path[90];
 static int listener[2] = { -1, -1 }, record = -1;
 static uint32_t rx_size = HDR + 4096, nrx = 32;
 static uint64_t rx_slot, tx_slot;

@@ -2,84 +2,17 @@
 /*
  * The shipped bulkhead-vsock in its jail, with sockets at one end and a driver's rings
  * at the other: streams and messages both ways on every kind of ring, half close,
- * credit, a host that does not read, packets and clients that lie, a worker that dies.
+ * credit, a host that does not read, a worker that dies. Lies are vsock_lies_test.c's.
  */
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "tests/native/vsock_drive.h"
+#include "tests/native/vsock_conns.h"
 
-#define BUFFER (256u << 10)
 #define MANY 1500u
-/* As the device has them. */
-#define VSOCK_GUEST_CONNS (FD_VSOCK_COUNT - 256u)
-#define VSOCK_RESETS 256u
 
 static bool full;
-
-/* The host's end of what the guest asks for. */
-static int near_end = -1, refuse_with;
-static uint32_t wanted_port;
-static bool wanted_seqpacket;
-static unsigned int wanted;
-
-static void
-on_want_port(struct fakevm *v, uint32_t port, bool seqpacket)
-{
-	int pair[2];
-
-	wanted++;
-	wanted_port = port;
-	wanted_seqpacket = seqpacket;
-	if (refuse_with != 0) {
-		fakevm_give_port(v, refuse_with, -1);
-		return;
-	}
-	if (socketpair(AF_UNIX, (seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) |
-	    SOCK_CLOEXEC, 0, pair) != 0)
-		abort();
-	near_end = pair[0];
-	fcntl(pair[1], F_SETFL, O_NONBLOCK);
-	fakevm_give_port(v, 0, pair[1]);
-}
-
-static bool
-begin_on(size_t ring)
-{
-	MUST(vsock_start(BUFFER));
-	vm.want_port = on_want_port;
-	refuse_with = 0;
-	MUST(vm.virtio_id == 19 && vm.nqueues == 3 && vm.config_len == 8 &&
-	    vm.config[0] == GUEST_CID && vm.config[7] == 0);
-	MUST(activate(&vm, ring, 3) == 0);
-	post_all();
-	return true;
-}
-
-/* The guest connects to a port of the host's. */
-static bool
-guest_connects(struct guest *g, uint32_t port, uint32_t host, uint16_t type)
-{
-	*g = (struct guest){ .type = type, .port = port, .host = host,
-			     .alloc = 1u << 18 };
-	near_end = -1;
-	MUST(send_op(g, VSOCK_OP_REQUEST, 0));
-	MUST(receive() && got.op == VSOCK_OP_RESPONSE && got.src_port == host &&
-	    got.dst_port == port && got.type == type && got.buf_alloc >= 4096);
-	MUST(wanted_port == host && wanted_seqpacket == (type == VSOCK_SEQPACKET));
-	return true;
-}
-
-static bool
-closed(int fd)
-{
-	char c;
-	bool good = recv(fd, &c, 1, 0) <= 0;
-
-	close(fd);
-	return good;
-}
 
 /* ---- what it is for ------------------------------------------------------------------ */
 
@@ -103,7 +36,7 @@ streams_on(size_t ring)
 	}
 	/* The same with a border within header and data. */
 	g.bytes = out;
-	for (uint32_t cut = 1; cut < 60; cut += full ? 1 : 7) {
+	for (uint32_t cut = 1; cut < 60; cut++) {
 		const struct vsock_hdr h = {
 			.src_cid = GUEST_CID, .dst_cid = VSOCK_HOST_CID,
 			.src_port = g.port, .dst_port = g.host, .len = 5000,
@@ -346,128 +279,6 @@ slow_host_of_messages(void)
 	return vsock_end();
 }
 
-/* ---- lies --------------------------------------------------------------------------------- */
-
-static bool
-packets_that_lie(void)
-{
-	const struct vsock_hdr good = {
-		.src_cid = GUEST_CID, .dst_cid = VSOCK_HOST_CID, .src_port = 3,
-		.dst_port = 4, .type = VSOCK_STREAM, .op = VSOCK_OP_RW,
-	};
-	struct vsock_hdr h;
-	struct guest g;
-	int fd;
-
-	MUST(begin_on(1));
-	/* No such connection: RST; from RST nothing. */
-	MUST(post(&good, HDR, 0) && sent(1));
-	MUST(receive() && got.op == VSOCK_OP_RST && got.src_port == 4 &&
-	    got.dst_port == 3);
-	h = good;
-	h.op = VSOCK_OP_RST;
-	MUST(post(&h, HDR, 0) && sent(1));
-	/* In another's name, to another, too short, longer than it is: nothing. */
-	h = good;
-	h.src_cid = GUEST_CID + 1;
-	MUST(post(&h, HDR, 0) && sent(1));
-	h = good;
-	h.dst_cid = 1;
-	MUST(post(&h, HDR, 0) && sent(1));
-	MUST(post(&good, HDR - 1, 0) && sent(1));
-	MUST(post(&good, 1, 0) && sent(1));
-	h = good;
-	h.len = 1;
-	MUST(post(&h, HDR, 0) && sent(1));
-	h.len = UINT32_MAX;
-	MUST(post(&h, HDR + 100, 0) && sent(1));
-	MUST(!receive_in(50));
-	/* A type that there is none of. */
-	h = good;
-	h.type = 3;
-	MUST(post(&h, HDR, 0) && sent(1));
-	MUST(receive() && got.op == VSOCK_OP_RST && got.type == 3);
-	/* Each operation that does not belong there costs the connection. */
-	for (uint16_t op = 0; op < 300; op = op < 9 ? op + 1 : op * 2) {
-		if (op == VSOCK_OP_SHUTDOWN || op == VSOCK_OP_RW ||
-		    op == VSOCK_OP_CREDIT_UPDATE || op == VSOCK_OP_CREDIT_REQUEST ||
-		    op == VSOCK_OP_RST)
-			continue;
-		fd = client(&g, 8, VSOCK_STREAM);
-		MUST(fd >= 0);
-		MUST(send_op(&g, (enum vsock_op)op, 0));
-		MUST(receive() && got.op == VSOCK_OP_RST && closed(fd));
-	}
-	/* Data before the connection stands. */
-	fd = connect_to("", SOCK_STREAM);
-	MUST(send(fd, "CONNECT 8\n", 10, 0) == 10 && receive() &&
-	    got.op == VSOCK_OP_REQUEST);
-	g = (struct guest){ .type = VSOCK_STREAM, .port = 8, .host = got.src_port,
-			    .bytes = "x" };
-	MUST(send_op(&g, VSOCK_OP_RW, 1) && receive() && got.op == VSOCK_OP_RST &&
-	    closed(fd));
-	MUST(vm.needs_reset == 0);
-	return vsock_end();
-}
-
-static bool
-clients_that_lie(void)
-{
-	static const char *const lines[] = { "\n", "CONNECT\n", "CONNECT \n",
-		"CONNECT x\n", "CONNECT -1\n", "CONNECT 4294967295\n",
-		"CONNECT 99999999999999999999\n", "connect 5\n", "CONNECT 5 \n",
-		"CONNECT  5\n", "GET / HTTP/1.0\r\n\r\n",
-		"CONNECT 00000000000000000000000000000000000000000000001\n" };
-	int fd, silent[3], half;
-	struct guest g;
-	char line[32];
-
-	MUST(begin_on(1));
-	for (size_t i = 0; i < 3; i++)
-		silent[i] = connect_to("", SOCK_STREAM);
-	half = connect_to("", SOCK_STREAM);
-	MUST(send(half, "CONNECT 12", 10, 0) == 10);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		fd = connect_to("", SOCK_STREAM);
-		MUST(send(fd, lines[i], strlen(lines[i]), MSG_NOSIGNAL) > 0);
-		MUST(closed(fd));
-		fd = connect_to(".seqpacket", SOCK_SEQPACKET);
-		MUST(send(fd, lines[i], strlen(lines[i]), MSG_NOSIGNAL) > 0);
-		MUST(closed(fd));
-	}
-	/* Gone at once, and within the line. */
-	for (size_t i = 0; i < 20; i++) {
-		fd = connect_to("", SOCK_STREAM);
-		MUST(send(fd, "CONNECT 55", i % 11, MSG_NOSIGNAL) >= 0);
-		close(fd);
-	}
-	/* Byte by byte is fine. */
-	fd = connect_to("", SOCK_STREAM);
-	for (size_t i = 0; i < 10; i++) {
-		MUST(send(fd, &"CONNECT 8\n"[i], 1, 0) == 1);
-		usleep(1000);
-	}
-	MUST(receive() && got.op == VSOCK_OP_REQUEST && got.dst_port == 8);
-	g = (struct guest){ .type = VSOCK_STREAM, .port = 8, .host = got.src_port };
-	MUST(send_op(&g, VSOCK_OP_RST, 0) && closed(fd));
-	/* The half line goes on. */
-	MUST(send(half, "34\nmore", 7, 0) == 7);
-	MUST(receive() && got.op == VSOCK_OP_REQUEST && got.dst_port == 1234);
-	g = (struct guest){ .type = VSOCK_STREAM, .port = 1234,
-			    .host = got.src_port, .alloc = 100 };
-	MUST(send_op(&g, VSOCK_OP_RESPONSE, 0));
-	MUST(recv(half, line, sizeof(line), 0) > 3);
-	MUST(receive() && got.op == VSOCK_OP_RW && got.len == 4 &&
-	    memcmp(data, "more", 4) == 0);
-	close(half);
-	MUST(receive() && got.op == VSOCK_OP_SHUTDOWN);
-	MUST(send_op(&g, VSOCK_OP_RST, 0));
-	/* Who says nothing has some seconds. */
-	for (size_t i = 0; i < 3; i++)
-		MUST(closed(silent[i]));
-	return vsock_end();
-}
-
 /* ---- many ----------------------------------------------------------------------------------- */
 
 static bool
@@ -506,66 +317,6 @@ many(void)
 	post_all();
 	MUST((fd[0] = client(&g[0], 1, VSOCK_STREAM)) >= 0);
 	close(fd[0]);
-	return vsock_end();
-}
-
-/* Requests without end: those that are too many get RST, and host clients go on. */
-static bool
-too_many(void)
-{
-	unsigned int responses = 0, resets = 0;
-	static int ends[FD_VSOCK_COUNT + 100];
-	struct guest g;
-	int fd;
-
-	MUST(begin_on(1));
-	for (unsigned int i = 0; i < VSOCK_GUEST_CONNS + 50; i++) {
-		g = (struct guest){ .type = VSOCK_STREAM, .port = i, .host = 1 };
-		near_end = -1;
-		MUST(send_op(&g, VSOCK_OP_REQUEST, 0) && receive());
-		ends[i] = near_end;
-		responses += got.op == VSOCK_OP_RESPONSE;
-		resets += got.op == VSOCK_OP_RST;
-	}
-	MUST(responses == VSOCK_GUEST_CONNS && resets == 50);
-	fd = client(&g, 99999, VSOCK_STREAM);
-	MUST(fd >= 0);
-	close(fd);
-	for (unsigned int i = 0; i < VSOCK_GUEST_CONNS; i++)
-		close(ends[i]);
-	return vsock_end();
-}
-
-/* Requests without receive buffers: the transmit queue stops, and goes on later. */
-static bool
-no_buffers(void)
-{
-	unsigned int n = 0;
-	uint64_t cookie;
-	uint32_t len;
-
-	nrx = 0;
-	MUST(begin_on(1));
-	for (unsigned int i = 0; i < VSOCK_RESETS + 100; i++) {
-		const struct vsock_hdr h = {
-			.src_cid = GUEST_CID, .dst_cid = VSOCK_HOST_CID,
-			.src_port = i, .dst_port = 1, .type = VSOCK_STREAM,
-			.op = VSOCK_OP_RW,
-		};
-
-		MUST(post(&h, HDR, 0));
-		if (i < VSOCK_RESETS)
-			MUST(sent(1));
-	}
-	fakevm_pump(&vm, 50);
-	MUST(!drvq_get(&vm.q[1], &cookie, &len));
-	nrx = 32;
-	post_all();
-	while (n < VSOCK_RESETS + 100) {
-		MUST(receive() && got.op == VSOCK_OP_RST);
-		n++;
-	}
-	MUST(sent(100));
 	return vsock_end();
 }
 
@@ -624,17 +375,9 @@ memory(void)
 	return vsock_end();
 }
 
-int
-main(void)
+static int
+all(void)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	full = getenv("FULL") != NULL;
-	snprintf(dir, sizeof(dir), "%.40s/vsock-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		return 1;
-	snprintf(path, sizeof(path), "%s/s", dir);
 	for (size_t i = 0; i < NRINGS; i++) {
 		char name[100];
 
@@ -648,13 +391,15 @@ main(void)
 	result(credit_of_guest(), &vm, "no more than the guest takes");
 	result(slow_host(), &vm, "a host that does not read");
 	result(slow_host_of_messages(), &vm, "a host that does not read messages");
-	result(packets_that_lie(), &vm, "packets that lie");
-	result(clients_that_lie(), &vm, "clients that lie");
 	result(many(), &vm, "many connections");
-	if (full)
-		result(too_many(), &vm, "more than there may be");
-	result(no_buffers(), &vm, "no receive buffers");
 	result(killed(), &vm, "its worker is killed");
 	result(memory(), &vm, "an idle worker is small");
 	return finish();
+}
+
+int
+main(void)
+{
+	full = getenv("FULL") != NULL;
+	return vsock_run(all);
 }
