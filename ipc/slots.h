@@ -48,6 +48,9 @@ enum fd_slot {
 	FD_API = 30,		/* the listening socket of the API */
 	FD_API_EVENTS = 31,	/* where the event monitor's events go */
 
+	/* vcpu-worker: memfd of a VmState, while it is saved or loaded */
+	FD_VM_STATE = 51,
+
 	/* Entropy worker */
 	FD_RNG_AGAIN = 55,	/* timerfd: ask a source that cannot be watched */
 

@@ -426,6 +426,8 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->lose_device->index < FD_DEVICE_COUNT, "device index");
 		return NULL;
 	case BH__PACKET__BODY_START_VM:
+		if (p->start_vm->load)
+			return p->start_vm->boot == NULL ? NULL : "boot state";
 		return check_boot(p->start_vm->boot);
 	case BH__PACKET__BODY_GUEST_STOPPED:
 		return check_string(p->guest_stopped->text, 480);
@@ -528,6 +530,8 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_POWER_BUTTON:
 	case BH__PACKET__BODY_INJECT_NMI:
 	case BH__PACKET__BODY_SET_PAUSED:
+	case BH__PACKET__BODY_SAVE_VM:
+	case BH__PACKET__BODY_LOAD_VM:
 	case BH__PACKET__BODY_ATTACH_BUS:
 	case BH__PACKET__BODY_ATTACH_BACKEND:
 	case BH__PACKET__BODY_DRAIN:

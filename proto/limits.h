@@ -24,6 +24,15 @@
 
 /* virtio-mem: what it has noted, in a memfd of its own, a bit a block behind a page. */
 #define MEM_LIMIT_ALIGN (128u << 20)	/* bytes: of its region */
+/* VmState: what is written, and the oldest that is read. */
+#define VM_STATE_VERSION 1u
+#define VM_STATE_OLDEST 1u
+#define VM_LIMIT_RECORD 65536u		/* bytes of one record */
+#define VM_LIMIT_CPUID 256u		/* ARCH_MAX_CPUID */
+#define VM_LIMIT_MSRS 512u		/* ARCH_SAVED_MSRS */
+#define VM_LIMIT_XSAVE 16384u		/* ARCH_SAVED_XSAVE */
+#define VM_LIMIT_POSTS 32u		/* VIRTIO_PCI_MAX_POSTS */
+
 #define KEPT_LIMIT 200u			/* fds of a KeptFile */
 #define DIMM_LIMIT 16u			/* ARCH_DIMMS */
 #define MEM_STATE_BITS_AT 4096u

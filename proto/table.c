@@ -90,6 +90,8 @@ const struct proto_rule proto_rules[] = {
 	MSG(UNPLUG_DIMM,      unplug_dimm,      C, VCPU, RUN,               0, 0),
 	MSG(DIMM_CHANGED,     dimm_changed,     VCPU, C, RUN | CLOSE,       0, 0),
 	MSG(SET_PAUSED,       set_paused,       C, VCPU | DEV, RUN,         0, 0),
+	MSG(SAVE_VM,          save_vm,          C, VCPU, RUN,               1, 1),
+	MSG(LOAD_VM,          load_vm,          C, VCPU, RUN,               1, 1),
 	MSG(REPLACE_DEVICE,   replace_device,   C, VCPU, RUN,               1, 1),
 	MSG(LOSE_DEVICE,      lose_device,      C, VCPU, RUN,               0, 0),
 	MSG(UNPLUG_DEVICE,    unplug_device,    C, VCPU, RUN,               0, 0),

@@ -237,9 +237,13 @@ static void
 start(struct vm *vm, uint32_t seq, const Bh__StartVm *request)
 {
 	const char *why = "";
-	int listener = -1;
-	int rc = vm_start(vm, request->boot, &listener, &why);
+	int listener = -1, rc;
 
+	if (request->load) {
+		answer_or_end(vm, seq, -ENOSYS, "loading a VM");
+		return;
+	}
+	rc = vm_start(vm, request->boot, &listener, &why);
 	if (rc == 0)
 		send_listener(vm, listener);
 	answer_or_end(vm, seq, rc, why);
@@ -351,6 +355,10 @@ handle(struct vm *vm, struct chan_msg *msg)
 		break;
 	case BH__PACKET__BODY_SET_PAUSED:
 		set_paused(vm, p->seq, p->set_paused->paused);
+		break;
+	case BH__PACKET__BODY_SAVE_VM:
+	case BH__PACKET__BODY_LOAD_VM:
+		answer(vm, p->seq, -ENOSYS, "saving a VM");
 		break;
 	case BH__PACKET__BODY_PING:
 		pong(vm, p->ping->number);

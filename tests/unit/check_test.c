@@ -537,6 +537,7 @@ the_rest(void **state)
 	Bh__GuestPanicked panicked = BH__GUEST_PANICKED__INIT;
 	Bh__ConsoleSize size = BH__CONSOLE_SIZE__INIT;
 	Bh__StartVm start = BH__START_VM__INIT;
+	Bh__BootState boot = BH__BOOT_STATE__INIT;
 	Bh__Loaded loaded = BH__LOADED__INIT;
 	Bh__Packet none = BH__PACKET__INIT;
 	CHAN_PACKET(f, FAILED, failed, &failed);
@@ -570,6 +571,10 @@ the_rest(void **state)
 	GOOD(s);
 	BAD_WITH(s, size.columns, 65536, "terminal size");
 	BAD(v, "no boot state");
+	start.load = true;
+	GOOD(v);
+	start.boot = &boot;
+	BAD(v, "boot state");
 	BAD(o, "no boot state");
 	BAD(none, "no body");
 }
