@@ -260,6 +260,8 @@ fill_fs(const struct fs_spec *spec, Bh__FsConfig *fs)
 	fs->cache = (Bh__FsCache)spec->cache;
 	fs->writeback = spec->writeback;
 	fs->posix_acl = spec->posix_acl;
+	fs->only_uids = spec->uid_map.n != 0;
+	fs->only_gids = spec->gid_map.n != 0;
 }
 
 static void

@@ -423,7 +423,8 @@ write_value(struct part *p, const struct sub_option *sub, const void *object,
 		write_queue_sizes(p, sub->name, object);
 		return;
 	case SUB_PATH_FD:	/* is in the path */
-	case SUB_GUARD_IPS:	/* as the next */
+	case SUB_GUARD_IPS:	/* as the next but one */
+	case SUB_ID_MAP:
 	case SUB_PUBLISH:	/* not Cloud Hypervisor's: vm.info has no word */
 	case SUB_TAP_FDS:	/* a number says nothing outside of here */
 	case SUB_LATER:

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "controller/share.h"
 #include "controller/usage.h"
 #include "ipc/log.h"
 
@@ -67,6 +68,9 @@ host_probe(struct plan_host *host)
 	static char text[8192];
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 
+	host->root = host_is_root();
+	host->uid = getuid();
+	host->gid = getgid();
 	host->phys_bits = 36;
 #ifdef __x86_64__
 	{
@@ -172,6 +176,8 @@ host_check_kept(const struct vm_spec *spec, const struct plan_host *host,
 		    "one; add landlock to its lsm= (see bulkheadctl doctor)");
 		return -ENOSYS;
 	}
+	if (rc == 0)
+		rc = share_check(spec, host, UID_FIRST, UID_BLOCK * UID_BLOCKS, err);
 	if (rc != 0 || spec->memory.hugepages || host->memory == 0 ||
 	    spec->memory.size <= host->memory)
 		return rc;

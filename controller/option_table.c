@@ -230,6 +230,10 @@ static const struct sub_option net_subs[] = {
 	    "client|server", "server: the back end connects to us; client"),
 };
 
+#define ID_MAP(n, f, h)							\
+	{ .name = n, .type = SUB_ID_MAP, .offset = AT(fs_spec, f),	\
+	  .meta = "[<guest>:<host>:<count>,..]", .help = h }
+
 static const struct sub_option fs_subs[] = {
 	TEXT("tag", fs_spec, tag, 36, "name by which the guest mounts it"),
 	PATH("path", fs_spec, path, "directory that is shared"),
@@ -241,6 +245,9 @@ static const struct sub_option fs_subs[] = {
 	    "the guest writes when it likes; off"),
 	TOGGLE("posix_acl", fs_spec, posix_acl,
 	    "access control lists; off"),
+	ID_MAP("uid_map", uid_map, "the guest's uids that the host has, too; as root all, "
+	    "else 0 as the user"),
+	ID_MAP("gid_map", gid_map, "the same of gids"),
 	VHOST_SOCKET(fs_spec, "of a vhost-user back end (virtiofsd), not path"),
 	U32("num_queues", fs_spec, num_queues, 1, SPEC_MAX_QUEUES - 1,
 	    "request queues; 1"),

@@ -36,6 +36,7 @@ enum sub_type {
 	SUB_TAP_FDS,		/* struct net_spec: nfds and fds */
 	SUB_PUBLISH,		/* struct net_spec: user_net.ports */
 	SUB_GUARD_IPS,		/* struct net_spec: guard_ips */
+	SUB_ID_MAP,		/* struct id_map_spec */
 	SUB_TOPOLOGY,		/* struct topology_spec */
 	SUB_AFFINITY,		/* struct affinity_list; max: its last number */
 	SUB_OEM_STRINGS,	/* struct platform_spec: oem_strings */

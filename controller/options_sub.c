@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controller/options.h"
+#include "controller/id_map.h"
 #include "controller/publish.h"
 #include "controller/usage.h"
 #include "controller/values.h"
@@ -182,23 +183,17 @@ static int
 store_publish(struct place *p)
 {
 	struct user_net_spec *user = &((struct net_spec *)p->object)->user_net;
-	struct span rest = p->value, item;
-	struct published_port port;
+	const char *why = publish_add(user, p->value);
 
-	(void)value_list(p->value, &rest);
-	while (value_next(&rest, ',', &item) == 1) {
-		if (publish_parse(item, &port) != 0)
-			return bad(p, "not a list of ports; write "
-			    "[tcp:8080:80,udp:127.0.0.1:5353:53]");
-		if (user->nports == USER_NET_LIMIT_PORTS)
-			return bad(p, "too many; at most 32 ports");
-		for (uint32_t i = 0; i < user->nports; i++)
-			if (memcmp(&user->ports[i], &port,
-			    offsetof(struct published_port, guest)) == 0)
-				return bad(p, "a port of the host twice");
-		user->ports[user->nports++] = port;
-	}
-	return 0;
+	return why != NULL ? bad(p, why) : 0;
+}
+
+static int
+store_id_map(struct place *p)
+{
+	const char *why = id_map_parse(p->value, field(p));
+
+	return why != NULL ? bad(p, why) : 0;
 }
 
 static int
@@ -469,6 +464,8 @@ store(struct place *p, uint32_t *mode_given)
 		return store_address(p);
 	case SUB_GUARD_IPS:
 		return store_guard_ips(p);
+	case SUB_ID_MAP:
+		return store_id_map(p);
 	case SUB_TAP_FDS:
 		return store_tap_fds(p);
 	case SUB_PUBLISH:

@@ -74,6 +74,8 @@ struct plan_host {
 	uint64_t memory;		/* bytes, and swap; 0: not known */
 	uint32_t cpus;			/* configured; 0: not known */
 	bool landlock;
+	bool root;			/* host_is_root() */
+	uint32_t uid, gid;		/* of who started us */
 };
 
 /* Another seed, for another VM. */

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static int
 port_number(struct span s, uint16_t *out)
@@ -45,6 +46,28 @@ publish_parse(struct span s, struct published_port *port)
 		return -EINVAL;
 	port->guest = port->host;
 	return n == 2 ? 0 : port_number(part[n - 1], &port->guest);
+}
+
+const char *
+publish_add(struct user_net_spec *user, struct span value)
+{
+	struct published_port port;
+	struct span item;
+
+	(void)value_list(value, &value);
+	while (value_next(&value, ',', &item) == 1) {
+		if (publish_parse(item, &port) != 0)
+			return "not a list of ports; write "
+			    "[tcp:8080:80,udp:127.0.0.1:5353:53]";
+		if (user->nports == USER_NET_LIMIT_PORTS)
+			return "too many; at most 32 ports";
+		for (uint32_t i = 0; i < user->nports; i++)
+			if (memcmp(&user->ports[i], &port,
+			    offsetof(struct published_port, guest)) == 0)
+				return "a port of the host twice";
+		user->ports[user->nports++] = port;
+	}
+	return NULL;
 }
 
 void

@@ -19,6 +19,9 @@
  */
 int publish_parse(struct span s, struct published_port *port);
 
+/* Ports of a list, "[..]", more to @user. NULL, or what is wrong with them. */
+const char *publish_add(struct user_net_spec *user, struct span value);
+
 /* "127.0.0.1/2222:22", for passt's -t or -u. */
 void publish_text(const struct published_port *port, char text[PUBLISH_TEXT]);
 

@@ -361,9 +361,10 @@ check_fs(const struct fs_spec *f, struct spec_error *err)
 		return usage(err, "--fs tag=%S: nothing to share; add path=<directory>, "
 		    "or socket=<path> of a back end", &tag);
 	if (f->path == NULL && (f->readonly || f->writeback || f->posix_acl ||
-	    f->cache != 0))
-		return usage(err, "--fs tag=%S: readonly, cache, writeback and posix_acl "
-		    "are for the back end to know; leave them out", &tag);
+	    f->cache != 0 || f->uid_map.n != 0 || f->gid_map.n != 0))
+		return usage(err, "--fs tag=%S: readonly, cache, writeback, posix_acl "
+		    "and maps of ids are for the back end to know; leave them out",
+		    &tag);
 	if (f->path != NULL)
 		return 0;
 	return spec_check_vhost("fs", &f->vhost, err);

@@ -199,12 +199,23 @@ struct net_spec {
 	struct vhost_spec vhost;
 };
 
+/* The guest's ids from @guest on are the host's from @host on. */
+struct id_range_spec {
+	uint32_t guest, host, count;
+};
+
+struct id_map_spec {
+	struct id_range_spec range[FS_LIMIT_ID_RANGES];
+	uint32_t n;		/* 0: not given */
+};
+
 struct fs_spec {
 	struct pci_spec pci;
 	const char *tag;
 	const char *path;	/* of the directory; or: */
 	struct vhost_spec vhost;	/* on where there is no path */
 	bool readonly, writeback, posix_acl;
+	struct id_map_spec uid_map, gid_map;
 	uint32_t cache;		/* Bh__FsCache */
 	uint32_t num_queues;	/* for requests; one more has high priority */
 	uint32_t queue_size;

@@ -23,6 +23,7 @@
 #include "controller/pulse.h"
 #include "controller/report.h"
 #include "controller/requests.h"
+#include "controller/share.h"
 #include "controller/spawner/spawner.h"
 #include "controller/timeline.h"
 #include "controller/upgrade.h"
@@ -572,6 +573,7 @@ ask_spawn(struct child *child, const int *fds, uint32_t *slots, uint32_t n,
 {
 	Bh__Spawn spawn = BH__SPAWN__INIT;
 	CHAN_PACKET(p, SPAWN, spawn, &spawn);
+	struct share_message share;
 	struct vm *vm = child->vm;
 	struct request *r = request_new(child, &vm->spawner,
 	    BH__PACKET__BODY_SPAWN, 0, SPAWN_SECONDS);
@@ -585,8 +587,8 @@ ask_spawn(struct child *child, const int *fds, uint32_t *slots, uint32_t n,
 	spawn.user_net = user_net;
 	/* The binary is the last, without a slot. */
 	spawn.binary = child->binary >= 0;
-	spawn.share_readonly = child->kind == PROC_FS && child->dev != NULL &&
-	    vm->spec.fs[child->dev->index].readonly;
+	if (child->kind == PROC_FS && child->dev != NULL)
+		share_fill(&vm->spec.fs[child->dev->index], &spawn, &share);
 	p.seq = r != NULL ? r->seq : 0;
 	child->phase = CHILD_SPAWNING;
 	spawner_send(vm, &p, fds, n + (spawn.binary ? 1u : 0u));

@@ -231,6 +231,8 @@ check_spawn(const Bh__Spawn *m)
 	}
 	REQUIRE(m->n_slots >= 1 && m->slots[0] == FD_CTL,
 	    "the control channel is not first");
+	REQUIRE(m->n_uid_map <= FS_LIMIT_ID_RANGES &&
+	    m->n_gid_map <= FS_LIMIT_ID_RANGES, "ranges of ids");
 	if (m->user_net != NULL)
 		return check_user_net(m->user_net);
 	return NULL;

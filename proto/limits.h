@@ -14,6 +14,7 @@
 #define VIRTQ_LIMIT_SIZE 1024u		/* VIRTQ_MAX_SIZE */
 #define NET_LIMIT_GUARD_IPS 8u		/* of each family: GUARD_MAX_IPS */
 #define FILE_NAME_LIMIT 1023u		/* bytes of a name in a disk image */
+#define FS_LIMIT_ID_RANGES 8u		/* of a share's uids, and of its gids */
 #define API_LIMIT_FDS 16u		/* of one request */
 #define BUCKET_LIMIT_SIZE (1ull << 46)	/* tokens of a rate limit */
 #define BUCKET_LIMIT_REFILL_MS 86400000u	/* a day */

@@ -179,6 +179,7 @@ static const struct field fs[] = {
 	{ .json = "tag", .type = FIELD_TEXT, .required = true },
 	TEXT("socket"), TEXT("path"),	/* one of them; the path is our own */
 	{ .json = "readonly", .type = FIELD_BOOL },
+	TEXT("uid_map"), TEXT("gid_map"),
 	NUMBER("num_queues", 1), NUMBER("queue_size", 1024),
 	PCI,
 };

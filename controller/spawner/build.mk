@@ -2,7 +2,7 @@
 # For the program that contains the spawner (the controller):
 #	X_SRCS += $(SPAWNER_SRCS), X_OBJS += $(SPAWNER_OBJS)
 SPAWNER_SRCS := controller/spawner/spawner.c controller/spawner/serve.c \
-	controller/spawner/child.c controller/spawner/filter.c \
+	controller/spawner/child.c controller/spawner/maps.c controller/spawner/filter.c \
 	controller/spawner/janitor.c controller/spawner/passt.c controller/spawner/group.c controller/publish.c \
 	controller/values.c controller/procs.c
 SPAWNER_OBJS = $(BUILD)/obj/gen/spawner_filter.o

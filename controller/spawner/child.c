@@ -72,19 +72,38 @@ wait_for_maps(int status)
 	return n == 1 ? 0 : -EPIPE;
 }
 
+/* All capabilities of the user namespace, which a change of ids leaves permitted. */
+static int
+raise_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) != 0)
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted;
+	return syscall(SYS_capset, &head, data) != 0 ? -errno : 0;
+}
+
 /*
- * Become uid 0 and gid 0 of the new user namespace, which its maps tie to one
- * ordinary id outside. Supplementary groups go where the namespace lets them
- * (rootless ones may not, and the kernel keeps the user's).
+ * Become what the maps of the new user namespace tie to one ordinary id outside: uid 0
+ * and gid 0, or the own ids of who has more, which has another 0. Supplementary groups
+ * go where the namespace lets them (rootless ones may not, and the kernel keeps the
+ * user's).
  */
 static int
-take_ids(void)
+take_ids(const struct child_plan *plan)
 {
 	if (setgroups(0, NULL) != 0 && errno != EPERM)
 		return -errno;
-	if (setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ||
+	    setresgid(plan->gid, plan->gid, plan->gid) != 0 ||
+	    setresuid(plan->uid, plan->uid, plan->uid) != 0)
 		return -errno;
-	return 0;
+	return plan->uid != 0 ? raise_capabilities() : 0;
 }
 
 #ifdef BULKHEAD_SANITIZED
@@ -187,12 +206,11 @@ new_root(bool shared, bool readonly)
 #endif
 
 /*
- * Be the one id that is this worker's alone outside, though the namespace has all of
- * them, and take what its program needs over exec: the capabilities over files that
- * it keeps (its policy says which), and the one to drop all others.
+ * To be another than 0 loses all capabilities over exec, but what is ambient: those over
+ * files that its program keeps (its policy says which), and the one to drop all others.
  */
 static int
-take_own_ids(uint32_t id)
+keep_capabilities(void)
 {
 	static const unsigned int kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
 		CAP_SETGID, CAP_SETUID, CAP_SETPCAP };
@@ -201,9 +219,6 @@ take_own_ids(uint32_t id)
 	};
 	struct __user_cap_data_struct data[2] = { 0 };
 
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ||
-	    setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0)
-		return -errno;
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		data[0].permitted |= 1u << kept[i];
 	data[0].effective = data[0].inheritable = data[0].permitted;
@@ -245,7 +260,7 @@ enter_jail(struct child_plan *plan)
 	rc = wait_for_maps(plan->status);
 	if (rc != 0)
 		fail(plan->status, STEP_MAPS, rc);
-	rc = take_ids();
+	rc = take_ids(plan);
 	if (rc != 0)
 		fail(plan->status, STEP_IDS, rc);
 	rc = new_root(shared, plan->share_readonly);
@@ -255,7 +270,7 @@ enter_jail(struct child_plan *plan)
 		fail(plan->status, STEP_ROOT, rc);
 	/* The host's name is nobody's business in there. */
 	(void)!sethostname("bulkhead", 8);
-	rc = shared && plan->own_id != 0 ? take_own_ids(plan->own_id) : 0;
+	rc = plan->uid != 0 ? keep_capabilities() : 0;
 	if (rc != 0)
 		fail(plan->status, STEP_IDS, rc);
 }

@@ -43,7 +43,8 @@ struct child_plan {
 	int share;		/* index in fds of the directory that becomes its
 				 * root, and is an fd of that then; -1: none */
 	bool share_readonly;
-	uint32_t own_id;	/* with a share: its uid and gid in its namespace */
+	uint32_t uid, gid;	/* its own in its user namespace; not 0: those of who
+				 * has a share, and capabilities over files with it */
 	struct passt_start *passt;	/* NULL, or how to start that */
 	int binary;		/* O_PATH fd of what to execute */
 	int netns;		/* the VM's network namespace */

@@ -32,6 +32,7 @@
 #include "controller/spawner/child.h"
 #include "controller/spawner/group.h"
 #include "controller/spawner/janitor.h"
+#include "controller/spawner/maps.h"
 #include "controller/spawner/spawner.h"
 #include "ipc/chan.h"
 #include "ipc/log.h"
@@ -51,7 +52,7 @@ struct child {
 	uint32_t uid_index;
 	uint32_t host_pid;
 	int group;		/* its cgroup, or -1 */
-	bool all_ids;		/* its files belong to whom they belong to */
+	struct child_maps maps;
 	struct loop_source exit;	/* pidfd */
 	struct loop_source status;	/* status socket, fd -1 when done */
 };
@@ -169,46 +170,6 @@ host_pid_of(const struct spawner *sp, int pidfd)
 	return line != NULL ? (uint32_t)strtoul(line + 5, NULL, 10) : 0;
 }
 
-/* Write one file of /proc/PID: its whole contents in one write. */
-static int
-write_proc(const struct spawner *sp, uint32_t pid, const char *name,
-    const char *text)
-{
-	char path[64];
-	ssize_t n;
-	int fd, rc;
-
-	(void)snprintf(path, sizeof(path), "%u/%s", pid, name);
-	fd = openat(sp->start->proc, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	rc = n < 0 ? -errno : 0;
-	close(fd);
-	return rc;
-}
-
-/*
- * Give the child's user namespace its one id: 0 inside, outside the uid that is
- * its alone (root), or the VM's user namespace's 0, which is the user. Who has a
- * share, started by root: all of them, as they are, so that it can give a file to
- * the guest's user; what it can do with them is bounded by its root.
- */
-static int
-write_maps(const struct spawner *sp, const struct child *c)
-{
-	const struct spawner_start *st = sp->start;
-	uint32_t id = st->rootless ? 0 : st->uid_base + c->uid_index;
-	char map[32];
-	int rc;
-
-	(void)snprintf(map, sizeof(map), "0 %u 1\n", id);
-	if (c->all_ids)
-		(void)snprintf(map, sizeof(map), "0 0 4294967295\n");
-	rc = write_proc(sp, c->host_pid, "uid_map", map);
-	return rc != 0 ? rc : write_proc(sp, c->host_pid, "gid_map", map);
-}
-
 /* The child has executed its program. */
 static void
 child_started(struct spawner *sp, struct child *c)
@@ -259,7 +220,7 @@ status_ready(struct loop_source *src, uint32_t events)
 		child_failed(sp, c, r.error, child_step_text(r.step));
 		return;
 	}
-	rc = write_maps(sp, c);
+	rc = maps_write(&c->maps, sp->start->proc, c->host_pid);
 	if (rc == 0 && send(src->fd, "", 1, MSG_NOSIGNAL) != 1)
 		rc = -errno;
 	if (rc != 0)
@@ -317,6 +278,8 @@ static int
 start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
     const struct chan_msg *msg)
 {
+	const uint32_t own = sp->start->rootless ? 0 :
+	    sp->start->uid_base + c->uid_index;
 	struct child_plan plan = {
 		.name = process_kinds[c->kind].binary,
 		.instance = c->instance,
@@ -327,7 +290,6 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 		.nfds = (unsigned int)spawn->n_slots,
 		.share = -1,
 		.share_readonly = spawn->share_readonly,
-		.own_id = sp->start->rootless ? 0 : sp->start->uid_base + c->uid_index,
 	};
 	static struct passt_start passt;	/* the child has a copy of its own */
 	int pair[2], pidfd = -1, rc;
@@ -341,10 +303,11 @@ start_child(struct spawner *sp, struct child *c, const Bh__Spawn *spawn,
 		if (process_kinds[c->kind].share && plan.slots[i] == FD_BACKEND)
 			plan.share = (int)i;
 	}
-	c->all_ids = plan.share >= 0 && !sp->start->rootless;
+	maps_make(&c->maps, spawn, plan.share >= 0, sp->start->rootless, own);
+	plan.uid = c->maps.uids.own;
+	plan.gid = c->maps.gids.own;
 	if (c->kind == PROC_PASST) {
-		passt_prepare(&passt, spawn->user_net, sp->start->rootless ? 0 :
-		    sp->start->uid_base + c->uid_index);
+		passt_prepare(&passt, spawn->user_net, own);
 		plan.passt = &passt;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)

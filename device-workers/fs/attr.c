@@ -16,31 +16,39 @@
 #define AUTO_SECONDS 1u		/* as virtiofsd's */
 #define ALWAYS_SECONDS 86400u
 #define MODE_BITS 07777u
+#define WORKER_ID 4294967294u	/* in a map: controller/spawner/maps.c */
 #define TIMES (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW)
 
 /*
  * With an id that this process' user namespace does not have the file is this process'
- * own, and no one's who came before: what a start by an ordinary user can do. No id is
- * -1: asked for that, the kernel says what it is.
+ * own, and no one's who came before: what a start by an ordinary user can do. Where the
+ * user has said which ids there are, it is no one's: a setuid file of such an id would
+ * be that of another. No id is -1: asked for that, the kernel says what it is.
  */
-void
+int
 fs_be(struct fs *fs, uint32_t uid, uint32_t gid)
 {
 	if (gid != fs->gid) {
 		(void)setfsgid(gid);
-		if ((uint32_t)setfsgid((gid_t)-1) != gid)
+		fs->no_gid = (uint32_t)setfsgid((gid_t)-1) != gid ||
+		    gid == WORKER_ID;
+		if (fs->no_gid)
 			(void)setfsgid(fs->own_gid);
 		fs->gid = gid;
 	}
 	if (uid != fs->uid) {
 		(void)setfsuid(uid);
-		if ((uint32_t)setfsuid((uid_t)-1) != uid)
+		fs->no_uid = (uint32_t)setfsuid((uid_t)-1) != uid ||
+		    uid == WORKER_ID;
+		if (fs->no_uid)
 			(void)setfsuid(fs->own_uid);
 		fs->uid = uid;
 	}
+	return (fs->no_uid && fs->only_uids) || (fs->no_gid && fs->only_gids) ?
+	    -EOVERFLOW : 0;
 }
 
-void
+int
 fs_be_maker(struct fs *fs, const struct fs_req *req, uint32_t mask)
 {
 	/* Without ACLs the guest's kernel has applied it. */
@@ -49,7 +57,7 @@ fs_be_maker(struct fs *fs, const struct fs_req *req, uint32_t mask)
 		(void)umask(mask);
 		fs->umask = mask;
 	}
-	fs_be(fs, req->head.uid, req->head.gid);
+	return fs_be(fs, req->head.uid, req->head.gid);
 }
 
 static uint64_t
@@ -246,7 +254,7 @@ set_mode(struct fs *fs, uint32_t node, const struct fs_at *at,
 		return -EOPNOTSUPP;
 	/* Without CAP_FSETID the bit stays only for one of the group. */
 	if ((mode & S_ISGID) != 0)
-		fs_be(fs, fs->uid, st->st_gid);
+		(void)fs_be(fs, fs->uid, st->st_gid);
 	if (node != FS_ROOT && !fs_node_text(fs, node, name)) {
 		if (h == NULL)
 			return -ESTALE;
@@ -262,11 +270,13 @@ set_mode(struct fs *fs, uint32_t node, const struct fs_at *at,
 }
 
 static int
-set_owner(const struct fs_at *at, const struct fuse_setattr_in *in)
+set_owner(const struct fs *fs, const struct fs_at *at, const struct fuse_setattr_in *in)
 {
 	uid_t uid = (in->valid & FATTR_UID) != 0 ? in->uid : (uid_t)-1;
 	gid_t gid = (in->valid & FATTR_GID) != 0 ? in->gid : (gid_t)-1;
 
+	if ((fs->only_uids && uid == WORKER_ID) || (fs->only_gids && gid == WORKER_ID))
+		return -EPERM;
 	if (fchownat(at->dir, at->name, uid, gid, at->flags) == 0)
 		return 0;
 	/* An id that is not mapped here. */
@@ -316,7 +326,7 @@ fs_setattr(struct fs *fs, struct fs_req *req)
 		return -EBADF;
 	rc = fs_path_stat(fs, node, &at, &st);
 	if (rc == 0 && (in->valid & (FATTR_UID | FATTR_GID)) != 0)
-		rc = set_owner(&at, in);
+		rc = set_owner(fs, &at, in);
 	if (rc == 0 && (in->valid & FATTR_MODE) != 0)
 		rc = set_mode(fs, node, &at, &st, in->mode);
 	if (rc == 0 && (in->valid & FATTR_SIZE) != 0)

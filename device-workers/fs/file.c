@@ -84,7 +84,9 @@ fs_create(struct fs *fs, struct fs_req *req)
 		return dir;
 	if (req->room < sizeof(struct fuse_entry_out) + sizeof(out))
 		return -EINVAL;
-	fs_be_maker(fs, req, req->in.create.umask);
+	rc = fs_be_maker(fs, req, req->in.create.umask);
+	if (rc < 0)
+		return rc;
 	fs_handles_undo(fs, req->head.unique);
 	fd = fs_path_open_at(fs, dir, req->name, flags,
 	    req->in.create.mode & 07777);

@@ -303,6 +303,8 @@ fs_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	fs->readonly = c->readonly;
 	fs->writeback = c->writeback && !c->readonly;
 	fs->posix_acl = c->posix_acl;
+	fs->only_uids = c->only_uids;
+	fs->only_gids = c->only_gids;
 	fs->cache_mode = c->cache == BH__FS_CACHE__FS_CACHE_NEVER ? FS_CACHE_NEVER :
 	    c->cache == BH__FS_CACHE__FS_CACHE_ALWAYS ? FS_CACHE_ALWAYS :
 	    FS_CACHE_AUTO;

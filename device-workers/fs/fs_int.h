@@ -139,6 +139,8 @@ struct fs {
 	uint64_t request;	/* number of the one that is served */
 	uint32_t uid, gid;	/* as which files are made now, as the guest says */
 	uint32_t own_uid, own_gid;	/* of this process, in its namespace */
+	bool no_uid, no_gid;	/* which that is, and not the guest's */
+	bool only_uids, only_gids;	/* nothing is made so */
 	uint32_t umask;		/* less these bits, where ACLs do not say it */
 
 	struct virtq_chain chain;
@@ -289,10 +291,13 @@ int64_t fs_answer_entry(struct fs *fs, uint32_t parent, const char *name,
     const struct stat *st);
 void fs_fill_entry(const struct fs *fs, struct fuse_entry_out *e, uint32_t node,
     const struct stat *st);
-/* Make files in the guest's user's name from now on, if the ids are mapped. */
-void fs_be(struct fs *fs, uint32_t uid, uint32_t gid);
+/*
+ * Make files in the guest's user's name from now on, if the ids are mapped. EOVERFLOW:
+ * they are not, and must be, to make any.
+ */
+int fs_be(struct fs *fs, uint32_t uid, uint32_t gid);
 /* As whom, and with which umask, the request's file shall be made. */
-void fs_be_maker(struct fs *fs, const struct fs_req *req, uint32_t umask);
+int fs_be_maker(struct fs *fs, const struct fs_req *req, uint32_t umask);
 
 int64_t fs_lookup(struct fs *fs, struct fs_req *req);
 int64_t fs_forget(struct fs *fs, struct fs_req *req);

@@ -90,11 +90,13 @@ int64_t
 fs_symlink(struct fs *fs, struct fs_req *req)
 {
 	uint32_t parent;
-	int dir = directory(fs, req, &parent);
+	int dir = directory(fs, req, &parent), rc;
 
 	if (dir < 0)
 		return dir;
-	fs_be(fs, req->head.uid, req->head.gid);
+	rc = fs_be(fs, req->head.uid, req->head.gid);
+	if (rc < 0)
+		return rc;
 	if (symlinkat(req->name2, dir, req->name) < 0 &&
 	    !was_made(fs, dir, req->name))
 		return -errno;
@@ -105,13 +107,15 @@ int64_t
 fs_mknod(struct fs *fs, struct fs_req *req)
 {
 	uint32_t mode = req->in.mknod.mode, parent;
-	int dir = directory(fs, req, &parent);
+	int dir = directory(fs, req, &parent), rc;
 
 	if (dir < 0)
 		return dir;
 	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
 		return -EPERM;
-	fs_be_maker(fs, req, req->in.mknod.umask);
+	rc = fs_be_maker(fs, req, req->in.mknod.umask);
+	if (rc < 0)
+		return rc;
 	if (mknodat(dir, req->name, mode & (S_IFMT | MODE_BITS), 0) < 0 &&
 	    !was_made(fs, dir, req->name))
 		return -errno;
@@ -122,11 +126,13 @@ int64_t
 fs_mkdir(struct fs *fs, struct fs_req *req)
 {
 	uint32_t parent;
-	int dir = directory(fs, req, &parent);
+	int dir = directory(fs, req, &parent), rc;
 
 	if (dir < 0)
 		return dir;
-	fs_be_maker(fs, req, req->in.mkdir.umask);
+	rc = fs_be_maker(fs, req, req->in.mkdir.umask);
+	if (rc < 0)
+		return rc;
 	if (mkdirat(dir, req->name, req->in.mkdir.mode & MODE_BITS) < 0 &&
 	    !was_made(fs, dir, req->name))
 		return -errno;
@@ -294,7 +300,7 @@ fs_link(struct fs *fs, struct fs_req *req)
 	}
 	if (rc < 0)
 		return rc;
-	fs_be(fs, req->head.uid, req->head.gid);
+	(void)fs_be(fs, req->head.uid, req->head.gid);
 	if (linkat(at.dir, at.name, dir, req->name, 0) < 0 &&
 	    !was_made(fs, dir, req->name))
 		return -errno;

@@ -65,7 +65,8 @@ be_of_group(struct fs *fs, const struct fs_req *req)
 	int rc = fs_path_stat(fs, node, &at, &st);
 
 	if (rc == 0)
-		fs_be(fs, fs->uid, req->head.uid == 0 ? st.st_gid : req->head.gid);
+		(void)fs_be(fs, fs->uid,
+		    req->head.uid == 0 ? st.st_gid : req->head.gid);
 	return rc;
 }
 

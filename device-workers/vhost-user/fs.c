@@ -102,6 +102,8 @@ open_share(Bh__DeviceConfig *config, const char **why)
 	fs.readonly = share.readonly;
 	fs.writeback = opt.writeback;
 	fs.posix_acl = opt.posix_acl;
+	fs.only_uids = share.uids.count > 0;
+	fs.only_gids = share.gids.count > 0;
 	fs.cache = opt.cache;
 	config->device_case = BH__DEVICE_CONFIG__DEVICE_FS;
 	config->fs = &fs;

@@ -20,6 +20,9 @@ if [ $root = yes ] && command -v setpriv >/dev/null; then
 		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel unreadable
 	check disk-not-writable 1 '--disk path=disk|permission denied|readonly=on' \
 		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --disk path=disk
+	check fs-map-not-own 1 '--fs tag=t,gid_map|your own|[0:65534:1]' \
+		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf \
+		--fs 'tag=t,path=dir,uid_map=[7:65534:1],gid_map=[0:65534:2]'
 	check tap-forbidden 1 '--net tap=nosuch0|no right' \
 		"${kvmuser[@]}" "$B/bulkhead" --console off --kernel kernel.elf --net tap=nosuch0
 	if ip tuntap add dev bhe1 mode tap user 65534 vnet_hdr 2>/dev/null &&

@@ -217,9 +217,19 @@ o vhost-net-queues 2 '--net|num_queues=3|odd' --kernel "$K" --net vhost_user=tru
 o fs-no-tag 2 '--fs|tag=<name>' --kernel "$K" --fs socket=s
 o fs-no-socket 2 '--fs|socket=<path>' --kernel "$K" --fs tag=t
 o fs-both 2 '--fs|leave one out' --kernel "$K" --fs tag=t,socket=s,path=dir
-o fs-options-of-path 2 '--fs|readonly, cache, writeback and posix_acl' --kernel "$K" --fs tag=t,socket=s,readonly=on
+o fs-options-of-path 2 '--fs|readonly, cache, writeback, posix_acl' --kernel "$K" --fs tag=t,socket=s,readonly=on
 o fs-missing 1 '--fs path=nowhere|check the path' --kernel "$K" --fs tag=t,path=nowhere
 o fs-file 1 '--fs path=large|not a directory|give a directory' --kernel "$K" --fs tag=t,path=large
+o fs-map-of-socket 2 '--fs|maps of ids|leave them out' --kernel "$K" --fs 'tag=t,socket=s,uid_map=[0:1:1]'
+o fs-map-not 2 '--fs uid_map|[0:100000:65536]' --kernel "$K" --fs 'tag=t,path=dir,uid_map=[0:100000]'
+o fs-map-none 2 '--fs gid_map|<guest>:<host>:<count>' --kernel "$K" --fs 'tag=t,path=dir,gid_map=[]'
+o fs-map-empty 2 '--fs uid_map|1 id or more' --kernel "$K" --fs 'tag=t,path=dir,uid_map=[0:1:0]'
+o fs-map-end 2 '--fs uid_map|4294967293' --kernel "$K" --fs 'tag=t,path=dir,uid_map=[4294967290:1:5]'
+o fs-map-twice 2 '--fs gid_map|two ranges' --kernel "$K" --fs 'tag=t,path=dir,gid_map=[0:1000:10,10:1009:1]'
+o fs-map-many 2 '--fs uid_map|at most 8' --kernel "$K" \
+	--fs 'tag=t,path=dir,uid_map=[1:1:1,2:2:1,3:3:1,4:4:1,5:5:1,6:6:1,7:7:1,8:8:1,9:9:1]'
+[ "$(id -u)" != 0 ] || o fs-map-of-vms 1 '--fs tag=t,uid_map|1879048192' --kernel "$K" \
+	--fs 'tag=t,path=dir,uid_map=[0:1879048000:65536]'
 o fs-cache 2 '--fs|cache' --kernel "$K" --fs tag=t,path=dir,cache=sometimes
 o watchdog-model 2 '--watchdog|model=tco|i6300esb' --kernel "$K" --watchdog model=tco
 o watchdog-timeout 2 '--watchdog|timeout=5|leave it out' --kernel "$K" --watchdog model=i6300esb,timeout=5

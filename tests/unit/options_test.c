@@ -163,6 +163,13 @@ values_of_all_kinds(void **state)
 	assert_int_equal(spec.log.verbosity, 2);
 	assert_int_equal(spec.platform.noem_strings, 2);
 	assert_string_equal(spec.platform.oem_strings[1], "t,wo");
+	accepts("--kernel k --fs tag=t,path=d,uid_map=[0:100000:65536,70000:1000:1],"
+	    "gid_map=5:6:7");
+	assert_int_equal(spec.fs[0].uid_map.n, 2);
+	assert_int_equal(spec.fs[0].uid_map.range[1].guest, 70000);
+	assert_int_equal(spec.fs[0].uid_map.range[1].host, 1000);
+	assert_int_equal(spec.fs[0].gid_map.n, 1);
+	assert_int_equal(spec.fs[0].gid_map.range[0].count, 7);
 }
 
 static void
