@@ -278,6 +278,17 @@ fs_rename2(struct fs *fs, struct fs_req *req)
 	return move(fs, req, req->in.rename2.newdir, req->in.rename2.flags);
 }
 
+/* The host may have given the name to another file. */
+static int
+still_named(const struct fs_at *at, const struct stat *st)
+{
+	struct stat now;
+
+	if (fstatat(at->dir, at->name, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : -errno;
+	return now.st_dev == st->st_dev && now.st_ino == st->st_ino ? 0 : -ESTALE;
+}
+
 int64_t
 fs_link(struct fs *fs, struct fs_req *req)
 {
@@ -291,12 +302,15 @@ fs_link(struct fs *fs, struct fs_req *req)
 	if (node == 0)
 		return -ESTALE;
 	rc = fs_path_stat(fs, node, &at, &st);
-	/* By its name: a link to an fd takes rights over the whole host. */
+	/*
+	 * By its name: a link to an fd takes rights over the whole host. Of several
+	 * names one is known here; when that is gone the guest looks again.
+	 */
 	if (rc == 0 && at.name[0] == '\0') {
 		if (!fs_node_text(fs, node, at.name))
-			return -ENOENT;
+			return -ESTALE;
 		at.dir = fs_path_fd(fs, fs->node[node].parent);
-		rc = at.dir < 0 ? at.dir : 0;
+		rc = at.dir < 0 ? at.dir : still_named(&at, &st);
 	}
 	if (rc < 0)
 		return rc;

@@ -154,6 +154,7 @@ identity(void)
 	struct fuse_link_in link;
 	uint64_t d1, d2, file, fh, other, fh2;
 	struct fuse_setattr_in size = { .valid = FATTR_SIZE, .size = 3 };
+	char path[100];
 
 	MUST(begin());
 	MUST(named(FUSE_MKDIR, 1, &mk, sizeof(mk), "d1") == 0);
@@ -194,6 +195,17 @@ identity(void)
 	MUST(named(FUSE_LINK, 1, &link, sizeof(link), "l") == 0 &&
 	    entry() == file);
 	MUST(getattr(file) == 0 && attr().nlink == 2);
+	/* The name that is known goes, another stays: the guest is to look again. */
+	MUST(named(FUSE_UNLINK, 1, "", 0, "l") == 0);
+	MUST(named(FUSE_LINK, 1, &link, sizeof(link), "l") == ESTALE);
+	MUST(lookup(d2, "g") == 0 && entry() == file);
+	MUST(named(FUSE_LINK, 1, &link, sizeof(link), "l") == 0 && entry() == file);
+	/* It is another file's by now. */
+	snprintf(path, sizeof(path), "%s/l", dir);
+	MUST(unlink(path) == 0 && mkfifo(path, 0644) == 0);
+	MUST(named(FUSE_LINK, 1, &link, sizeof(link), "m") == ESTALE);
+	MUST(unlink(path) == 0 && lookup(d2, "g") == 0);
+	MUST(named(FUSE_LINK, 1, &link, sizeof(link), "l") == 0 && entry() == file);
 	MUST(named(FUSE_UNLINK, d2, "", 0, "g") == 0);
 	MUST(getattr(file) == 0 && attr().nlink == 1);
 	MUST(named(FUSE_UNLINK, 1, "", 0, "l") == 0);
