@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "arch/hypervisor.h"
+#include "bulkhead.pb-c.h"
 
 struct bus;
 struct gmem;
@@ -87,7 +88,8 @@ uint32_t arch_vcpu_id(const struct arch_cpu_config *config, uint32_t index);
 int arch_cpu_init(int dev_fd, const struct hv_caps *caps,
     const struct arch_cpu_config *config, const char **why);
 
-/* Features and reset state of vCPU @index; the first gets @boot. */
+/* Features and reset state of vCPU @index; the first gets @boot (NULL: none, its
+ * state is loaded later). */
 int arch_vcpu_init(struct hv_vcpu *vcpu, uint32_t index,
     const struct arch_boot *boot);
 
@@ -131,5 +133,20 @@ void arch_slot_changed(uint32_t bus, uint32_t slot, bool came);
 void arch_power_button(void);
 void arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config);
 void arch_rings_ready(void);	/* bytes or room in the serial rings */
+
+/*
+ * At a standstill: what the machine holds, for a VmState. What save puts into a message
+ * is good until the next call. Fits: whether a message that was checked (proto/
+ * check_vm.h) belongs to this VM on this host, with nothing changed; what does not
+ * load. EINVAL and *why: static text, or good until the next call.
+ */
+int arch_vcpu_save(struct hv_vcpu *vcpu, Bh__VcpuState *state, const char **why);
+int arch_vcpu_fits(const Bh__VcpuState *state, const char **why);
+int arch_vcpu_load(struct hv_vcpu *vcpu, const Bh__VcpuState *state,
+    const char **why);
+void arch_platform_save(Bh__VmState *state);
+bool arch_platform_is_last(const Bh__VmState *state);	/* it has the platform's part */
+int arch_platform_fits(const Bh__VmState *state, const char **why);
+void arch_platform_load(const Bh__VmState *state);
 
 #endif

@@ -21,6 +21,7 @@ struct hv_vm;			/* one VM; a process has one */
 struct hv_vcpu;			/* one virtual CPU of it */
 struct arch_cpuid_entry;
 struct arch_vcpu_state;
+struct arch_vcpu_saved;
 
 /* Why a vCPU came back from hv_vcpu_run(). */
 enum hv_exit_kind {
@@ -153,6 +154,25 @@ void hv_vcpu_was_away(struct hv_vcpu *vcpu);
  * to start it, as at its first time. From the vCPU's thread.
  */
 int hv_vcpu_unplugged(struct hv_vcpu *vcpu);
+
+/*
+ * From the vCPU's thread, before its state is read: have what the last exit left
+ * undone (an access whose data the guest has not got yet) done. True: there is
+ * another exit of it, *exit, to be handled before the next call.
+ */
+bool hv_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit);
+
+/*
+ * At a standstill, main thread: all that the vCPU holds, and the guest's clock, which
+ * is stopped; hv_clock_go lets it go on from what was loaded. Loading is for a vCPU
+ * that has CPUID and has not run. An error names in *why what the host has not: static
+ * text, or good until the next call.
+ */
+int hv_vcpu_save(struct hv_vcpu *vcpu, struct arch_vcpu_saved *out, const char **why);
+int hv_vcpu_load(struct hv_vcpu *vcpu, const struct arch_vcpu_saved *in,
+    const char **why);
+void hv_clock_save(struct hv_vm *vm, uint64_t *ns, uint64_t *realtime);
+void hv_clock_load(struct hv_vm *vm, uint64_t ns);
 
 /* CPUID of the vCPU. Before it has run. */
 int hv_vcpu_set_cpuid(struct hv_vcpu *vcpu,

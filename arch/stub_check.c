@@ -24,6 +24,8 @@ static void
 check_hypervisor(void)
 {
 	struct hv_exit exit;
+	const char *why = NULL;
+	uint64_t ns, realtime;
 	uint32_t count = 0;
 
 	expect("hv_open", hv_open(-1, NULL));
@@ -41,6 +43,11 @@ check_hypervisor(void)
 	expect("hv_vcpu_run", exit.kind == HV_EXIT_ERROR ? -ENOSYS : 0);
 	hv_vcpu_interrupt(NULL);
 	hv_vcpu_resume(NULL);
+	expect("hv_vcpu_save", hv_vcpu_save(NULL, NULL, &why));
+	expect("hv_vcpu_load", hv_vcpu_load(NULL, NULL, &why));
+	(void)hv_vcpu_settle(NULL, &exit);
+	hv_clock_save(NULL, &ns, &realtime);
+	hv_clock_load(NULL, 0);
 	hv_clock_stop(NULL);
 	hv_clock_go(NULL);
 	hv_vcpu_was_away(NULL);
@@ -66,6 +73,13 @@ check_arch(void)
 	expect("arch_irqchip_init", arch_irqchip_init(NULL));
 	expect("arch_platform_init", arch_platform_init(&platform, &why));
 	expect("arch_vcpu_pc", arch_vcpu_pc(NULL) == 0 ? -ENOSYS : 0);
+	expect("arch_vcpu_save", arch_vcpu_save(NULL, NULL, &why));
+	expect("arch_vcpu_fits", arch_vcpu_fits(NULL, &why));
+	expect("arch_vcpu_load", arch_vcpu_load(NULL, NULL, &why));
+	arch_platform_save(NULL);
+	expect("arch_platform_is_last", arch_platform_is_last(NULL) ? 0 : -ENOSYS);
+	expect("arch_platform_fits", arch_platform_fits(NULL, &why));
+	arch_platform_load(NULL);
 	expect("arch_dimm_add", arch_dimm_add(0, 0, 0, false));
 	expect("arch_dimm_ask", arch_dimm_ask(0));
 	expect("arch_vcpus_resize", arch_vcpus_resize(1, NULL, NULL));

@@ -41,6 +41,14 @@ arena_free(void *data, void *ptr)
 	(void)ptr;
 }
 
+ProtobufCAllocator
+chan_arena_allocator(struct chan_arena *arena)
+{
+	return (ProtobufCAllocator){
+		.alloc = arena_alloc, .free = arena_free, .allocator_data = arena,
+	};
+}
+
 void
 chan_init(struct chan *ch, int fd, enum proto_peer self, enum proto_peer peer,
     struct chan_buffers *buffers)
@@ -122,10 +130,7 @@ int
 chan_recv(struct chan *ch, struct chan_msg *msg, const char **why)
 {
 	struct chan_buffers *b = ch->buffers;
-	ProtobufCAllocator alloc = {
-		.alloc = arena_alloc, .free = arena_free,
-		.allocator_data = &b->arena,
-	};
+	ProtobufCAllocator alloc = chan_arena_allocator(&b->arena);
 	union control control;
 	struct iovec iov = { .iov_base = b->packet,
 		.iov_len = sizeof(b->packet) };

@@ -29,6 +29,9 @@ struct chan_arena {
 	_Alignas(16) uint8_t bytes[CHAN_ARENA_SIZE];
 };
 
+/* For protobuf-c; the arena is emptied by setting .used to 0. */
+ProtobufCAllocator chan_arena_allocator(struct chan_arena *arena);
+
 /* Buffers for receiving; one a process is enough, channels take turns. */
 struct chan_buffers {
 	uint8_t packet[CHAN_MAX_PACKET + 1];	/* + 1: a larger one is noticed */

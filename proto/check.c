@@ -19,7 +19,7 @@
 #define MAX_STRING 4096u	/* paths; the command line has its own limit */
 #define MAX_CMDLINE 65536u
 #define MAX_VCPUS FD_VCPU_COUNT
-#define MAX_DEPTH 4u		/* Packet, body, its parts, their parts */
+#define MAX_DEPTH 4u		/* Packet or VmState, body, its parts, their parts */
 
 /* ---- the generic walk ------------------------------------------------------- */
 
@@ -146,6 +146,12 @@ check_message(const ProtobufCMessage *m, unsigned int depth)
 		}
 	}
 	return why;
+}
+
+const char *
+proto_check_fields(const ProtobufCMessage *m)
+{
+	return check_message(m, 0);
 }
 
 /* ---- what a descriptor cannot say ------------------------------------------- */

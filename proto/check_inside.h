@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What check.c and check_device.c share, and nobody else includes: validators of
+ * What check.c, check_device.c and check_vm.c share, and nobody else includes: validators of
  * bodies, which give NULL or static text that says what is not valid.
  */
 #ifndef BULKHEAD_PROTO_CHECK_INSIDE_H
@@ -24,6 +24,9 @@ power_of_two(uint32_t n)
 {
 	return n != 0 && (n & (n - 1)) == 0;
 }
+
+/* The walk over the descriptors: no unknown field, enums and strings as they must. */
+const char *proto_check_fields(const ProtobufCMessage *m);
 
 const char *check_device_config(const Bh__DeviceConfig *m);
 const char *check_device_ready(const Bh__DeviceReady *m);

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 VCPU_BUS_SRCS := vcpu-worker/bus.c vcpu-worker/pci.c vcpu-worker/msix.c \
-	vcpu-worker/virtio_pci.c vcpu-worker/virtio_common.c
+	vcpu-worker/virtio_pci.c vcpu-worker/virtio_common.c vcpu-worker/virtio_save.c
 
 PROGRAMS += bulkhead-vcpu
 bulkhead-vcpu_SRCS := vcpu-worker/main.c vcpu-worker/setup.c \
 	vcpu-worker/vcpu.c vcpu-worker/devbus.c vcpu-worker/serial.c \
-	vcpu-worker/pvpanic.c vcpu-worker/i6300esb.c $(VCPU_BUS_SRCS) arch/kvm/vm.c arch/kvm/vcpu.c arch/kvm/x86_64.c \
-	arch/x86_64/boot.c arch/x86_64/cpuid.c arch/x86_64/platform.c \
+	vcpu-worker/pvpanic.c vcpu-worker/i6300esb.c \
+	vcpu-worker/save.c vcpu-worker/load.c proto/check_vm.c $(VCPU_BUS_SRCS) arch/kvm/vm.c arch/kvm/vcpu.c arch/kvm/x86_64.c arch/kvm/x86_64_saved.c \
+	arch/kvm/x86_64_clock.c \
+	arch/x86_64/boot.c arch/x86_64/cpuid.c arch/x86_64/cpuid_missing.c arch/x86_64/save.c arch/x86_64/platform.c \
 	arch/x86_64/ioapic.c arch/x86_64/acpi.c arch/x86_64/cmos.c arch/x86_64/cpus.c arch/x86_64/dimms.c arch/x86_64/slots.c \
 	arch/x86_64/i8042.c ipc/gmem.c ipc/bytering.c $(CHILD_SRCS)
 bulkhead-vcpu_POLICY := vcpu-worker/vcpu_policy.c
@@ -15,6 +17,11 @@ bulkhead-vcpu_LDLIBS := -lpthread
 # The controller's side of a vcpu-worker, for tests/native/vcpu.
 PROGRAMS += bulkhead-test-vcpu
 bulkhead-test-vcpu_SRCS := tests/native/vcpu_test.c tests/native/vcpu_drive.c \
+	ipc/bytering.c $(IPC_SRCS)
+
+# The same, saved and loaded.
+PROGRAMS += bulkhead-test-vcpu-save
+bulkhead-test-vcpu-save_SRCS := tests/native/vcpu_save_test.c tests/native/vcpu_drive.c \
 	ipc/bytering.c $(IPC_SRCS)
 
 FAKE_HV_SRCS := tests/unit/fake_hv.c ipc/log.c ipc/errname.c

@@ -510,6 +510,15 @@ device_forget_ejected(uint32_t *bdf)
 	return false;
 }
 
+bool
+devices_dead(const struct vm *vm)
+{
+	for (size_t i = 0; i < PLACES; i++)
+		if (places[i].vm == vm && places[i].dead)
+			return true;
+	return false;
+}
+
 int
 device_replace(struct vm *vm, const Bh__ReplaceDevice *replace,
     struct chan_msg *msg, const char **why)

@@ -253,3 +253,33 @@ i6300esb_pause(struct i6300esb *w, bool paused)
 	}
 	pthread_mutex_unlock(&w->fn.lock);
 }
+
+void
+i6300esb_save(struct i6300esb *w, Bh__I6300esbState *m)
+{
+	bh__i6300esb_state__init(m);
+	pci_save(&w->fn, &w->saved);
+	m->pci = &w->saved;
+	m->preload1 = w->preload[0];
+	m->preload2 = w->preload[1];
+	m->unlock = w->unlock;
+	m->timed_out = w->timed_out;
+	m->stage = w->stage;
+	m->left_ns = w->left;
+}
+
+void
+i6300esb_load(struct i6300esb *w, const Bh__I6300esbState *m)
+{
+	pthread_mutex_lock(&w->fn.lock);
+	pci_load(&w->fn, m->pci);
+	if ((w->fn.config[CFG_LOCK] & LOCK_LOCK) != 0)
+		w->fn.writable[CFG_LOCK] = 0;
+	w->preload[0] = m->preload1;
+	w->preload[1] = m->preload2;
+	w->unlock = m->unlock;
+	w->timed_out = m->timed_out;
+	w->stage = m->stage;
+	w->left = m->left_ns != 0 ? m->left_ns : 1;
+	pthread_mutex_unlock(&w->fn.lock);
+}

@@ -26,6 +26,7 @@ struct i6300esb {
 	uint64_t deadline;	/* CLOCK_MONOTONIC, ns */
 	uint64_t left;		/* ns, while the VM is paused */
 	bool paused;
+	Bh__PciState saved;
 };
 
 /*
@@ -37,6 +38,10 @@ int i6300esb_add(struct i6300esb *w, struct pci_host *host, uint16_t bdf, int ti
 
 /* Main thread: the timer is readable. True: the VM is to be reset. */
 bool i6300esb_timer(struct i6300esb *w);
+
+/* At a standstill, and paused. What save puts into @m is good until the next call. */
+void i6300esb_save(struct i6300esb *w, Bh__I6300esbState *m);
+void i6300esb_load(struct i6300esb *w, const Bh__I6300esbState *m);
 
 /* Main thread: time stands still, or goes on. Also where there is none. */
 void i6300esb_pause(struct i6300esb *w, bool paused);

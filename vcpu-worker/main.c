@@ -15,7 +15,7 @@
 #include "build_id.h"
 #include "ipc/image.h"
 #include "ipc/log.h"
-#include "vcpu-worker/vm.h"
+#include "vcpu-worker/save.h"
 
 static struct chan_buffers ctl_buffers, log_buffers;
 
@@ -153,6 +153,10 @@ look_at_pause(struct vm *vm)
 static void
 set_paused(struct vm *vm, uint32_t seq, bool paused)
 {
+	if (!paused && vm->loading) {
+		answer(vm, seq, -EINVAL, "its state has not been loaded");
+		return;
+	}
 	i6300esb_pause(&vm->watchdog, paused);
 	if (paused) {
 		vm->pause_seq = seq;
@@ -163,6 +167,59 @@ set_paused(struct vm *vm, uint32_t seq, bool paused)
 	hv_clock_go(vm->hv);
 	vcpus_resume(vm);
 	answer(vm, seq, 0, NULL);
+}
+
+/* The memfd of a state, where the filter knows it. */
+static int
+place_state(struct chan_msg *msg)
+{
+	int fd = chan_take_fd(msg, 0), rc = 0;
+
+	if (dup3(fd, FD_VM_STATE, O_CLOEXEC) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static void
+save_vm(struct vm *vm, uint32_t seq, struct chan_msg *msg)
+{
+	const char *why = "the VM does not stand still";
+	int rc = -EBUSY;
+
+	if (!vm->loading && vm->pause_seq == 0 && vcpus_paused(vm) &&
+	    !atomic_load(&vm->stopping)) {
+		why = "the memfd of the state";
+		rc = place_state(msg);
+		if (rc == 0)
+			rc = vm_save(vm, &why);
+		close(FD_VM_STATE);
+	}
+	answer(vm, seq, rc, why);
+}
+
+/* What did not fit before anything changed may be followed by what does. */
+static void
+load_vm(struct vm *vm, uint32_t seq, struct chan_msg *msg)
+{
+	const char *why = "this VM was not made to be loaded, or has been";
+	bool touched = false;
+	int rc = -EBUSY;
+
+	if (vm->loading && !vm->spoilt) {
+		why = "the memfd of the state";
+		rc = place_state(msg);
+		if (rc == 0)
+			rc = vm_load(vm, &touched, &why);
+		close(FD_VM_STATE);
+		vm->spoilt = touched && rc < 0;
+	}
+	if (rc == 0) {
+		vm->loading = false;
+		vm->told_vcpus = vcpus_in(vm);
+		devices_flush(vm);
+	}
+	answer(vm, seq, rc, why);
 }
 
 static void
@@ -237,13 +294,9 @@ static void
 start(struct vm *vm, uint32_t seq, const Bh__StartVm *request)
 {
 	const char *why = "";
-	int listener = -1, rc;
+	int listener = -1;
+	int rc = vm_start(vm, request->load ? NULL : request->boot, &listener, &why);
 
-	if (request->load) {
-		answer_or_end(vm, seq, -ENOSYS, "loading a VM");
-		return;
-	}
-	rc = vm_start(vm, request->boot, &listener, &why);
 	if (rc == 0)
 		send_listener(vm, listener);
 	answer_or_end(vm, seq, rc, why);
@@ -357,8 +410,10 @@ handle(struct vm *vm, struct chan_msg *msg)
 		set_paused(vm, p->seq, p->set_paused->paused);
 		break;
 	case BH__PACKET__BODY_SAVE_VM:
+		save_vm(vm, p->seq, msg);
+		break;
 	case BH__PACKET__BODY_LOAD_VM:
-		answer(vm, p->seq, -ENOSYS, "saving a VM");
+		load_vm(vm, p->seq, msg);
 		break;
 	case BH__PACKET__BODY_PING:
 		pong(vm, p->ping->number);

@@ -416,6 +416,41 @@ pci_config_write(struct pci_function *fn, uint32_t offset,
 	pthread_mutex_unlock(&fn->lock);
 }
 
+void
+pci_save(struct pci_function *fn, Bh__PciState *m)
+{
+	bh__pci_state__init(m);
+	m->bdf = fn->bdf;
+	m->config.len = PCI_CONFIG_SIZE;
+	m->config.data = fn->config;
+}
+
+/* Whether a device has more functions is as it was when the guest first looked: one
+ * may have come since. */
+static uint8_t
+kept_bits(const struct pci_function *fn, uint32_t at)
+{
+	return fn->writable[at] | (at == PCI_CFG_HEADER ? HEADER_MULTI : 0);
+}
+
+const char *
+pci_fits(const struct pci_function *fn, const Bh__PciState *m)
+{
+	for (uint32_t i = 0; i < PCI_CONFIG_SIZE; i++)
+		if (((fn->config[i] ^ m->config.data[i]) & ~kept_bits(fn, i)) != 0)
+			return "its PCI registers are another device's";
+	return m->bdf == fn->bdf ? NULL : "it is in another place";
+}
+
+void
+pci_load(struct pci_function *fn, const Bh__PciState *m)
+{
+	for (uint32_t i = 0; i < PCI_CONFIG_SIZE; i++)
+		fn->config[i] = (uint8_t)((fn->config[i] & ~kept_bits(fn, i)) |
+		    (m->config.data[i] & kept_bits(fn, i)));
+	remap(fn);
+}
+
 /* An access to register @reg of the function at @bdf, if there is one. */
 static void
 config_access(struct pci_host *host, uint32_t bdf, uint32_t reg, uint8_t *read,

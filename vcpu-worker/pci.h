@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bulkhead.pb-c.h"
 #include "vcpu-worker/bus.h"
 
 #define PCI_CONFIG_SIZE 256u
@@ -135,6 +136,14 @@ void pci_config_read(struct pci_function *fn, uint32_t offset, uint8_t *data,
     uint32_t len);
 void pci_config_write(struct pci_function *fn, uint32_t offset,
     const uint8_t *data, uint32_t len);
+
+/*
+ * At a standstill, with the function's lock: configuration space. Fits: NULL, or what
+ * the guest would see that it has not seen before. Load: its BAR is where it was.
+ */
+void pci_save(struct pci_function *fn, Bh__PciState *m);
+const char *pci_fits(const struct pci_function *fn, const Bh__PciState *m);
+void pci_load(struct pci_function *fn, const Bh__PciState *m);
 
 /* Little-endian fields of configuration space. */
 uint16_t pci_get16(const struct pci_function *fn, uint32_t offset);

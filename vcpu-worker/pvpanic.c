@@ -64,3 +64,23 @@ pvpanic_take(struct pvpanic *p)
 
 	return seen & ~atomic_exchange(&p->taken, seen);
 }
+
+void
+pvpanic_save(struct pvpanic *p, Bh__PvpanicState *m)
+{
+	bh__pvpanic_state__init(m);
+	pci_save(&p->fn, &p->saved);
+	m->pci = &p->saved;
+	m->seen = atomic_load(&p->seen);
+	m->taken = atomic_load(&p->taken);
+}
+
+void
+pvpanic_load(struct pvpanic *p, const Bh__PvpanicState *m)
+{
+	pthread_mutex_lock(&p->fn.lock);
+	pci_load(&p->fn, m->pci);
+	atomic_store(&p->seen, m->seen);
+	atomic_store(&p->taken, m->taken);
+	pthread_mutex_unlock(&p->fn.lock);
+}

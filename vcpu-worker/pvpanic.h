@@ -27,11 +27,16 @@ struct pvpanic {
 	void (*said)(void *owner);
 	void *owner;
 	atomic_uint seen, taken;
+	Bh__PciState saved;
 };
 
 /* Put it on the bus at @bdf. ENOSPC: no room for its BAR; EEXIST: @bdf is taken. */
 int pvpanic_add(struct pvpanic *p, struct pci_host *host, uint16_t bdf,
     void (*said)(void *owner), void *owner);
+
+/* At a standstill. What save puts into @m is good until the next call. */
+void pvpanic_save(struct pvpanic *p, Bh__PvpanicState *m);
+void pvpanic_load(struct pvpanic *p, const Bh__PvpanicState *m);
 
 /* Main thread: what was said since the last call, each bit once for ever. */
 uint32_t pvpanic_take(struct pvpanic *p);

@@ -301,6 +301,48 @@ serial_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void
+serial_save(struct serial *s, Bh__SerialState *m)
+{
+	pthread_mutex_lock(&s->lock);
+	memcpy(s->saved, (const uint8_t[SERIAL_SAVED]){ s->ier, s->fcr, s->lcr, s->mcr,
+	    s->scr, s->divisor[0], s->divisor[1] }, SERIAL_SAVED);
+	m->registers.len = SERIAL_SAVED;
+	m->registers.data = s->saved;
+	m->thre_pending = s->thre_pending;
+	m->overrun = s->overrun;
+	m->transmit.len = s->ntx;
+	m->transmit.data = s->tx;
+	m->receive.len = s->nrx;
+	m->receive.data = s->rx;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+serial_load(struct serial *s, const Bh__SerialState *m)
+{
+	const uint8_t *r = m->registers.data;
+
+	pthread_mutex_lock(&s->lock);
+	s->ier = r[0] & 0x0f;
+	s->fcr = r[1] & 0xc9;
+	s->lcr = r[2];
+	s->mcr = r[3] & 0x1f;
+	s->scr = r[4];
+	s->divisor[0] = r[5];
+	s->divisor[1] = r[6];
+	s->thre_pending = m->thre_pending;
+	s->overrun = m->overrun;
+	s->ntx = (uint32_t)m->transmit.len;
+	if (s->ntx > 0)
+		memcpy(s->tx, m->transmit.data, s->ntx);
+	s->nrx = (uint32_t)m->receive.len;
+	if (s->nrx > 0)
+		memcpy(s->rx, m->receive.data, s->nrx);
+	update_line(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
 const struct bus_ops serial_ops = {
 	.read = serial_read, .write = serial_write,
 };

@@ -12,11 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bulkhead.pb-c.h"
 #include "ipc/bytering.h"
 #include "vcpu-worker/bus.h"
 
 #define SERIAL_WINDOW 8u
 #define SERIAL_FIFO 16u
+#define SERIAL_SAVED 7u		/* registers */
 
 struct serial {
 	pthread_mutex_t lock;
@@ -31,6 +33,7 @@ struct serial {
 	bool overrun;
 	uint8_t tx[SERIAL_FIFO], rx[SERIAL_FIFO];
 	uint32_t ntx, nrx;		/* bytes in the FIFOs, oldest first */
+	uint8_t saved[SERIAL_SAVED];
 };
 
 void serial_init(struct serial *s, struct bytering_shared *out,
@@ -39,6 +42,13 @@ void serial_init(struct serial *s, struct bytering_shared *out,
 
 /* Main thread: the far end has put bytes, or made room. */
 void serial_ready(struct serial *s);
+
+/*
+ * At a standstill. What is in the rings is the far end's to keep, what is in the FIFOs
+ * is saved. What save puts into @m is good until the next call.
+ */
+void serial_save(struct serial *s, Bh__SerialState *m);
+void serial_load(struct serial *s, const Bh__SerialState *m);
 
 extern const struct bus_ops serial_ops;		/* owner: struct serial */
 

@@ -281,18 +281,24 @@ int
 vm_start(struct vm *vm, const Bh__BootState *b, int *listener,
     const char **why)
 {
-	const struct arch_boot boot = {
-		.protocol = (enum arch_boot_protocol)b->protocol,
-		.entry = b->entry, .param = b->param,
-	};
+	struct arch_boot boot = { 0 };
 	int rc = make_platform(vm, why);
 
 	if (rc < 0)
 		return rc;
 	*why = "no guest memory at the bottom";
-	rc = arch_boot_memory(&vm->mem, &boot);
+	if (b != NULL) {
+		boot.protocol = (enum arch_boot_protocol)b->protocol;
+		boot.entry = b->entry;
+		boot.param = b->param;
+		rc = arch_boot_memory(&vm->mem, &boot);
+	} else {
+		vm->loading = true;
+		atomic_store(&vm->pausing, true);
+		i6300esb_pause(&vm->watchdog, true);
+	}
 	if (rc == 0)
-		rc = vcpus_create(vm, &boot, why);
+		rc = vcpus_create(vm, b != NULL ? &boot : NULL, why);
 	/* Capabilities and Landlock are a thread's: before there are threads.
 	 * The filter is the process': when they have done what it forbids. */
 	if (rc == 0)

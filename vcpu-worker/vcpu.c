@@ -61,47 +61,6 @@ park(struct vcpu *v)
 		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
 }
 
-/*
- * Stand still until the pause is over, or the VM. The flag of the next run is
- * taken back before those that made it are looked at: whoever sets them later
- * sets it again after them.
- */
-static void
-wait_paused(struct vcpu *v)
-{
-	struct vm *vm = v->vm;
-
-	pthread_mutex_lock(&vm->start_lock);
-	if (++vm->paused == vm->cpus.max_vcpus)
-		vm_wake(vm);
-	while (atomic_load(&vm->pausing) && !atomic_load(&vm->stopping))
-		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
-	vm->paused--;
-	pthread_mutex_unlock(&vm->start_lock);
-	hv_vcpu_resume(v->hv);
-}
-
-/* Not in the machine, or not any more: wait until it is, or something else is up. */
-static void
-wait_plugged(struct vcpu *v)
-{
-	struct vm *vm = v->vm;
-
-	if (atomic_load(&v->place) == VCPU_LEAVING) {
-		(void)hv_vcpu_unplugged(v->hv);
-		hv_vcpu_resume(v->hv);
-	}
-	pthread_mutex_lock(&vm->start_lock);
-	if (v->place == VCPU_LEAVING) {
-		v->place = VCPU_OUT;
-		vm_wake(vm);
-	}
-	while (v->place == VCPU_OUT && !atomic_load(&vm->pausing) &&
-	    !atomic_load(&vm->stopping))
-		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
-	pthread_mutex_unlock(&vm->start_lock);
-}
-
 static void
 port_access(struct vcpu *v, const struct hv_exit *e)
 {
@@ -170,6 +129,62 @@ handle(struct vcpu *v, const struct hv_exit *e)
 	}
 }
 
+/*
+ * The guest has not got what its last access read until the next run: what is saved
+ * now would do the access again.
+ */
+static void
+settle(struct vcpu *v)
+{
+	struct hv_exit e = { 0 };
+
+	while (v->ran && !atomic_load(&v->vm->stopping) && hv_vcpu_settle(v->hv, &e))
+		handle(v, &e);
+	v->ran = false;
+}
+
+/*
+ * Stand still until the pause is over, or the VM. The flag of the next run is
+ * taken back before those that made it are looked at: whoever sets them later
+ * sets it again after them.
+ */
+static void
+wait_paused(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	settle(v);
+	pthread_mutex_lock(&vm->start_lock);
+	if (++vm->paused == vm->cpus.max_vcpus)
+		vm_wake(vm);
+	while (atomic_load(&vm->pausing) && !atomic_load(&vm->stopping))
+		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
+	vm->paused--;
+	pthread_mutex_unlock(&vm->start_lock);
+	hv_vcpu_resume(v->hv);
+}
+
+/* Not in the machine, or not any more: wait until it is, or something else is up. */
+static void
+wait_plugged(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	if (atomic_load(&v->place) == VCPU_LEAVING) {
+		(void)hv_vcpu_unplugged(v->hv);
+		hv_vcpu_resume(v->hv);
+	}
+	pthread_mutex_lock(&vm->start_lock);
+	if (v->place == VCPU_LEAVING) {
+		v->place = VCPU_OUT;
+		vm_wake(vm);
+	}
+	while (v->place == VCPU_OUT && !atomic_load(&vm->pausing) &&
+	    !atomic_load(&vm->stopping))
+		pthread_cond_wait(&vm->start_cond, &vm->start_lock);
+	pthread_mutex_unlock(&vm->start_lock);
+}
+
 static void
 own_core_cookie(struct vm *vm)
 {
@@ -216,6 +231,7 @@ vcpu_main(void *arg)
 			continue;
 		}
 		hv_vcpu_run(v->hv, &e);
+		v->ran = true;
 		handle(v, &e);
 	}
 	return NULL;

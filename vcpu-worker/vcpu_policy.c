@@ -11,6 +11,7 @@
 #define VCPUS SB_FDS(0, FD_VCPU, FD_VCPU_COUNT)
 #define VM SB_FD(0, FD_VM)
 #define REQUEST(r) SB_EQ32(1, r)
+#define SAVE(request, why) SB_ALLOW2(ioctl, VCPUS, REQUEST(request), why)
 /* A filter tests a range with a mask: that of the device eventfds is two. */
 #define EVENTS_LOW SB_FDS(0, FD_DEVICE_EVENT, FD_DEVICE_EVENT_HIGH - FD_DEVICE_EVENT)
 #define EVENTS_HIGH							\
@@ -40,6 +41,25 @@ static const struct sb_rule rules[] = {
 	    "the guest starts a device or moves its BAR"),
 	SB_ALLOW2(ioctl, VM, REQUEST(KVM_SET_USER_MEMORY_REGION),
 	    "memory that comes and goes"),
+	/* Only while the VM is saved or loaded: a few milliseconds at a standstill. */
+	SAVE(KVM_GET_SREGS2, "SaveVm: what a vCPU holds"),
+	SAVE(KVM_GET_XSAVE, "..."), SAVE(KVM_GET_XSAVE2, "..."),
+	SAVE(KVM_GET_XCRS, "..."), SAVE(KVM_GET_DEBUGREGS, "..."),
+	SAVE(KVM_GET_LAPIC, "..."), SAVE(KVM_GET_MSRS, "..."),
+	SAVE(KVM_GET_MP_STATE, "..."), SAVE(KVM_GET_VCPU_EVENTS, "..."),
+	SAVE(KVM_GET_TSC_KHZ, "..."), SAVE(KVM_GET_DEVICE_ATTR, "... its TSC's offset"),
+	SAVE(KVM_SET_CPUID2, "LoadVm: before it has run"),
+	SAVE(KVM_SET_REGS, "..."), SAVE(KVM_SET_SREGS2, "..."),
+	SAVE(KVM_SET_XSAVE, "..."), SAVE(KVM_SET_XCRS, "..."),
+	SAVE(KVM_SET_DEBUGREGS, "..."), SAVE(KVM_SET_LAPIC, "..."),
+	SAVE(KVM_SET_MSRS, "..."), SAVE(KVM_SET_VCPU_EVENTS, "..."),
+	SAVE(KVM_SET_TSC_KHZ, "..."), SAVE(KVM_SET_DEVICE_ATTR, "... its TSC's offset"),
+	SB_ALLOW2(dup3, SB_FD(1, FD_VM_STATE), SB_EQ32(2, O_CLOEXEC),
+	    "the memfd of the state to its place"),
+	SB_ALLOW1(pwrite64, SB_FD(0, FD_VM_STATE), "SaveVm"),
+	SB_ALLOW1(pread64, SB_FD(0, FD_VM_STATE), "LoadVm"),
+	SB_ALLOW2(fcntl, SB_FD(0, FD_VM_STATE), SB_EQ32(1, F_GET_SEALS),
+	    "LoadVm: the state must stay what it is"),
 	SB_ALLOW(futex, "locks of devices, standstill"),
 	SB_ALLOW1(epoll_wait, SB_FD(0, FD_EPOLL), "main thread: sleep"),
 	SB_ALLOW1(epoll_ctl, SB_FD(0, FD_EPOLL),
@@ -111,6 +131,7 @@ static const struct sb_fd fds[] = {
 	SB_SLOT(FD_RINGS, SB_IS_MEMFD, "byte rings of the serial port"),
 	SB_SLOT(FD_RINGS_TO_FAR, SB_IS_EVENT, "serial output"),
 	SB_SLOT(FD_RINGS_TO_GUEST, SB_IS_EVENT, "serial input"),
+	SB_SLOT(FD_VM_STATE, SB_IS_MEMFD, "state of the VM, while saved or loaded"),
 	SB_SLOTS(FD_DEVICE_BUS, FD_DEVICE_COUNT, SB_IS_CHANNEL,
 	    "channels to the device workers"),
 	SB_SLOTS(FD_VCPU, FD_VCPU_COUNT, SB_IS_VCPU, "the vCPUs"),
@@ -125,6 +146,7 @@ const struct sb_policy sb_policy = {
 	.fds = fds,
 	.nfds = sizeof(fds) / sizeof(fds[0]),
 	.ram = SB_RAM_WRITE,
+	.rlimit_fsize = 64u << 20,	/* a state: 1024 vCPUs and 512 devices are less */
 	.rlimit_nofile = FD_DEVICE_EVENT_END,
 	/* One a vCPU, the main thread, and the worker that KVM (6.14) makes at
 	 * the first KVM_RUN as a thread of the process. */

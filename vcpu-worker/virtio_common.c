@@ -12,7 +12,6 @@
 #include "ipc/log.h"
 
 #define VIRTIO_F_VERSION_1 32
-#define VIRTIO_F_RING_PACKED 34
 
 /* 2.1 */
 enum virtio_status {
@@ -201,10 +200,9 @@ virtio_pci_reset_done(struct virtio_pci *vp)
 	pthread_mutex_unlock(&vp->fn.lock);
 }
 
-static void
-activate(struct virtio_pci *vp)
+void
+virtio_fill_activation(struct virtio_pci *vp)
 {
-	const struct virtio_pci_post p = { .kind = VIRTIO_POST_ACTIVATE };
 	struct virtio_pci_activation *a = &vp->activation;
 
 	memset(a, 0, sizeof(*a));
@@ -221,6 +219,14 @@ activate(struct virtio_pci *vp)
 		a->queue[a->nqueues].device = vq->device;
 		a->nqueues++;
 	}
+}
+
+static void
+activate(struct virtio_pci *vp)
+{
+	const struct virtio_pci_post p = { .kind = VIRTIO_POST_ACTIVATE };
+
+	virtio_fill_activation(vp);
 	vp->active = true;
 	attach_kicks(vp);
 	virtio_post(vp, &p);

@@ -13,6 +13,8 @@
 #define VIRTIO_COMMON_SIZE 0x38u
 #define VIRTIO_BAR_NOTIFY 0x3000u	/* in BAR0 */
 #define VIRTIO_NOTIFY_MULTIPLIER 4u
+#define VIRTIO_F_RING_PACKED 34
+#define VIRTIO_STATUS_FEATURES_OK 8u
 
 void virtio_common_read(const struct virtio_pci *vp, uint64_t offset,
     uint8_t *data, uint32_t len);
@@ -33,6 +35,12 @@ void virtio_pci_reset_config(struct virtio_pci *vp);
 
 /* All registers as after a reset, but for the device status. */
 void virtio_forget_driver(struct virtio_pci *vp);
+
+/* What the driver chose, for the worker. */
+void virtio_fill_activation(struct virtio_pci *vp);
+
+/* virtio_pci.c: act on MSI-X's control register, in configuration space. */
+void virtio_pci_control(struct virtio_pci *vp);
 
 /* Queue a post for the main thread; dropped when there are too many. */
 void virtio_post(struct virtio_pci *vp, const struct virtio_pci_post *p);

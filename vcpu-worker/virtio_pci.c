@@ -266,6 +266,12 @@ config_read(void *owner, uint32_t offset, uint32_t len)
 		bar_read(vp, at, vp->fn.config + PCI_CAP_DATA, size);
 }
 
+void
+virtio_pci_control(struct virtio_pci *vp)
+{
+	msix_control(&vp->msix, pci_get16(&vp->fn, MSIX_CONTROL));
+}
+
 static void
 config_written(void *owner, uint32_t offset, uint32_t len)
 {
@@ -273,7 +279,7 @@ config_written(void *owner, uint32_t offset, uint32_t len)
 	uint32_t at, size;
 
 	if (offset < MSIX_CONTROL + 2 && MSIX_CONTROL < offset + len)
-		msix_control(&vp->msix, pci_get16(&vp->fn, MSIX_CONTROL));
+		virtio_pci_control(vp);
 	if (offset < PCI_CAP_DATA + 4 && PCI_CAP_DATA < offset + len &&
 	    window(vp, &at, &size))
 		bar_write(vp, at, vp->fn.config + PCI_CAP_DATA, size);

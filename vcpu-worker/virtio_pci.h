@@ -145,6 +145,16 @@ int virtio_pci_replaced(struct virtio_pci *vp, uint32_t virtio_id,
 /* The device is taken away under the guest, which sees one that does nothing. */
 void virtio_pci_die(struct virtio_pci *vp);
 
+/*
+ * At a standstill, main thread. Save: what it puts into @m is good until the next
+ * call; @held, a post that was taken and not sent, or NULL. Fits: NULL, or what of a
+ * message that was checked is not this device. Load tells the worker by posts.
+ */
+void virtio_pci_save(struct virtio_pci *vp, Bh__VirtioState *m,
+    struct virtio_pci_post *held);
+const char *virtio_pci_fits(const struct virtio_pci *vp, const Bh__VirtioState *m);
+void virtio_pci_load(struct virtio_pci *vp, const Bh__VirtioState *m);
+
 /* None will come: DEVICE_NEEDS_RESET, and resets are done at once. */
 void virtio_pci_lost(struct virtio_pci *vp);
 

@@ -6,6 +6,7 @@
  * setup.c	from the configuration to running vCPUs, memory that comes and goes
  * vcpu.c	the vCPU threads, what they come back for, the standstill
  * devbus.c	the channels to the device workers
+ * save.c, load.c	what the VM holds, to a memfd and back
  *
  * The main thread owns everything here but what is marked; vCPU threads reach
  * devices through the buses, whose devices have locks of their own.
@@ -55,6 +56,7 @@ struct vcpu {
 	pid_t tid;
 	int error;			/* of the thread's start, negative */
 	_Atomic enum vcpu_place place;	/* changed under start_lock */
+	bool ran;			/* what it last left for may be undone */
 };
 
 /* A device on PCI and the channel to its worker. */
@@ -127,6 +129,8 @@ struct vm {
 	atomic_uint parked;		/* threads at a standstill for good */
 	atomic_bool pausing;		/* vCPUs stand still until it is false */
 
+	bool loading;			/* made to be loaded, and not loaded yet */
+	bool spoilt;			/* ... and half loaded */
 	uint32_t paused;		/* threads that do; under start_lock */
 	uint32_t pause_seq;		/* SetPaused that is not answered; 0: none */
 	bool started, kicked, reported, quitting;
@@ -137,6 +141,7 @@ int vm_configure(struct vm *vm, const Bh__VmConfig *config, const char **why);
 int vm_add_memory(struct vm *vm, const Bh__MemoryRegion *region, int fd,
     const char **why);
 int vm_remove_memory(struct vm *vm, uint32_t slot, const char **why);
+/* @boot NULL: the state is loaded when this is done; until then vCPUs stand still. */
 int vm_start(struct vm *vm, const Bh__BootState *boot, int *listener,
     const char **why);
 
@@ -158,6 +163,8 @@ int device_unplug(struct vm *vm, uint32_t index, bool force, const char **why);
 void devices_ejected(struct vm *vm, uint32_t bus, uint32_t slot);
 /* Main thread: forget one that is gone, and where it was. False: there is none. */
 bool device_forget_ejected(uint32_t *bdf);
+/* Is one dead that the guest still has? */
+bool devices_dead(const struct vm *vm);
 /* Send what waits, of all devices. */
 void devices_flush(struct vm *vm);
 

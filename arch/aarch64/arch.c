@@ -133,3 +133,56 @@ arch_nmi(struct hv_vm *vm, const struct arch_cpu_config *config)
 	(void)vm;
 	(void)config;
 }
+
+int
+arch_vcpu_save(struct hv_vcpu *vcpu, Bh__VcpuState *state, const char **why)
+{
+	(void)vcpu;
+	(void)state;
+	*why = "AArch64: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+int
+arch_vcpu_fits(const Bh__VcpuState *state, const char **why)
+{
+	(void)state;
+	*why = "AArch64: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+int
+arch_vcpu_load(struct hv_vcpu *vcpu, const Bh__VcpuState *state, const char **why)
+{
+	(void)vcpu;
+	(void)state;
+	*why = "AArch64: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+void
+arch_platform_save(Bh__VmState *state)
+{
+	(void)state;
+}
+
+bool
+arch_platform_is_last(const Bh__VmState *state)
+{
+	(void)state;
+	return false;
+}
+
+int
+arch_platform_fits(const Bh__VmState *state, const char **why)
+{
+	(void)state;
+	*why = "AArch64: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+void
+arch_platform_load(const Bh__VmState *state)
+{
+	(void)state;
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Private to arch/kvm: what its files share. vm.c owns the VM and its interrupts,
- * vcpu.c the vCPUs and their exits, x86_64.c what of it is x86.
+ * vcpu.c the vCPUs and their exits, x86_64.c what of it is x86, x86_64_saved.c all that
+ * a vCPU holds.
  */
 #ifndef BULKHEAD_ARCH_KVM_KVM_H
 #define BULKHEAD_ARCH_KVM_KVM_H
@@ -28,6 +29,12 @@ struct hv_vm {
 	bool x2apic_api;
 	bool clock_stopped;
 	struct kvm_clock_data clock;	/* where it stood */
+	uint64_t realtime;		/* then: ns since 1970 */
+	bool event_payloads, event_triple_faults;
+	uint32_t xsave_size;
+	bool tsc_offsets;		/* the offset of a vCPU's TSC can be set */
+	bool has_tsc_base;
+	uint64_t tsc_base;		/* a TSC of offset 0, at one moment */
 
 	pthread_mutex_t lock;		/* of what follows */
 	bool routes_changed;
@@ -50,7 +57,7 @@ int kvm_hv_ioctl(int fd, unsigned long request, void *arg);
 int kvm_hv_ioctl_value(int fd, unsigned long request, unsigned long value);
 
 /* x86_64.c */
-int kvm_hv_arch_vm_init(struct hv_vm *vm);
+int kvm_hv_arch_vm_init(struct hv_vm *vm, int dev_fd);
 int kvm_hv_arch_irqchip(struct hv_vm *vm, uint32_t pins);
 void kvm_hv_arch_route(struct kvm_irq_routing_entry *entry, uint32_t gsi,
     const struct hv_msi *msi);

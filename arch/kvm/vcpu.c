@@ -158,3 +158,12 @@ hv_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit)
 	}
 	decode(vcpu->run, exit);
 }
+
+/* With the flag set KVM completes the access, and comes back before the guest. */
+bool
+hv_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit)
+{
+	hv_vcpu_interrupt(vcpu);
+	hv_vcpu_run(vcpu, exit);
+	return exit->kind != HV_EXIT_INTERRUPTED;
+}

@@ -114,7 +114,7 @@ hv_create_vm(int dev_fd, int vm_slot, int vcpu_slot, struct hv_vm **out)
 		vm->max_routes = KVM_HV_MAX_ROUTES;
 	vm->any_length = capability(fd, KVM_CAP_IOEVENTFD_ANY_LENGTH) != 0;
 	*out = vm;
-	return kvm_hv_arch_vm_init(vm);
+	return kvm_hv_arch_vm_init(vm, dev_fd);
 }
 
 int

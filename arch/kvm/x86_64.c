@@ -3,7 +3,7 @@
  * KVM behind arch/hypervisor.h: what is x86 of it. Split irqchip, MSI targets
  * beyond 8 bits, CPUID, and the translation of registers.
  */
-#include "arch/kvm/kvm.h"
+#include "arch/kvm/x86_64.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,11 +14,37 @@
 #define LAPIC_LVT_LINT0 0x350
 #define LAPIC_LVT_LINT1 0x360
 
+/*
+ * What a vCPU is about to do when it is saved comes in its events, where KVM has that
+ * (payloads 4.20, triple faults 6.1; both for good).
+ */
+static void
+whole_events(struct hv_vm *vm)
+{
+	struct kvm_enable_cap payload = {
+		.cap = KVM_CAP_EXCEPTION_PAYLOAD, .args = { 1 },
+	};
+	struct kvm_enable_cap triple = {
+		.cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .args = { 1 },
+	};
+
+	vm->event_payloads = kvm_hv_ioctl(vm->fd, KVM_ENABLE_CAP, &payload) == 0;
+	vm->event_triple_faults = kvm_hv_ioctl(vm->fd, KVM_ENABLE_CAP, &triple) == 0;
+}
+
 int
-kvm_hv_arch_vm_init(struct hv_vm *vm)
+kvm_hv_arch_vm_init(struct hv_vm *vm, int dev_fd)
 {
 	uint64_t identity = LAYOUT_KVM_IDENTITY_MAP;
 	int rc;
+
+	whole_events(vm);
+	rc = kvm_hv_ioctl_value(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+	vm->xsave_size = rc > (int)sizeof(struct kvm_xsave) ? (uint32_t)rc :
+	    (uint32_t)sizeof(struct kvm_xsave);
+	rc = kvm_hv_list_msrs(dev_fd);
+	if (rc < 0)
+		return rc;
 
 	/* Only VMX without unrestricted guest uses them; always set, since
 	 * nobody can tell from here. The TSS takes its address by value. */
@@ -47,30 +73,6 @@ kvm_hv_arch_irqchip(struct hv_vm *vm, uint32_t pins)
 		return rc;
 	vm->x2apic_api = kvm_hv_ioctl(vm->fd, KVM_ENABLE_CAP, &x2apic) == 0;
 	return 0;
-}
-
-void
-hv_clock_stop(struct hv_vm *vm)
-{
-	vm->clock_stopped =
-	    kvm_hv_ioctl(vm->fd, KVM_GET_CLOCK, &vm->clock) == 0;
-	/* Without KVM_CLOCK_REALTIME: it shall not catch up. */
-	vm->clock.flags = 0;
-}
-
-void
-hv_clock_go(struct hv_vm *vm)
-{
-	if (vm->clock_stopped)
-		(void)kvm_hv_ioctl(vm->fd, KVM_SET_CLOCK, &vm->clock);
-	vm->clock_stopped = false;
-}
-
-/* EINVAL: the guest does not use kvmclock. */
-void
-hv_vcpu_was_away(struct hv_vcpu *vcpu)
-{
-	(void)kvm_hv_ioctl_value(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
 int
@@ -154,6 +156,7 @@ hv_vcpu_set_cpuid(struct hv_vcpu *vcpu,
     const struct arch_cpuid_entry *entries, uint32_t count)
 {
 	struct kvm_cpuid2 *table = (void *)cpuid_buf;
+	int rc;
 
 	if (count > ARCH_MAX_CPUID)
 		return -E2BIG;
@@ -170,13 +173,14 @@ hv_vcpu_set_cpuid(struct hv_vcpu *vcpu,
 			.ecx = e->ecx, .edx = e->edx,
 		};
 	}
-	return kvm_hv_ioctl(vcpu->fd, KVM_SET_CPUID2, table);
+	rc = kvm_hv_ioctl(vcpu->fd, KVM_SET_CPUID2, table);
+	return rc < 0 ? rc : kvm_hv_probe_vcpu(vcpu);
 }
 
 /* ---- Registers ---- */
 
-static struct kvm_segment
-segment_to_kvm(const struct x86_segment *s)
+struct kvm_segment
+kvm_hv_segment(const struct x86_segment *s)
 {
 	return (struct kvm_segment){
 		.base = s->base, .limit = s->limit, .selector = s->selector,
@@ -186,8 +190,8 @@ segment_to_kvm(const struct x86_segment *s)
 	};
 }
 
-static struct x86_segment
-segment_from_kvm(const struct kvm_segment *s)
+struct x86_segment
+kvm_hv_segment_from(const struct kvm_segment *s)
 {
 	return (struct x86_segment){
 		.base = s->base, .limit = s->limit, .selector = s->selector,
@@ -197,8 +201,8 @@ segment_from_kvm(const struct kvm_segment *s)
 	};
 }
 
-static int
-set_regs(struct hv_vcpu *vcpu, const struct arch_vcpu_state *st)
+int
+kvm_hv_set_regs(struct hv_vcpu *vcpu, const struct arch_vcpu_state *st)
 {
 	const uint64_t *g = st->gpr;
 	struct kvm_regs r = {
@@ -213,8 +217,8 @@ set_regs(struct hv_vcpu *vcpu, const struct arch_vcpu_state *st)
 	return kvm_hv_ioctl(vcpu->fd, KVM_SET_REGS, &r);
 }
 
-static int
-get_regs(struct hv_vcpu *vcpu, struct arch_vcpu_state *st)
+int
+kvm_hv_get_regs(struct hv_vcpu *vcpu, struct arch_vcpu_state *st)
 {
 	struct kvm_regs r;
 	int rc = kvm_hv_ioctl(vcpu->fd, KVM_GET_REGS, &r);
@@ -238,14 +242,14 @@ set_system(struct hv_vcpu *vcpu, const struct arch_vcpu_state *st)
 
 	if (rc < 0)
 		return rc;
-	s.cs = segment_to_kvm(&st->cs);
-	s.ds = segment_to_kvm(&st->ds);
-	s.es = segment_to_kvm(&st->es);
-	s.fs = segment_to_kvm(&st->fs);
-	s.gs = segment_to_kvm(&st->gs);
-	s.ss = segment_to_kvm(&st->ss);
-	s.tr = segment_to_kvm(&st->tr);
-	s.ldt = segment_to_kvm(&st->ldt);
+	s.cs = kvm_hv_segment(&st->cs);
+	s.ds = kvm_hv_segment(&st->ds);
+	s.es = kvm_hv_segment(&st->es);
+	s.fs = kvm_hv_segment(&st->fs);
+	s.gs = kvm_hv_segment(&st->gs);
+	s.ss = kvm_hv_segment(&st->ss);
+	s.tr = kvm_hv_segment(&st->tr);
+	s.ldt = kvm_hv_segment(&st->ldt);
 	s.gdt = (struct kvm_dtable){ .base = st->gdt.base,
 		.limit = st->gdt.limit };
 	s.idt = (struct kvm_dtable){ .base = st->idt.base,
@@ -268,14 +272,14 @@ get_system(struct hv_vcpu *vcpu, struct arch_vcpu_state *st)
 
 	if (rc < 0)
 		return rc;
-	st->cs = segment_from_kvm(&s.cs);
-	st->ds = segment_from_kvm(&s.ds);
-	st->es = segment_from_kvm(&s.es);
-	st->fs = segment_from_kvm(&s.fs);
-	st->gs = segment_from_kvm(&s.gs);
-	st->ss = segment_from_kvm(&s.ss);
-	st->tr = segment_from_kvm(&s.tr);
-	st->ldt = segment_from_kvm(&s.ldt);
+	st->cs = kvm_hv_segment_from(&s.cs);
+	st->ds = kvm_hv_segment_from(&s.ds);
+	st->es = kvm_hv_segment_from(&s.es);
+	st->fs = kvm_hv_segment_from(&s.fs);
+	st->gs = kvm_hv_segment_from(&s.gs);
+	st->ss = kvm_hv_segment_from(&s.ss);
+	st->tr = kvm_hv_segment_from(&s.tr);
+	st->ldt = kvm_hv_segment_from(&s.ldt);
 	st->gdt = (struct x86_table){ s.gdt.base, s.gdt.limit };
 	st->idt = (struct x86_table){ s.idt.base, s.idt.limit };
 	st->cr0 = s.cr0;
@@ -337,7 +341,7 @@ hv_vcpu_set_state(struct hv_vcpu *vcpu, const struct arch_vcpu_state *state)
 	if ((state->parts & X86_STATE_SYSTEM) != 0)
 		rc = set_system(vcpu, state);
 	if (rc == 0 && (state->parts & X86_STATE_REGS) != 0)
-		rc = set_regs(vcpu, state);
+		rc = kvm_hv_set_regs(vcpu, state);
 	if (rc == 0 && (state->parts & X86_STATE_MSRS) != 0)
 		rc = set_msrs(vcpu, state);
 	if (rc == 0 && (state->parts & X86_STATE_LVT) != 0)
@@ -348,7 +352,7 @@ hv_vcpu_set_state(struct hv_vcpu *vcpu, const struct arch_vcpu_state *state)
 int
 hv_vcpu_get_state(struct hv_vcpu *vcpu, struct arch_vcpu_state *state)
 {
-	int rc = get_regs(vcpu, state);
+	int rc = kvm_hv_get_regs(vcpu, state);
 
 	if (rc == 0)
 		rc = get_system(vcpu, state);

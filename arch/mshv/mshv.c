@@ -184,3 +184,43 @@ hv_vcpu_unplugged(struct hv_vcpu *vcpu)
 	(void)vcpu;
 	return UNIMPLEMENTED;
 }
+
+bool
+hv_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+	return false;
+}
+
+int
+hv_vcpu_save(struct hv_vcpu *vcpu, struct arch_vcpu_saved *out, const char **why)
+{
+	(void)vcpu;
+	(void)out;
+	*why = "MSHV: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+int
+hv_vcpu_load(struct hv_vcpu *vcpu, const struct arch_vcpu_saved *in, const char **why)
+{
+	(void)vcpu;
+	(void)in;
+	*why = "MSHV: unimplemented";
+	return UNIMPLEMENTED;
+}
+
+void
+hv_clock_save(struct hv_vm *vm, uint64_t *ns, uint64_t *realtime)
+{
+	(void)vm;
+	*ns = *realtime = 0;
+}
+
+void
+hv_clock_load(struct hv_vm *vm, uint64_t ns)
+{
+	(void)vm;
+	(void)ns;
+}

@@ -59,7 +59,7 @@ acpi_read(void *owner, uint64_t offset, uint8_t *data, uint32_t len)
 	uint32_t value = 0;
 
 	if (offset >= REG_PM_TIMER) {
-		value = pm_timer() >> (8 * (offset - REG_PM_TIMER));
+		value = (pm_timer() + a->pm_offset) >> (8 * (offset - REG_PM_TIMER));
 	} else if (offset == REG_GED) {
 		pthread_mutex_lock(&a->lock);
 		value = a->events;
@@ -81,6 +81,24 @@ acpi_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 		a->host.stop(a->host.owner, ARCH_STOP_SHUTDOWN);
 	else if (offset == REG_RESET && data[0] == LAYOUT_ACPI_RESET_VALUE)
 		a->host.stop(a->host.owner, ARCH_STOP_RESET);
+}
+
+void
+acpi_save(struct acpi *a, Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&a->lock);
+	m->acpi_events = a->events;
+	m->pm_timer = pm_timer() + a->pm_offset;
+	pthread_mutex_unlock(&a->lock);
+}
+
+void
+acpi_load(struct acpi *a, const Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&a->lock);
+	a->events = (uint8_t)m->acpi_events;
+	a->pm_offset = m->pm_timer - pm_timer();
+	pthread_mutex_unlock(&a->lock);
 }
 
 const struct bus_ops acpi_ops = { .read = acpi_read, .write = acpi_write };

@@ -136,6 +136,14 @@ entry_state(struct arch_vcpu_state *st, const struct arch_boot *boot)
 	st->parts |= X86_STATE_REGS | X86_STATE_SYSTEM;
 }
 
+void
+arch_vcpu_cpuid(uint32_t index, struct cpuid_table *out)
+{
+	*out = cpus.common;
+	/* It had room when the vCPU was made. */
+	(void)cpuid_vcpu(out, &cpus.config, index);
+}
+
 int
 arch_vcpu_init(struct hv_vcpu *vcpu, uint32_t index,
     const struct arch_boot *boot)
@@ -160,7 +168,7 @@ arch_vcpu_init(struct hv_vcpu *vcpu, uint32_t index,
 	/* There is no PIC at LINT0; LINT1 is NMI, as the MADT says. */
 	st->lvt = (struct x86_lvt){ .lint0 = LVT_MASKED, .lint1 = LVT_NMI };
 	st->parts = X86_STATE_MSRS | X86_STATE_LVT;
-	if (index == 0) {
+	if (index == 0 && boot != NULL) {
 		if (boot->protocol == ARCH_BOOT_ARM64)
 			return -EINVAL;
 		entry_state(st, boot);

@@ -187,4 +187,24 @@ cmos_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void
+cmos_save(struct cmos *c, Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&c->lock);
+	m->cmos_index = c->index;
+	m->cmos_ram.len = sizeof(c->ram);
+	m->cmos_ram.data = c->ram;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+cmos_load(struct cmos *c, const Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&c->lock);
+	c->index = (uint8_t)m->cmos_index;
+	memcpy(c->ram, m->cmos_ram.data, sizeof(c->ram));
+	c->ram[RTC_B] &= RTC_B_BINARY | RTC_B_24H;
+	pthread_mutex_unlock(&c->lock);
+}
+
 const struct bus_ops cmos_ops = { .read = cmos_read, .write = cmos_write };

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "bulkhead.pb-c.h"
 #include "vcpu-worker/bus.h"
 
 struct cmos {
@@ -25,6 +26,10 @@ void cmos_init(struct cmos *c, uint64_t low, uint64_t high,
 
 /* Register @reg at @now, seconds since 1970, UTC. For cmos.c and its test. */
 uint8_t cmos_clock(const struct cmos *c, uint8_t reg, int64_t now);
+
+/* At a standstill. */
+void cmos_save(struct cmos *c, Bh__X86Platform *m);
+void cmos_load(struct cmos *c, const Bh__X86Platform *m);
 
 extern const struct bus_ops cmos_ops;		/* owner: struct cmos */
 #define CMOS_WINDOW 2u

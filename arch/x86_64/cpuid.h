@@ -27,4 +27,14 @@ void cpuid_common(struct cpuid_table *t, const struct arch_cpu_config *config,
 int cpuid_vcpu(struct cpuid_table *t, const struct arch_cpu_config *config,
     uint32_t index);
 
+/*
+ * Has @given a feature that @here lacks? Then *@out says which. Sizes and addresses
+ * are not looked at.
+ */
+bool cpuid_missing(struct cpuid_table *given, struct cpuid_table *here, char *out,
+    size_t size);
+
+/* boot.c: the CPUID of vCPU @index of this VM, on this host. */
+void arch_vcpu_cpuid(uint32_t index, struct cpuid_table *out);
+
 #endif

@@ -132,4 +132,37 @@ cpus_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 		c->host.let_go(c->host.owner, ejected + refused, ejected != 0);
 }
 
+void
+cpus_save(struct cpus *c, Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&c->lock);
+	m->cpus_selected = c->selected;
+	m->cpus_flags.len = c->max;
+	m->cpus_flags.data = c->flags;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* The first is always there. */
+bool
+cpus_fit(const struct cpus *c, const Bh__X86Platform *m)
+{
+	const uint8_t known = FOR_GUEST | CPUS_ASKED;
+
+	if (m->cpus_flags.len != c->max || (m->cpus_flags.data[0] & CPUS_PRESENT) == 0)
+		return false;
+	for (uint32_t i = 0; i < c->max; i++)
+		if ((m->cpus_flags.data[i] & ~known) != 0)
+			return false;
+	return true;
+}
+
+void
+cpus_load(struct cpus *c, const Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&c->lock);
+	c->selected = m->cpus_selected;
+	memcpy(c->flags, m->cpus_flags.data, c->max);
+	pthread_mutex_unlock(&c->lock);
+}
+
 const struct bus_ops cpus_ops = { .read = cpus_read, .write = cpus_write };

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "bulkhead.pb-c.h"
 #include "vcpu-worker/bus.h"
 
 #define CPUS_MAX 1024u
@@ -50,6 +51,11 @@ bool cpus_present(struct cpus *c, uint32_t cpu);
 uint32_t cpus_count(struct cpus *c);
 /* Is the guest asked to let a vCPU go that it still has? */
 bool cpus_leaving(struct cpus *c);
+
+/* At a standstill. Fits: as many vCPUs may be there. */
+void cpus_save(struct cpus *c, Bh__X86Platform *m);
+bool cpus_fit(const struct cpus *c, const Bh__X86Platform *m);
+void cpus_load(struct cpus *c, const Bh__X86Platform *m);
 
 extern const struct bus_ops cpus_ops;	/* owner: struct cpus */
 

@@ -103,4 +103,48 @@ dimms_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 		d->host.dimm_let_go(d->host.owner, i, gone);
 }
 
+void
+dimms_save(struct dimms *d, Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&d->lock);
+	m->dimms_selected = d->selected;
+	for (size_t i = 0; i < LAYOUT_DIMMS; i++) {
+		d->saved[3 * i] = d->dimm[i].base;
+		d->saved[3 * i + 1] = d->dimm[i].size;
+		d->saved[3 * i + 2] = d->dimm[i].flags;
+	}
+	m->n_dimms = (size_t)3 * LAYOUT_DIMMS;
+	m->dimms = d->saved;
+	pthread_mutex_unlock(&d->lock);
+}
+
+bool
+dimms_fit(struct dimms *d, const Bh__X86Platform *m)
+{
+	bool fits = true;
+
+	pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < LAYOUT_DIMMS; i++) {
+		const uint64_t *s = m->dimms + 3 * i;
+		bool there = (d->dimm[i].flags & DIMMS_PRESENT) != 0;
+
+		fits &= (s[2] & ~(uint64_t)(FOR_GUEST | DIMMS_ASKED)) == 0 &&
+		    there == ((s[2] & DIMMS_PRESENT) != 0) &&
+		    (!there || (s[0] == d->dimm[i].base && s[1] == d->dimm[i].size));
+	}
+	pthread_mutex_unlock(&d->lock);
+	return fits;
+}
+
+void
+dimms_load(struct dimms *d, const Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&d->lock);
+	d->selected = m->dimms_selected;
+	for (size_t i = 0; i < LAYOUT_DIMMS; i++)
+		d->dimm[i] = (struct dimm){ m->dimms[3 * i], m->dimms[3 * i + 1],
+			(uint8_t)m->dimms[3 * i + 2] };
+	pthread_mutex_unlock(&d->lock);
+}
+
 const struct bus_ops dimms_ops = { .read = dimms_read, .write = dimms_write };

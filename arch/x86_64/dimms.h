@@ -17,6 +17,7 @@
 
 #include "arch/arch.h"
 #include "arch/x86_64/layout.h"
+#include "bulkhead.pb-c.h"
 #include "vcpu-worker/bus.h"
 
 #define DIMMS_PRESENT (1u << 0)
@@ -35,6 +36,7 @@ struct dimms {
 		uint64_t base, size;
 		uint8_t flags;
 	} dimm[LAYOUT_DIMMS];
+	uint64_t saved[3 * LAYOUT_DIMMS];
 };
 
 void dimms_init(struct dimms *d, const struct arch_host *host);
@@ -47,6 +49,11 @@ int dimms_add(struct dimms *d, uint32_t i, uint64_t base, uint64_t size, bool fr
 
 /* Ask the guest to let it go; it is to be told. ENOENT, EBUSY: it is asked already. */
 int dimms_ask(struct dimms *d, uint32_t i);
+
+/* At a standstill. Fits: the same are there, in the same places. */
+void dimms_save(struct dimms *d, Bh__X86Platform *m);
+bool dimms_fit(struct dimms *d, const Bh__X86Platform *m);
+void dimms_load(struct dimms *d, const Bh__X86Platform *m);
 
 extern const struct bus_ops dimms_ops;	/* owner: struct dimms */
 

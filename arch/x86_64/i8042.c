@@ -145,4 +145,30 @@ i8042_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 	pthread_mutex_unlock(&k->lock);
 }
 
+void
+i8042_save(struct i8042 *k, Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&k->lock);
+	bh__x86_i8042__init(&k->saved);
+	k->saved.command = k->command;
+	k->saved.mode = k->mode;
+	k->saved.output = k->output;
+	k->saved.full = k->full;
+	k->saved.port_b = k->port_b;
+	m->i8042 = &k->saved;
+	pthread_mutex_unlock(&k->lock);
+}
+
+void
+i8042_load(struct i8042 *k, const Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&k->lock);
+	k->command = (uint8_t)m->i8042->command;
+	k->mode = (uint8_t)m->i8042->mode;
+	k->output = (uint8_t)m->i8042->output;
+	k->full = m->i8042->full;
+	k->port_b = (uint8_t)m->i8042->port_b;
+	pthread_mutex_unlock(&k->lock);
+}
+
 const struct bus_ops i8042_ops = { .read = i8042_read, .write = i8042_write };

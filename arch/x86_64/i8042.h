@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "bulkhead.pb-c.h"
 #include "vcpu-worker/bus.h"
 
 struct i8042 {
@@ -22,9 +23,14 @@ struct i8042 {
 	uint8_t output;
 	bool full;		/* output buffer */
 	uint8_t port_b;
+	Bh__X86I8042 saved;
 };
 
 void i8042_init(struct i8042 *k, const struct arch_host *host);
+
+/* At a standstill. */
+void i8042_save(struct i8042 *k, Bh__X86Platform *m);
+void i8042_load(struct i8042 *k, const Bh__X86Platform *m);
 
 extern const struct bus_ops i8042_ops;		/* owner: struct i8042 */
 #define I8042_WINDOW 5u

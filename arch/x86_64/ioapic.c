@@ -198,6 +198,39 @@ ioapic_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 	pthread_mutex_unlock(&io->lock);
 }
 
+void
+ioapic_save(struct ioapic *io, Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&io->lock);
+	m->ioapic_select = io->select;
+	m->ioapic_id = io->id;
+	m->ioapic_lines = io->lines;
+	m->n_ioapic_entry = LAYOUT_IOAPIC_PINS;
+	m->ioapic_entry = io->entry;
+	pthread_mutex_unlock(&io->lock);
+}
+
+/* What was sent before it was saved is in the local APICs. */
+void
+ioapic_load(struct ioapic *io, const Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&io->lock);
+	io->select = (uint8_t)m->ioapic_select;
+	io->id = (uint8_t)m->ioapic_id;
+	io->lines = m->ioapic_lines;
+	for (uint32_t pin = 0; pin < LAYOUT_IOAPIC_PINS; pin++) {
+		uint64_t entry = m->ioapic_entry[pin] &
+		    (RTE_WRITABLE | RTE_DELIVERY_STATUS | RTE_REMOTE_IRR);
+
+		if ((entry & RTE_LEVEL) == 0)
+			entry &= ~RTE_REMOTE_IRR;
+		io->entry[pin] = entry;
+		if ((entry & RTE_LEVEL) != 0)
+			update_route(io, pin);
+	}
+	pthread_mutex_unlock(&io->lock);
+}
+
 const struct bus_ops ioapic_ops = {
 	.read = ioapic_read, .write = ioapic_write,
 };

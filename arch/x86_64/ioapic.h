@@ -12,6 +12,7 @@
 
 #include "arch/hypervisor.h"
 #include "arch/x86_64/layout.h"
+#include "bulkhead.pb-c.h"
 #include "vcpu-worker/bus.h"
 
 struct ioapic {
@@ -30,6 +31,10 @@ void ioapic_line(struct ioapic *io, uint32_t pin, bool high);
 
 /* The guest ended level interrupt @vector: deliver again what is still high. */
 void ioapic_eoi(struct ioapic *io, uint32_t vector);
+
+/* At a standstill. Load: a message that was checked. */
+void ioapic_save(struct ioapic *io, Bh__X86Platform *m);
+void ioapic_load(struct ioapic *io, const Bh__X86Platform *m);
 
 extern const struct bus_ops ioapic_ops;		/* owner: struct ioapic */
 #define IOAPIC_WINDOW 0x1000u

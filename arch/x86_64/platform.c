@@ -41,6 +41,9 @@ static struct platform {
 	struct bytering debug_out;
 	int to_far;
 	bool has_debug;
+
+	Bh__X86Platform saved;
+	Bh__SerialState saved_serial;
 } platform;
 
 /*
@@ -304,4 +307,71 @@ arch_rings_ready(void)
 {
 	if (platform.has_serial)
 		serial_ready(&platform.serial);
+}
+
+/* ---- Saving and loading ---- */
+
+void
+arch_platform_save(Bh__VmState *state)
+{
+	struct platform *p = &platform;
+	Bh__X86Platform *m = &p->saved;
+
+	bh__x86_platform__init(m);
+	ioapic_save(&p->ioapic, m);
+	acpi_save(&p->acpi, m);
+	cpus_save(&p->cpus, m);
+	dimms_save(&p->dimms, m);
+	slots_save(&p->slots, m);
+	cmos_save(&p->cmos, m);
+	i8042_save(&p->i8042, m);
+	if (p->has_serial) {
+		bh__serial_state__init(&p->saved_serial);
+		serial_save(&p->serial, &p->saved_serial);
+		m->serial = &p->saved_serial;
+	}
+	state->x86 = m;
+}
+
+bool
+arch_platform_is_last(const Bh__VmState *state)
+{
+	return state->x86 != NULL;
+}
+
+int
+arch_platform_fits(const Bh__VmState *state, const char **why)
+{
+	struct platform *p = &platform;
+	const Bh__X86Platform *m = state->x86;
+
+	*why = "other vCPUs are there, or may come";
+	if (!cpus_fit(&p->cpus, m))
+		return -EINVAL;
+	*why = "other DIMMs are there";
+	if (!dimms_fit(&p->dimms, m))
+		return -EINVAL;
+	*why = "another number of PCI segments";
+	if (!slots_fit(m))
+		return -EINVAL;
+	*why = "a serial port in one, and none in the other";
+	return (m->serial != NULL) == p->has_serial ? 0 : -EINVAL;
+}
+
+/* The IOAPIC first: it knows which lines are high, and what of them was sent. */
+void
+arch_platform_load(const Bh__VmState *state)
+{
+	struct platform *p = &platform;
+	const Bh__X86Platform *m = state->x86;
+
+	ioapic_load(&p->ioapic, m);
+	acpi_load(&p->acpi, m);
+	cpus_load(&p->cpus, m);
+	dimms_load(&p->dimms, m);
+	slots_load(&p->slots, m);
+	cmos_load(&p->cmos, m);
+	i8042_load(&p->i8042, m);
+	if (m->serial != NULL)
+		serial_load(&p->serial, m->serial);
 }

@@ -73,4 +73,33 @@ slots_write(void *owner, uint64_t offset, const uint8_t *data, uint32_t len)
 			s->host.ejected(s->host.owner, bus, slot);
 }
 
+void
+slots_save(struct slots *s, Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&s->lock);
+	m->slots_bus = s->bus;
+	m->n_slots_came = m->n_slots_leaves = LAYOUT_PCI_SEGMENTS;
+	m->slots_came = s->came;
+	m->slots_leaves = s->leaves;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool
+slots_fit(const Bh__X86Platform *m)
+{
+	return m->n_slots_came == LAYOUT_PCI_SEGMENTS;
+}
+
+void
+slots_load(struct slots *s, const Bh__X86Platform *m)
+{
+	pthread_mutex_lock(&s->lock);
+	s->bus = m->slots_bus;
+	for (uint32_t bus = 0; bus < LAYOUT_PCI_SEGMENTS; bus++) {
+		s->came[bus] = m->slots_came[bus] & ~BRIDGE;
+		s->leaves[bus] = m->slots_leaves[bus] & ~BRIDGE;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 const struct bus_ops slots_ops = { .read = slots_read, .write = slots_write };

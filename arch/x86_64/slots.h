@@ -18,6 +18,7 @@
 
 #include "arch/arch.h"
 #include "arch/x86_64/layout.h"
+#include "bulkhead.pb-c.h"
 #include "vcpu-worker/bus.h"
 
 #define SLOTS_WINDOW 16u
@@ -36,6 +37,11 @@ void slots_init(struct slots *s, const struct arch_host *host);
  * there is no such slot. The guest has to be told (LAYOUT_GED_PCI). Any thread.
  */
 bool slots_changed(struct slots *s, uint32_t bus, uint32_t slot, bool came);
+
+/* At a standstill. Fits: as many buses. */
+void slots_save(struct slots *s, Bh__X86Platform *m);
+bool slots_fit(const Bh__X86Platform *m);
+void slots_load(struct slots *s, const Bh__X86Platform *m);
 
 extern const struct bus_ops slots_ops;	/* owner: struct slots */
 

@@ -210,8 +210,8 @@ await(struct drive *d, uint32_t seq)
 	return !d->gone && (seq == 0 || d->failed == 0);
 }
 
-static bool
-request(struct drive *d, Bh__Packet *p, const int *fds, unsigned int nfds)
+bool
+drive_request(struct drive *d, Bh__Packet *p, const int *fds, unsigned int nfds)
 {
 	p->seq = chan_next_seq(&d->ctl);
 	if (chan_send(&d->ctl, p, fds, nfds) < 0)
@@ -271,7 +271,7 @@ drive_configure(struct drive *d, uint32_t vcpus)
 	c.serial = true;
 	c.debug_console = true;
 	c.debug_console_port = LAYOUT_PORT_DEBUGCON;
-	return request(d, &p, NULL, 0) &&
+	return drive_request(d, &p, NULL, 0) &&
 	    drive_add_memory(d, 0, 0, GUEST_MEMORY);
 }
 
@@ -286,7 +286,7 @@ drive_add_memory(struct drive *d, uint32_t slot, uint64_t gpa, uint64_t size)
 	r.gpa = gpa;
 	r.size = size;
 	add.region = &r;
-	return request(d, &p, &d->memory, 1);
+	return drive_request(d, &p, &d->memory, 1);
 }
 
 bool
@@ -296,7 +296,7 @@ drive_remove_memory(struct drive *d, uint32_t slot)
 	CHAN_PACKET(p, REMOVE_MEMORY, remove_memory, &r);
 
 	r.slot = slot;
-	return request(d, &p, NULL, 0);
+	return drive_request(d, &p, NULL, 0);
 }
 
 bool
@@ -332,7 +332,7 @@ drive_add_device(struct drive *d, struct drive_device *dev, uint32_t index,
 	device.index = index;
 	device.bdf = bdf;
 	device.device = &ready;
-	ok = request(d, &p, fds, 2 + 2 * nqueues);
+	ok = drive_request(d, &p, fds, 2 + 2 * nqueues);
 	close(pair[1]);
 	return ok;
 }
@@ -364,7 +364,7 @@ drive_replace_device(struct drive *d, struct drive_device *dev, uint32_t index,
 	ready.config.len = sizeof(config);
 	replace.index = index;
 	replace.device = &ready;
-	ok = request(d, &p, &pair[1], 1);
+	ok = drive_request(d, &p, &pair[1], 1);
 	close(pair[1]);
 	return ok;
 }
@@ -376,7 +376,7 @@ drive_lose_device(struct drive *d, uint32_t index)
 	CHAN_PACKET(p, LOSE_DEVICE, lose_device, &lose);
 
 	lose.index = index;
-	return request(d, &p, NULL, 0);
+	return drive_request(d, &p, NULL, 0);
 }
 
 bool
@@ -390,7 +390,7 @@ drive_run(struct drive *d)
 	boot.entry = GUEST_CODE;
 	boot.param = LAYOUT_PVH_START_INFO;
 	start.boot = &boot;
-	return request(d, &p, NULL, 0);
+	return drive_request(d, &p, NULL, 0);
 }
 
 void

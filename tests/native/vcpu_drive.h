@@ -47,6 +47,8 @@ struct drive_device {
 
 /* Start @program; the worker has said Hello and has no configuration yet. */
 bool drive_start(struct drive *d, const char *program);
+/* Send @p and wait for its answer. False: Failed (d->text), or none. */
+bool drive_request(struct drive *d, Bh__Packet *p, const int *fds, unsigned int nfds);
 /* Configure it, with memory; @vcpus of them. False: it failed (d->text). */
 bool drive_configure(struct drive *d, uint32_t vcpus);
 bool drive_add_memory(struct drive *d, uint32_t slot, uint64_t gpa,
