@@ -436,6 +436,8 @@ paths_adopt_device(struct vm *vm, const struct plan_device *dev)
 	if (dev->kind == PROC_FS)
 		return adopt_into(vm, PATH_SHARE, i, vm->spec.fs[i].path,
 		    &vm->shares[i]);
+	if (dev->kind == PROC_PMEM)
+		return adopt_pmem(vm, i);
 	if (dev->kind == PROC_NET)
 		return adopt_net(vm, i);
 	if (dev->kind == PROC_FRONT && dev->front == FRONT_NET &&

@@ -230,9 +230,7 @@ check_running(struct vm *vm)
 
 	if (draft.status >= 300)
 		return NULL;
-	if (!holes_find_new(&draft.spec, &vm->spec, &what) ||
-	    what.kind == PROC_PMEM || (what.kind == PROC_NET &&
-	    draft.spec.nets[what.index].user)) {
+	if (!holes_find_new(&draft.spec, &vm->spec, &what)) {
 		fail(500, "not supported yet: adding this to a running VM");
 		return NULL;
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "controller/options.h"
+#include "controller/publish.h"
 #include "controller/usage.h"
 #include "controller/values.h"
 
@@ -289,6 +290,46 @@ write_address(struct part *p, const char *name, const struct address_spec *a)
 	}
 }
 
+/* "[tcp:127.0.0.1:2222:22,udp:53:53]". */
+static void
+write_ports(struct part *p, const char *name, const struct net_spec *net)
+{
+	static char s[USER_NET_LIMIT_PORTS * PUBLISH_TEXT];
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < net->user_net.nports; i++) {
+		const struct published_port *port = &net->user_net.ports[i];
+		const bool six = port->address.len == 16;
+		char address[PUBLISH_TEXT];
+
+		publish_address(port->address.bytes, port->address.len, address);
+		at += (size_t)snprintf(s + at, sizeof(s) - at, "%s%s:%s%s%s%s%u:%u",
+		    i == 0 ? "[" : ",", port->udp ? "udp" : "tcp", six ? "[" : "",
+		    address, six ? "]" : "", address[0] != '\0' ? ":" : "",
+		    port->host, port->guest);
+	}
+	if (at > 0)
+		made(p, name, "%s]", s);
+}
+
+static void
+write_guard_ips(struct part *p, const char *name, const struct net_spec *net)
+{
+	static char s[2 * SPEC_MAX_GUARD_IPS * PUBLISH_TEXT];
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < net->nguard_ips; i++) {
+		char address[PUBLISH_TEXT];
+
+		publish_address(net->guard_ips[i].bytes, net->guard_ips[i].len,
+		    address);
+		at += (size_t)snprintf(s + at, sizeof(s) - at, "%s%s",
+		    i == 0 ? "[" : ",", address);
+	}
+	if (at > 0)
+		made(p, name, "%s]", s);
+}
+
 /* "[0@[0,2],1@[1]]"; left out where it does not fit. */
 static void
 write_affinity(struct part *p, const char *name, const struct affinity_list *list)
@@ -422,10 +463,14 @@ write_value(struct part *p, const struct sub_option *sub, const void *object,
 	case SUB_QUEUE_SIZES:
 		write_queue_sizes(p, sub->name, object);
 		return;
+	case SUB_PUBLISH:
+		write_ports(p, sub->name, object);
+		return;
+	case SUB_GUARD_IPS:
+		write_guard_ips(p, sub->name, object);
+		return;
 	case SUB_PATH_FD:	/* is in the path */
-	case SUB_GUARD_IPS:	/* as the next but one */
-	case SUB_ID_MAP:
-	case SUB_PUBLISH:	/* not Cloud Hypervisor's: vm.info has no word */
+	case SUB_ID_MAP:	/* not Cloud Hypervisor's: vm.info has no word */
 	case SUB_TAP_FDS:	/* a number says nothing outside of here */
 	case SUB_LATER:
 		return;

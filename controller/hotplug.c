@@ -13,7 +13,10 @@
 #include "controller/holes.h"
 #include "controller/life.h"
 #include "controller/manage.h"
+#include "controller/passt.h"
 #include "controller/paths.h"
+#include "controller/pmem.h"
+#include "controller/recover.h"
 #include "controller/resources.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -72,6 +75,8 @@ finish_failed(struct vm *vm)
 	done(vm, 500, NULL, vm->hot.why);
 }
 
+static void leave(struct child *child);
+
 /* Not before its worker has gone: who tries again finds everything free. */
 static void
 give_up(struct vm *vm, const char *why)
@@ -94,7 +99,9 @@ give_up(struct vm *vm, const char *why)
 			child_kill(child);
 			return;
 		}
-		start_release_child(child);
+		child->phase = CHILD_GONE;
+		leave(child);
+		return;
 	}
 	finish_failed(vm);
 }
@@ -116,7 +123,8 @@ hotplug_child_failed(struct child *child, const char *line)
 {
 	struct vm *vm = child->vm;
 
-	if (vm->hot.dev == NULL || (!child->hot &&
+	/* One that the vcpu-worker was told of has a successor. */
+	if (vm->hot.dev == NULL || child->told_vcpu || (!child->hot &&
 	    (child != vm->opener || !vm->opening)))
 		return false;
 	/* The first line says the most. */
@@ -192,9 +200,22 @@ hotplug_opened(struct vm *vm)
 	child->hot = true;
 	if (!vm->hot.failed)
 		(void)resources_device(child);
+	if (!vm->hot.failed && dev->kind == PROC_PMEM)
+		(void)pmem_come(vm, dev->index);
+	if (!vm->hot.failed && dev->kind == PROC_NET)
+		(void)passt_come(vm, dev->index);
 	if (!vm->hot.failed)
 		start_spawn(child);
 	(void)calls_end(vm);
+}
+
+static bool
+is_backed(const struct vm *vm, const struct plan_device *dev)
+{
+	if (dev->kind == PROC_PMEM)
+		return pmem_mapped(vm, dev->index);
+	return dev->kind != PROC_NET || !vm->spec.nets[dev->index].user ||
+	    vm->passts[dev->index].ready;
 }
 
 void
@@ -203,9 +224,28 @@ hotplug_ready(struct child *child)
 	struct vm *vm = child->vm;
 
 	/* A reset that began meanwhile tells of it. */
-	if (vm->state == VM_RUNNING && child->phase == CHILD_UP && child->ready &&
-	    !child->told_vcpu)
-		start_tell_vcpu(vm, child);
+	if (vm->state != VM_RUNNING || child->phase != CHILD_UP || !child->ready ||
+	    child->told_vcpu || child->removed || !is_backed(vm, child->dev))
+		return;
+	/* From now on its death is one as any other's: whatever comes first, it or
+	 * the answer, the device is there. */
+	child->known_once = true;
+	if (child->kind == PROC_NET)
+		passt_stays(vm, child->dev->index);
+	start_tell_vcpu(vm, child);
+}
+
+void
+hotplug_backed(struct vm *vm, const char *failed)
+{
+	struct child *child = vm->hot.dev != NULL ? child_of(vm, vm->hot.dev) : NULL;
+
+	if (child == NULL || !child->hot)
+		return;
+	if (failed != NULL)
+		give_up(vm, failed);
+	else
+		hotplug_ready(child);
 }
 
 void
@@ -214,16 +254,18 @@ hotplug_answered(struct vm *vm, uint32_t index, const char *failed)
 	struct plan_device *dev = vm->hot.dev;
 	struct child *child = dev != NULL ? child_of(vm, dev) : NULL;
 
-	if (child == NULL || child->index != index)
+	if (child == NULL || child->index != index || !child->hot)
 		return;
 	if (failed != NULL) {
 		give_up(vm, failed);
 		return;
 	}
 	child->hot = false;
-	child->known_to_vcpu = child->known_once = true;
+	child->known_to_vcpu = true;
 	log_info("%s: added at slot %u", child->name, dev->bdf >> 3);
 	done(vm, 200, dev, "");
+	if (child->died_at != 0 && child->ready)
+		recover_ready(child);
 }
 
 /* ---- one that leaves -------------------------------------------------------------- */
@@ -243,10 +285,12 @@ static void
 gone(struct child *child)
 {
 	child->removed = true;
-	if (child->phase == CHILD_SPAWNING || child->phase == CHILD_UP)
+	if (child->phase == CHILD_SPAWNING || child->phase == CHILD_UP) {
 		child_quit(child);
-	else
-		hotplug_exited(child);
+		return;
+	}
+	child->phase = CHILD_GONE;
+	leave(child);
 }
 
 uint32_t
@@ -304,6 +348,7 @@ void
 hotplug_ejected(struct vm *vm, uint32_t bdf)
 {
 	vm->plan.dead_slots &= ~(1u << (bdf >> 3 & 31));
+	pmem_let_go(vm, bdf);
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		struct child *c = &vm->children[i];
 
@@ -315,21 +360,18 @@ hotplug_ejected(struct vm *vm, uint32_t bdf)
 	}
 }
 
-void
-hotplug_exited(struct child *child)
+/* Its worker is gone: so is it, once nothing else has what is its back end's. */
+static void
+leave(struct child *child)
 {
 	struct vm *vm = child->vm;
-	struct plan_device *dev = NULL;
+	struct plan_device *dev = &vm->plan.devices[child->index];
 	char id[PLAN_ID_SIZE];
 
-	if (child == vm->opener && vm->opening && vm->hot.dev != NULL)
-		give_up(vm, "the opener died");
-	if (child->hot)
-		give_up(vm, vm->hot.why[0] != '\0' ? vm->hot.why :
-		    "its worker died");
-	if (!child->removed || child->dev == NULL)
+	if ((dev->kind == PROC_PMEM && pmem_leave(vm, dev->index,
+	    child->forced ? dev->bdf : 0)) ||
+	    (dev->kind == PROC_NET && passt_leave(vm, dev->index)))
 		return;
-	dev = &vm->plan.devices[child->index];
 	memcpy(id, dev->id, sizeof(id));
 	log_info("%s: removed", child->name);
 	start_release_child(child);
@@ -342,6 +384,30 @@ hotplug_exited(struct child *child)
 	answer_removal(vm, child, NULL);
 }
 
+void
+hotplug_settle_leaving(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++) {
+		struct child *c = &vm->children[i];
+
+		if (c->dev != NULL && c->removed && c->phase == CHILD_GONE)
+			leave(c);
+	}
+}
+
+void
+hotplug_exited(struct child *child)
+{
+	struct vm *vm = child->vm;
+
+	if (child == vm->opener && vm->opening && vm->hot.dev != NULL)
+		give_up(vm, "the opener died");
+	if (child->hot && !child->told_vcpu)
+		give_up(vm, vm->hot.why[0] != '\0' ? vm->hot.why :
+		    "its worker died");
+	hotplug_settle_leaving(vm);
+}
+
 /* ---- the VM as a whole ------------------------------------------------------------------ */
 
 void
@@ -350,6 +416,7 @@ hotplug_reset(struct vm *vm)
 	if (vm->hot.dev != NULL)
 		give_up(vm, "the VM is reset; try again");
 	vm->plan.dead_slots = 0;
+	pmem_let_go(vm, UINT32_MAX);
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (vm->children[i].dev != NULL && vm->children[i].asked_to_go &&
 		    !vm->children[i].removed)

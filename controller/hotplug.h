@@ -42,8 +42,14 @@ void hotplug_answered(struct vm *vm, uint32_t index, const char *failed);
 void hotplug_unplugged(struct vm *vm, uint32_t index, const char *failed);
 void hotplug_ejected(struct vm *vm, uint32_t bdf);
 
+/* What its worker needs besides, memory or passt, is there; or @failed says why not. */
+void hotplug_backed(struct vm *vm, const char *failed);
+
 /* A child has gone. */
 void hotplug_exited(struct child *child);
+
+/* What a device that leaves waits for may be over. */
+void hotplug_settle_leaving(struct vm *vm);
 
 /* The guest is reset: what was leaving is gone, what comes does not. */
 void hotplug_reset(struct vm *vm);

@@ -17,6 +17,7 @@
 #include "controller/memory.h"
 #include "controller/paths.h"
 #include "controller/pause.h"
+#include "controller/pmem.h"
 #include "controller/recover.h"
 #include "controller/report.h"
 #include "controller/resize.h"
@@ -89,6 +90,20 @@ running(struct vm *vm)
 }
 
 static void
+memory_answered(struct child *child, const struct request *req,
+    const Bh__Failed *failed)
+{
+	if (child->vm->state != VM_RUNNING)
+		return;
+	if (req->subject >= PMEM_SUBJECT && (req->type ==
+	    BH__PACKET__BODY_ADD_MEMORY || req->type ==
+	    BH__PACKET__BODY_REMOVE_MEMORY))
+		pmem_answered(child->vm, req->type, req->subject, failed);
+	else
+		dimms_answered(child, req->type, req->subject, failed);
+}
+
+static void
 acknowledged(struct child *child, const struct request *req)
 {
 	struct vm *vm = child->vm;
@@ -123,8 +138,7 @@ acknowledged(struct child *child, const struct request *req)
 	case BH__PACKET__BODY_REMOVE_MEMORY:
 	case BH__PACKET__BODY_PLUG_DIMM:
 	case BH__PACKET__BODY_UNPLUG_DIMM:
-		if (vm->state == VM_RUNNING)
-			dimms_answered(child, req->type, req->subject, NULL);
+		memory_answered(child, req, NULL);
 		return;
 	case BH__PACKET__BODY_SET_PAUSED:
 		pause_answered(child);
@@ -187,8 +201,7 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 		    req->type == BH__PACKET__BODY_REMOVE_MEMORY ||
 		    req->type == BH__PACKET__BODY_PLUG_DIMM ||
 		    req->type == BH__PACKET__BODY_UNPLUG_DIMM))
-			dimms_answered(child, req->type, req->subject,
-			    packet->failed);
+			memory_answered(child, req, packet->failed);
 		else
 			report_failed(child, packet->failed);
 		return 0;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/hotplug.h"
 #include "controller/life.h"
 #include "controller/publish.h"
 #include "controller/report.h"
@@ -89,17 +90,17 @@ say_why(struct child *child, const char *how)
 	if (port != NULL)
 		publish_address(port->address.bytes, port->address.len, address);
 	if (port != NULL)
-		life_fail(child->vm, "--net user=on,publish=[%s:%s%s%u:%u]: the "
+		life_child_failed(child, "--net user=on,publish=[%s:%s%s%u:%u]: the "
 		    "host's port cannot be had; take one that is free%s",
 		    port->udp ? "udp" : "tcp", address,
 		    address[0] != '\0' ? ":" : "", port->host, port->guest,
 		    port->host < 1024 ? " and above 1023" : "");
 	else if (strstr(last, "interface") != NULL)
-		life_fail(child->vm, "--net user=on: the host has no default "
+		life_child_failed(child, "--net user=on: the host has no default "
 		    "route, by which passt knows what the guest shall see; add "
 		    "one (ip route add default ...)");
 	else
-		life_fail(child->vm, "--net user=on: passt does not start: %s",
+		life_child_failed(child, "--net user=on: passt does not start: %s",
 		    last[0] != '\0' ? last : how);
 }
 
@@ -132,6 +133,8 @@ runs(struct child *child)
 	p->since = now_ns();
 	attach(child);
 	start_progress(child->vm);
+	if (child->hot)
+		hotplug_backed(child->vm, NULL);
 }
 
 /*
@@ -242,51 +245,140 @@ begin(struct child *child)
 	life_arm_timer(child->vm);
 }
 
+static bool
+has_passt(const struct vm *vm, uint32_t net)
+{
+	return vm->spec.nets[net].user && !vm->spec.nets[net].pci.gone;
+}
+
+/* NULL: there is a line. */
+static struct child *
+make(struct vm *vm, uint32_t net)
+{
+	struct passt *p = &vm->passts[net];
+	struct child *child = child_new(vm, PROC_PASST, NULL);
+	int rc;
+
+	child->index = net;
+	child->hung_up = true;	/* it has no channel of ours */
+	begin(child);
+	rc = make_fds(child);
+	if (rc != 0) {
+		life_fail(vm, "--net user=on: cannot make a socket: %s; "
+		    "raise the limit of open files (ulimit -n)",
+		    log_errtext(rc));
+		return NULL;
+	}
+	vm->nets[net].fds[0] = p->near;
+	vm->nets[net].nfds = 1;
+	return child;
+}
+
+static void
+forget(struct passt *p)
+{
+	*p = (struct passt){ .near = -1, .far = -1, .said = -1,
+	    .output = { .fd = -1 } };
+}
+
 int
 passt_make(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
-		struct passt *p = &vm->passts[i];
-		struct child *child;
-		int rc;
-
-		*p = (struct passt){ .near = -1, .far = -1, .said = -1,
-		    .output = { .fd = -1 } };
-		if (!vm->spec.nets[i].user)
-			continue;
-		child = child_new(vm, PROC_PASST, NULL);
-		child->index = i;
-		child->hung_up = true;	/* it has no channel of ours */
-		begin(child);
-		rc = make_fds(child);
-		if (rc != 0) {
-			life_fail(vm, "--net user=on: cannot make a socket: %s; "
-			    "raise the limit of open files (ulimit -n)",
-			    log_errtext(rc));
-			return rc;
-		}
-		vm->nets[i].fds[0] = p->near;
-		vm->nets[i].nfds = 1;
+		forget(&vm->passts[i]);
+		if (has_passt(vm, i) && make(vm, i) == NULL)
+			return -EMFILE;
 	}
 	return 0;
+}
+
+/* ---- of a net that comes to a running VM, or leaves it ---------------------------------- */
+
+static struct child *
+child_of(struct vm *vm, uint32_t net)
+{
+	for (uint32_t i = 0; i < vm->nchildren; i++)
+		if (vm->children[i].kind == PROC_PASST &&
+		    vm->children[i].index == net)
+			return &vm->children[i];
+	return NULL;
+}
+
+int
+passt_come(struct vm *vm, uint32_t net)
+{
+	struct child *child;
+
+	if (!has_passt(vm, net))
+		return 0;
+	forget(&vm->passts[net]);
+	child = make(vm, net);
+	if (child == NULL)
+		return -EMFILE;
+	child->hot = true;
+	start_spawn(child);
+	return 0;
+}
+
+void
+passt_stays(struct vm *vm, uint32_t net)
+{
+	struct child *child = has_passt(vm, net) ? child_of(vm, net) : NULL;
+
+	if (child != NULL)
+		child->hot = false;
+}
+
+/* Nothing of it is left; its place is free for any kind. */
+static void
+let_go(struct child *child)
+{
+	struct passt *p = passt_of(child);
+	struct backend *b = &child->vm->nets[child->index];
+
+	if (b->nfds > 0 && b->fds[0] == p->near)
+		b->nfds = 0;
+	close_fds(child);
+	forget(p);
+	child->hot = false;
+	child->kind = PROC_OPENER;
+	child->phase = CHILD_GONE;
+}
+
+bool
+passt_leave(struct vm *vm, uint32_t net)
+{
+	struct child *child = has_passt(vm, net) ? child_of(vm, net) : NULL;
+
+	if (child == NULL)
+		return false;
+	vm->passts[net].leaves = true;
+	if (child_alive(child)) {
+		child_kill(child);
+		return true;
+	}
+	let_go(child);
+	return false;
 }
 
 void
 passt_release(struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
+	for (uint32_t i = 0; i < SPEC_MAX_NETS; i++) {
 		struct passt *p = &vm->passts[i];
+		struct backend *b = &vm->nets[i];
 
 		/* A VM that failed early has made none: all is 0. */
-		if (!vm->spec.nets[i].user || p->near == 0)
+		if (p->near == 0)
 			continue;
+		if (p->near > 0 && b->nfds > 0 && b->fds[0] == p->near)
+			b->nfds = 0;
 		if (p->output.added)
 			loop_remove(&vm->loop, &p->output);
 		drop(&p->output.fd);
 		drop(&p->near);
 		drop(&p->far);
 		drop(&p->said);
-		vm->nets[i].nfds = 0;
 	}
 }
 
@@ -295,7 +387,7 @@ passt_worker_needs_it(struct vm *vm, uint32_t net)
 {
 	int pair[2];
 
-	if (!vm->spec.nets[net].user || vm->nets[net].nfds > 0)
+	if (!has_passt(vm, net) || vm->nets[net].nfds > 0)
 		return;
 	/*
 	 * A successor: its predecessor's passt ends with that one's socket. It
@@ -314,7 +406,7 @@ passt_worker_has_it(struct vm *vm, uint32_t net)
 {
 	struct backend *b = &vm->nets[net];
 
-	if (!vm->spec.nets[net].user || b->nfds == 0)
+	if (!has_passt(vm, net) || b->nfds == 0)
 		return;
 	/* That the worker has hung up shows only when we have, too. */
 	if (vm->passts[net].near == b->fds[0])
@@ -372,7 +464,7 @@ bool
 passt_ready(const struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->spec.nnets; i++)
-		if (vm->spec.nets[i].user && !vm->passts[i].ready)
+		if (has_passt(vm, i) && !vm->passts[i].ready)
 			return false;
 	return true;
 }
@@ -403,11 +495,10 @@ passt_failed(struct child *child, const char *text)
 	struct vm *vm = child->vm;
 
 	child->failed = true;
-	if (vm->state == VM_STARTING) {
-		life_fail(vm, "--net user=on: %s", text);
-		return;
-	}
-	log_warn("--net user=on: %s; tried again later", text);
+	if (vm->state == VM_STARTING || child->hot)
+		life_child_failed(child, "--net user=on: %s", text);
+	else
+		log_warn("--net user=on: %s; tried again later", text);
 }
 
 void
@@ -424,7 +515,11 @@ passt_exited(struct child *child)
 	log_info("%s (pid %u) is gone: %s", child->name, child->host_pid, how);
 	if (vm->state == VM_STOPPING || vm->state == VM_OVER)
 		return;
-	if (vm->state == VM_STARTING) {
+	if (p->leaves) {
+		let_go(child);
+		return;
+	}
+	if (vm->state == VM_STARTING || child->hot) {
 		if (!child->failed)
 			say_why(child, how);
 		return;
@@ -437,6 +532,19 @@ passt_exited(struct child *child)
 	wait_for_another(child);
 }
 
+/* It has not said in time that it runs. */
+static void
+late(struct vm *vm, uint32_t net)
+{
+	struct child *child = child_of(vm, net);
+
+	if (vm->state == VM_STARTING || (child != NULL && child->hot))
+		life_child_failed(child, "--net user=on: passt does not start "
+		    "within 30 s");
+	if (vm->state != VM_STARTING && child != NULL)
+		child_kill(child);
+}
+
 bool
 passt_tick(struct vm *vm)
 {
@@ -446,7 +554,7 @@ passt_tick(struct vm *vm)
 	for (uint32_t i = 0; i < vm->spec.nnets; i++) {
 		struct passt *p = &vm->passts[i];
 
-		if (!vm->spec.nets[i].user ||
+		if (!has_passt(vm, i) || p->leaves ||
 		    (p->ready && p->again_at == 0 && p->near < 0))
 			continue;
 		waiting = true;
@@ -466,11 +574,7 @@ passt_tick(struct vm *vm)
 			}
 		} else if (p->deadline != 0 && now >= p->deadline) {
 			p->deadline = 0;
-			if (vm->state == VM_STARTING)
-				life_fail(vm, "--net user=on: passt does not "
-				    "start within 30 s");
-			else if (p->child != NULL)
-				child_kill(p->child);
+			late(vm, i);
 		}
 	}
 	return waiting;

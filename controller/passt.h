@@ -17,6 +17,16 @@ int passt_make(struct vm *vm);
 /* The VM is over: let go of what was made and not spawned. */
 void passt_release(struct vm *vm);
 
+/*
+ * --net number @net has come while the VM runs: a child and a socket for it, if it is
+ * user=on; what becomes of it is said to hotplug.c. -errno, with the line said.
+ */
+int passt_come(struct vm *vm, uint32_t net);
+/* The net is there: from now on passt is started again when it dies. */
+void passt_stays(struct vm *vm, uint32_t net);
+/* The net leaves, its worker is gone. True: not passt yet; hotplug_exited() is called. */
+bool passt_leave(struct vm *vm, uint32_t net);
+
 /* Spawn @child, of kind PROC_PASST. */
 void passt_spawn(struct child *child);
 

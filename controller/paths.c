@@ -116,6 +116,8 @@ paths_list_device(struct vm *vm, const struct plan_device *dev)
 		add(vm, PATH_DISK, i);
 	else if (dev->kind == PROC_FS && spec_fd(spec->fs[i].path) < 0)
 		add(vm, PATH_SHARE, i);
+	else if (dev->kind == PROC_PMEM && spec_fd(spec->pmems[i].file) < 0)
+		add(vm, PATH_PMEM, i);
 	else if (dev->kind == PROC_VSOCK)
 		for (uint32_t k = 0; k < 2; k++)
 			add(vm, PATH_VSOCK, k);

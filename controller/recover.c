@@ -340,7 +340,7 @@ recover_answered(struct vm *vm, uint32_t index, bool failed, const char *text)
 {
 	struct child *child = child_of(vm, index);
 
-	if (child == NULL || child->lost)
+	if (child == NULL || child->lost || child->removed)
 		return;
 	/* One that has died since is not the one that was answered for. */
 	if (child->replacing > 0 && --child->replacing > 0)

@@ -375,6 +375,7 @@ start_release(struct vm *vm)
 		if (&vm->children[i] != vm->api)
 			start_release_child(&vm->children[i]);
 	passt_release(vm);
+	pmem_release(vm);
 	guard_release(vm);
 	vm->opener = vm->guard = vm->broker = vm->loader = vm->vcpu = NULL;
 	for (uint32_t i = 0; i < SPEC_MAX_DISKS; i++)

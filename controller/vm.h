@@ -244,6 +244,7 @@ struct passt {
 	struct loop_source output;
 	bool ready;		/* it has said that it runs */
 	bool again;		/* it is not the first */
+	bool leaves;		/* its net is removed */
 	uint64_t since, deadline, again_at, delay;	/* ns; 0: none */
 	uint64_t second;	/* ... of which it said so many lines: */
 	unsigned int lines;
@@ -358,6 +359,12 @@ struct vm {
 	struct backend shares[SPEC_MAX_FS];
 	struct backend pmems[SPEC_MAX_PMEMS];
 	uint64_t pmem_gpa[SPEC_MAX_PMEMS];
+	enum pmem_map { PMEM_OUT, PMEM_COMES, PMEM_IN, PMEM_GOES }
+	    pmem_map[SPEC_MAX_PMEMS];	/* in the vcpu-worker, of those hot-plugged */
+	struct {
+		uint64_t at, size;	/* 0: none */
+		uint32_t bdf;
+	} pmem_dead[SPEC_MAX_PMEMS];	/* that the guest has not let go, pmem.c */
 	uint64_t mmio64_base, mmio64_size;	/* the plan's, behind these */
 	struct backend vsock;	/* listening: stream, seqpacket */
 	int vsock_locks[2];	/* -1 */

@@ -113,6 +113,11 @@ static const struct field net[] = {
 	BOOL("offload_tso", true), BOOL("offload_ufo", true),
 	BOOL("offload_csum", true),
 	{ .json = "fds", .name = "fd", .type = FIELD_FDS },
+	/* Our own. */
+	{ .json = "user", .type = FIELD_BOOL }, TEXT("publish"),
+	{ .json = "user_host", .type = FIELD_BOOL, .plain = true },
+	TEXT("user_address"), TEXT("user_mask"), TEXT("user_gateway"),
+	TEXT("user_dns"), TEXT("guard"), TEXT("guard_ips"),
 	PCI,
 };
 

@@ -28,7 +28,9 @@ static const struct sb_rule rules[] = {
 
 static const struct sb_fd fds[] = {
 	WORKER_FDS,
-	SB_SLOTS(FD_BACKEND, FD_BACKEND_COUNT, SB_IS_TAP, "queues of the tap"),
+	SB_SLOT(FD_BACKEND, SB_IS_TAP | SB_IS_STREAM, "the tap's first queue, or passt"),
+	SB_SLOTS(FD_BACKEND + 1, FD_BACKEND_COUNT - 1, SB_IS_TAP,
+	    "further queues of the tap"),
 };
 
 const struct sb_policy sb_policy = {

@@ -3,28 +3,39 @@
  * PCI devices that come and go, by the registers behind \_SB.SLTS. A disk that has
  * come is used; a device that is asked to leave is let go, or with "keep" not. Says
  * what happens; the power button ends it. "play": ejects what it likes, and writes what
- * the registers do not know, first.
+ * the registers do not know, first. "late=": looks at nothing for so many ms.
  */
 #include "lib/blk.h"
+#include "lib/window.h"
 
+#define VIRTIO_PMEM 27
 #define PORT_CAME (LAYOUT_PORT_SLOTS + 4)
 #define PORT_LEAVES (LAYOUT_PORT_SLOTS + 8)
 #define PORT_EJECT (LAYOUT_PORT_SLOTS + 12)
 
-static uint32_t next_bar;
-
-/* What came without an address gets one. */
-static void place(uint16_t bdf)
+/* What the host wrote there is said, and something written. */
+static void use_memory(struct vdev *d)
 {
-	uint32_t size;
+	static struct vq q;
+	volatile uint8_t *m = (volatile uint8_t *)(uintptr_t)WINDOW;
+	uint32_t *io = alloc(PAGE, 16);
+	struct buf v[2] = { BUF_OUT(&io[0], 4), BUF_IN(&io[1], 4) };
+	char text[16];
 
-	if (pci_bar(bdf, 0) != 0)
-		return;
-	size = (uint32_t)pci_bar_size(bdf, 0);
-	next_bar = (next_bar + size - 1) & ~(size - 1);
-	pci_set_bar(bdf, 0, next_bar);
-	next_bar += size;
-	pci_write16(bdf, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	check(virtio_negotiate(d, 0));
+	check(vq_setup(&q, d, 0, 0));
+	virtio_driver_ok(d);
+	window_open(read32(d->config) | (uint64_t)read32(d->config + 4) << 32);
+	for (uint32_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)m[i];
+	text[sizeof(text) - 1] = '\0';
+	memcpy((void *)(m + PAGE), "from the guest", 14);
+	io[0] = 0;
+	check_eq(vq_do(&q, v, 2, false), 4);
+	check_eq(io[1], 0);
+	print("slot %u is memory, %u bytes: %s\n", d->bdf >> 3, read32(d->config + 8),
+	    text);
+	virtio_reset(d, 1000);
 }
 
 static void use(uint16_t bdf)
@@ -33,6 +44,11 @@ static void use(uint16_t bdf)
 	struct vdev *d = &b.d;
 
 	virtio_rescan();
+	for (unsigned int n = 0; virtio_find(d, VIRTIO_PMEM, n); n++)
+		if (d->bdf == bdf) {
+			use_memory(d);
+			return;
+		}
 	for (unsigned int n = 0; virtio_find(d, VIRTIO_BLK, n); n++) {
 		if (d->bdf != bdf)
 			continue;
@@ -67,7 +83,7 @@ static void scan(bool keep)
 
 		if (came & 1u << slot) {
 			print("slot %u has %x\n", slot, pci_read32(bdf, 0));
-			place(bdf);
+			pci_place(bdf);
 			use(bdf);
 		}
 		if ((leaves & 1u << slot) && !keep) {
@@ -112,7 +128,7 @@ void guest_main(void)
 	bool keep = cmdline_has("keep");
 
 	begin("hotplug");
-	next_bar = (uint32_t)pci_free_window();
+	delay_ms(cmdline_num("late", 0));
 	if (cmdline_has("play"))
 		play();
 	print("functions %u\n", functions());

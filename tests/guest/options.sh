@@ -224,6 +224,43 @@ t_net_user() {
 	user_net_end
 }
 
+# The same net comes to a running VM of an ordinary user's, which is confined as at boot; a
+# second one cannot have its port; taken away it leaves nothing.
+t_net_user_hot() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP network namespaces need root"; return; }
+	[ -x /usr/bin/passt ] || { ok "# SKIP no passt"; return; }
+	user_net
+	local nfds all i
+	mkdir api && chmod 777 api
+	BULKHEAD=$at/as-user KERNEL=$at/user.elf start 20 user "hot" --api-socket "$PWD/api/s" \
+		--event-monitor "path=$PWD/api/events"
+	hot() { "$ROOT/$BUILD/bulkheadctl" --api-socket "$PWD/api/s" "$@"; }
+	wait_for serial '^# no net yet' 30
+	nfds=$(fds "$pid") all=$(tree "$pid" | wc -l)
+	expect "it comes" hot add-net "${user_options/]/,tcp:127.0.0.1:6001:7]},id=n"
+	expect "confined as at boot" "$ROOT/$BUILD/bulkheadctl" audit "$pid" --check
+	wait_for serial '^# listening' 30
+	expect "the guest answers" "$G/udp" ask 6000 "is there somebody"
+	expect "one with the same port does not come" [ -z "$(hot add-net "user=on,publish=[tcp:127.0.0.1:6001:7],id=m" 2>said)" ]
+	expect "and why is said" grep -q "the host's port cannot be had" said
+	kill -9 "$(tree "$pid" | awk '$2 ~ /^passt/ { print $1 }')"
+	wait_for stderr 'runs again' 30
+	expect "its passt dies, and it answers" "$G/udp" ask 6000 "still there"
+	expect "taken away" hot remove-device n --force
+	for i in {1..100}; do
+		[ "$(fds "$pid") $(tree "$pid" | wc -l)" != "$nfds $all" ] || break
+		sleep 0.05
+	done
+	expect "nothing of it is left: $nfds fds, $all processes" \
+		[ "$(fds "$pid") $(tree "$pid" | wc -l)" = "$nfds $all" ]
+	expect "it comes again" hot add-net "$user_options,id=n"
+	expect "and is audited" "$ROOT/$BUILD/bulkheadctl" audit "$pid" --check
+	kill "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	user_net_end
+}
+
 # Whoever is killed, passt does not stay.
 t_net_user_killed() {
 	[ "$(id -u)" = 0 ] || { ok "# SKIP network namespaces need root"; return; }

@@ -199,6 +199,55 @@ t_loader_again() {
 t_steps_opener() { step_of_start bulkhead-opener 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 31)"; }	# full
 t_steps_worker() { step_of_start bulkhead-blk 1 "$([ -n "${FULL:-}" ] && echo 3 || echo 47)"; }	# full
 
+# A worker (or the opener) killed at each step of its life with a disk that comes, or
+# leaves: each time the device is there or not, as the answer says, and the VM goes on.
+hot_steps() {	# hot_steps KIND FIRST STRIDE LAST
+	local kind=$1
+	shift
+	local n=0 there=0 not=0 i fds
+	disk a && disk b
+	stepped "bulkhead-$kind" 1 "$@"
+	start 100 hotplug "" --disk path=a --api-socket "$PWD/api" --worker-failure-limit deaths=100000
+	wait_for serial '^functions 3' 20 || not_ok "the guest runs"
+	fds=$(fds "$pid")
+	# Some later steps are never reached, and the worker lives.
+	while ! grep -q "^[0-9]* $3 " killed 2>/dev/null && [ $n -lt $((($3 - $1) / $2 + 5)) ]; do
+		n=$((n + 1))
+		: >said
+		if ctl add-disk path="$PWD/b,id=hot" >said 2>&1; then
+			there=$((there + 1))
+			ctl info | grep -q '"hot"' || not_ok "$n: added and not there"
+			ctl remove-device hot >said 2>&1 || not_ok "$n: asked to go: $(cat said)"
+			for i in {1..400}; do
+				ctl info | grep -q '"hot"' || break
+				sleep 0.02
+			done
+		else
+			not=$((not + 1))
+			grep -qE "bulkhead-$kind|opener died" said || not_ok "$n: $(cat said)"
+		fi
+		! ctl info | grep -q '"hot"' || { not_ok "$n: it is stuck"; break; }
+	done
+	echo "# $(wc -l <killed) killed, the last at $(tail -n 1 killed | cut -d' ' -f2): $there times it came, $not times not"
+	expect "some were killed" [ -s killed ]
+	ctl add-disk path="$PWD/b,id=hot" >/dev/null || not_ok "in the end it comes"
+	wait_for serial 'slot 3 works' 20 || not_ok "and works"
+	ctl remove-device hot
+	for i in {1..100}; do
+		[ "$(fds "$pid")" != "$fds" ] || break
+		sleep 0.05
+	done
+	expect "nothing is left: $fds fds" [ "$(fds "$pid")" = "$fds" ]
+	expect "no word of what cannot be" [ -z "$(grep -E 'cannot take over|broke the protocol' stderr)" ]
+	ctl power-button
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}
+# It is ready at about its thousandth.
+t_steps_hot() { if [ -n "${FULL:-}" ]; then hot_steps blk 1 11 1200; else hot_steps blk 901 50 1101; fi; }
+t_steps_hot_late() { hot_steps blk 960 1 1100; }	# full
+t_steps_hot_opener() { hot_steps opener 1 7 1000; }	# full
+
 # All kinds of workers die in turn, now and then two at once; the guest goes on, and
 # nothing is left of the dead: no fd, no memory, no process. FULL=1: a thousand times.
 fds() { ls "/proc/$1/fd" | wc -l; }

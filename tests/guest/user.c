@@ -3,7 +3,8 @@
  * Rootless networking, from the guest's side: a datagram to the gateway's address
  * (10.0.5.1; this guest is 10.0.5.2), where the host's loopback answers, and then
  * the answer to datagrams that a published port leads here, to port 7, until one
- * says "end". "link" on the command line: the link is to go down and up between.
+ * says "end". "link" on the command line: the link is to go down and up between. "hot":
+ * the device comes while this runs.
  */
 #include "lib/virtio.h"
 
@@ -169,8 +170,23 @@ static void be_asked(void)
 	end();
 }
 
+/* Looks at each slot for what was not there. */
+static void wait_for_it(void)
+{
+	print("# no net yet\n");
+	do {
+		delay_ms(10);
+		for (uint16_t slot = 1; slot < 32; slot++)
+			if ((pci_read32((uint16_t)(slot << 3), 0) & 0xffff) == 0x1af4)
+				pci_place((uint16_t)(slot << 3));
+		virtio_rescan();
+	} while (!virtio_find(&d, VIRTIO_NET, 0));
+}
+
 void guest_main(void)
 {
+	if (cmdline_has("hot"))
+		wait_for_it();
 	if (!virtio_find(&d, VIRTIO_NET, 0))
 		return;
 	rx_buf = alloc(RX_BUFS * RX_LEN, PAGE);

@@ -193,3 +193,19 @@ uint64_t pci_free_window(void)
 	/* QEMU's q35 has its ECAM at 0xb0000000 and its hole above it. */
 	return ecam(0, 0) == LAYOUT_ECAM ? 0xe0000000u : 0xd0000000u;
 }
+
+void pci_place(uint16_t bdf)
+{
+	static uint32_t next_bar;
+	uint32_t size;
+
+	if (pci_bar(bdf, 0) != 0)
+		return;
+	if (next_bar == 0)
+		next_bar = (uint32_t)pci_free_window();
+	size = (uint32_t)pci_bar_size(bdf, 0);
+	next_bar = (next_bar + size - 1) & ~(size - 1);
+	pci_set_bar(bdf, 0, next_bar);
+	next_bar += size;
+	pci_write16(bdf, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}

@@ -51,6 +51,8 @@ bool pci_bar_is_64(uint16_t bdf, unsigned int bar);
 uint64_t pci_bar(uint16_t bdf, unsigned int bar);
 uint64_t pci_bar_size(uint16_t bdf, unsigned int bar);
 void pci_set_bar(uint16_t bdf, unsigned int bar, uint64_t addr);
+/* Give BAR0 of a function that has come an address in that window, and let it decode. */
+void pci_place(uint16_t bdf);
 /* Where bus 0 may place 32-bit memory BARs that nobody has taken. */
 uint64_t pci_free_window(void);
 
