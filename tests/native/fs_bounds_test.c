@@ -412,6 +412,13 @@ full_share(void)
 	snprintf(file, sizeof(file), "%s/file", path);
 	MUST(truncate(file, 4096) == 0);
 	MUST(do_write(node, fh, 4096, data, sizeof(data)) == 0);
+	/* It can be read only for a while. */
+	MUST(release(node, fh, FUSE_RELEASE) == 0);
+	MUST(mount("none", path, NULL, MS_REMOUNT | MS_RDONLY, "size=256k") == 0);
+	MUST(open_node(node, O_RDWR, &fh) == EROFS);
+	MUST(named(FUSE_RMDIR, 1, "", 0, "two") == EROFS);
+	MUST(mount("none", path, NULL, MS_REMOUNT, "size=256k") == 0);
+	MUST(open_node(node, O_RDWR, &fh) == 0);
 	MUST(umount2(path, MNT_DETACH) == 0);
 	MUST(do_write(node, fh, 4096, data, 4096) == 0 && lookup(1, "one") == 0);
 	return end() && rmdir(path) == 0;
@@ -452,7 +459,7 @@ main(void)
 		{ "names that are none, in every request that has one", names },
 		{ "every word of every request wrong", fields },
 		{ "lookups that are never forgotten", never_forgotten },
-		{ "a share that is full, and unmounted", full_share },
+		{ "a share that is full, read only, and unmounted", full_share },
 		{ "a share that is removed", removed },
 	};
 	const char *tmp = getenv("TMPDIR");
