@@ -11,3 +11,6 @@ lab-spoof_SRCS := tests/lab/spoof.c
 
 PROGRAMS += lab-posix
 lab-posix_SRCS := tests/lab/posix.c
+
+PROGRAMS += lab-lock
+lab-lock_SRCS := tests/lab/lock.c
