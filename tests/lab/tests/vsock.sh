@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # about: sockets between host and stock guest: both ways, half closed, with checksums, many at once; its worker is killed
+# full: 1 GiB there and back, 1,000 connections
 # guest-tools: socat
 # host-tools: socat
 # vcpus: 2
 # memory: 512M
-# seconds: 300
+# seconds: 1200
 # run: all
 
 # Connect to port $1 of the guest; what is to be sent is standard input.
 to_guest() {
-	(printf 'CONNECT %s\n' "$1"; cat) | socat -t 120 - "UNIX-CONNECT:$PWD/v.sock" 2>>socat.log | {
+	(printf 'CONNECT %s\n' "$1"; cat) | socat -b 65536 -t 120 - "UNIX-CONNECT:$PWD/v.sock" 2>>socat.log | {
 		read -r ok number && [ "$ok" = OK ] && cat
 	}
 }
 
-# there_and_back MIB: the guest echoes it; both checksums are alike.
+# there_and_back MIB: the guest echoes it; both checksums are alike. By cat, as socat's own
+# PIPE may wait for itself when more is under way than a pipe holds.
 there_and_back() {
-	(i=0; while [ $i -lt "$1" ]; do cat big; i=$((i + 1)); done) | to_guest 1003 |
+	(i=0; while [ $i -lt "$1" ]; do cat big; i=$((i + 1)); done) | to_guest 1006 |
 		sha256sum >back.sum
 	(i=0; while [ $i -lt "$1" ]; do cat big; i=$((i + 1)); done) | sha256sum >there.sum
 	cmp there.sum back.sum
@@ -52,7 +54,7 @@ listens_again() {
 # Until what the guest starts answers; in 30 s.
 all_listen() {
 	local i=0
-	until [ "$(echo a | to_guest 1003)" = a ] && [ -n "$(echo a | to_guest 1000)" ] &&
+	until [ "$(echo a | to_guest 1003)" = a ] && [ "$(echo a | to_guest 1006)" = a ] && [ -n "$(echo a | to_guest 1000)" ] &&
 	    [ "$(to_guest 1001 </dev/null)" = a ]; do
 		i=$((i + 1))
 		[ $i -lt 150 ] || return 1
@@ -62,6 +64,7 @@ all_listen() {
 
 host() {
 	local i echo sum mib=4 many=50 servers
+	[ -z "$FULL" ] || mib=1024 many=1000
 	dd if=/dev/urandom of=big bs=1M count=1 2>/dev/null
 	sum=$(sha256sum <big)
 	socat -t 120 "UNIX-LISTEN:$PWD/v.sock_2000,fork" SYSTEM:sha256sum 2>>socat.log &
@@ -104,6 +107,7 @@ guest() {
 	/tools/bin/socat -t 120 VSOCK-LISTEN:1000,fork SYSTEM:"tee /tmp/big | sha256sum" &
 	/tools/bin/socat -t 120 VSOCK-LISTEN:1001,fork SYSTEM:"cat /tmp/big" &
 	/tools/bin/socat -t 120 VSOCK-LISTEN:1003,fork,backlog=100 PIPE &
+	/tools/bin/socat -b 65536 -t 120 VSOCK-LISTEN:1006,fork SYSTEM:cat &
 	sleep 1
 	say "listening"
 	/tools/bin/socat -u VSOCK-LISTEN:1005 - >/tmp/go
