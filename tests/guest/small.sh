@@ -83,7 +83,7 @@ t_kills_rtc() { kills rtc flow rtc --rtc; }	# full
 
 # The host's side of t_vsock, a command each; the guest sends back what it gets.
 vsock_host() { python3 - "$@" <<-'P'
-	import os, socket, sys, time
+	import hashlib, os, socket, sys
 	STREAM, SEQPACKET = socket.SOCK_STREAM, socket.SOCK_SEQPACKET
 	def sock(kind):
 	    s = socket.socket(socket.AF_UNIX, kind)
@@ -119,8 +119,19 @@ vsock_host() { python3 - "$@" <<-'P'
 	elif sys.argv[1] == 'client':
 	    echo(client(kind, 1003), kind)
 	elif sys.argv[1] == 'many':
-	    for s in [client(STREAM, 1003) for i in range(60)]:
+	    for s in [client(STREAM, 1003) for i in range(int(sys.argv[2]))]:
 	        echo(s, STREAM)
+	elif sys.argv[1] == 'much':
+	    s = client(STREAM, 1003)
+	    there, back = hashlib.sha256(), hashlib.sha256()
+	    for left in range(int(sys.argv[2]) << 4):
+	        text = os.urandom(65536)
+	        there.update(text)
+	        for at in range(0, 65536, 32768):
+	            s.sendall(text[at:at + 32768])
+	            for i in range(8):
+	                back.update(s.recv(4096, socket.MSG_WAITALL))
+	    assert there.digest() == back.digest()
 	elif sys.argv[1] == 'bad':
 	    bad = []
 	    for i in range(30):
@@ -156,7 +167,7 @@ t_vsock() {
 	done
 	expect "it came about three times" [ "$(counts up) $(counts down)" = "3 3" ]
 	expect "clients that say nothing, half a line, or vanish" vsock_host bad
-	expect "sixty clients" vsock_host many
+	expect "sixty clients" vsock_host many 60
 	expect "they are counted" python3 -c '
 import json, sys
 c = json.load(sys.stdin)["_vsock0"]
@@ -164,6 +175,19 @@ assert c["host_connections"] == 63 and c["guest_connections"] == 3, c
 assert c["rx_bytes"] == c["tx_bytes"] == 66 * 20000, c
 assert c["refused"] >= 20 and c["worker_deaths"] == 0, c
 assert c["open"] <= 12, c' < <(ctl counters)
+	vsock_host stop
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+}
+
+# Much, and many at once. (1 GiB: the lab.)
+t_vsock_much() {	# full
+	NOISY=1 start 200 vsock "ms=$((180000 * SLOWNESS))" --vsock "cid=3,socket=$PWD/v" --api-socket api
+	wait_for serial '^refused stream' 20 || not_ok "nobody is at the host's port"
+	expect "16 MiB there and back, their checksum" vsock_host much 16
+	expect "1,000 clients at once" vsock_host many 1000
+	expect "none was refused" [ "$(ctl counters | grep -o '"host_connections":[^,]*' | tr -dc 0-9)" = 1001 ]
 	vsock_host stop
 	finish
 	verdicts

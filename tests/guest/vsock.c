@@ -47,10 +47,10 @@ static struct {
 	uint32_t since;
 } own = { .type = STREAM, .port = 40000 };
 
-/* What was got of a connection, by its host's port: they are few. */
+/* What was got of a connection, by its host's port: they come one after the other. */
 static struct {
 	uint32_t port, got;
-} counts[64];
+} counts[2048];
 
 static uint32_t count(uint32_t port, uint32_t n)
 {
