@@ -392,7 +392,7 @@ change_settle(struct vm *vm)
 	begin(vm, false);
 	draft.seq = 0;
 	draft.plan = vm->plan;
-	draft.plan.dead_slots = 0;
+	memset(draft.plan.dead_slots, 0, sizeof(draft.plan.dead_slots));
 	holes_squeeze(&draft.spec, &draft.plan);
 	if (keep_names())
 		(void)plan_make(&draft.plan, &draft.spec, &vm->host, &err);

@@ -451,9 +451,30 @@ fill_smbios(const struct platform_spec *from, Bh__Smbios *to,
 	to->oem_strings = oem;
 }
 
+struct segments {
+	Bh__PciSegment segments[SPEC_MAX_SEGMENTS], *list[SPEC_MAX_SEGMENTS];
+};
+
+static Bh__PciSegment **
+fill_segments(const struct vm *vm, struct segments *to)
+{
+	for (uint32_t i = 0; i < vm->plan.nsegments; i++) {
+		const struct plan_segment *s = &vm->plan.segments[i];
+
+		bh__pci_segment__init(&to->segments[i]);
+		to->segments[i].mmio32_base = s->mmio32_base;
+		to->segments[i].mmio32_size = s->mmio32_size;
+		to->segments[i].mmio64_base = s->mmio64_base;
+		to->segments[i].mmio64_size = s->mmio64_size;
+		to->list[i] = &to->segments[i];
+	}
+	return to->list;
+}
+
 static void
 send_load_config(struct child *child)
 {
+	struct segments segments;
 	struct vm *vm = child->vm;
 	const struct vm_spec *s = &vm->spec;
 	char *oem[SPEC_MAX_OEM_STRINGS];
@@ -477,6 +498,8 @@ send_load_config(struct child *child)
 	load.topology = &topology;
 	load.mmio64_base = vm->mmio64_base;
 	load.mmio64_size = vm->mmio64_size;
+	load.n_segments = vm->plan.nsegments;
+	load.segments = fill_segments(vm, &segments);
 	load.smbios = &smbios;
 	load.serial = s->serial.mode != PORT_OFF;
 	load.dimms = vm->plan.dimm_size != 0;
@@ -557,6 +580,7 @@ send_vm_config(struct child *child)
 	const struct cpus_spec *cpus = &vm->spec.cpus;
 	Bh__Topology topology = BH__TOPOLOGY__INIT;
 	Bh__VmConfig config = BH__VM_CONFIG__INIT;
+	struct segments segments;
 	CHAN_PACKET(p, VM_CONFIG, vm_config, &config);
 
 	fill_topology(vm, &topology);
@@ -580,6 +604,8 @@ send_vm_config(struct child *child)
 	config.ram_end = vm->plan.ram_end;
 	config.mmio64_base = vm->mmio64_base;
 	config.mmio64_size = vm->mmio64_size;
+	config.n_segments = vm->plan.nsegments;
+	config.segments = fill_segments(vm, &segments);
 	config.serial = vm->spec.serial.mode != PORT_OFF;
 	config.debug_console = vm->spec.debug_console.mode != PORT_OFF;
 	config.debug_console_port = vm->spec.debug_console.iobase;

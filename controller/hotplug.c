@@ -262,7 +262,8 @@ hotplug_answered(struct vm *vm, uint32_t index, const char *failed)
 	}
 	child->hot = false;
 	child->known_to_vcpu = true;
-	log_info("%s: added at slot %u", child->name, dev->bdf >> 3);
+	log_info("%s: added at %04x:00:%02x.0", child->name, dev->bdf >> 8,
+	    dev->bdf >> 3 & 31);
 	done(vm, 200, dev, "");
 	if (child->died_at != 0 && child->ready)
 		recover_ready(child);
@@ -310,13 +311,6 @@ hotplug_remove(struct vm *vm, const char *id, bool force, const char **why)
 	*why = "devices of this kind cannot be removed";
 	if (plan_removable(&vm->spec, child->dev) == NULL || !child->known_to_vcpu)
 		return 400;
-	*why = "it shares its PCI slot with other devices; begin with fewer, or give it "
-	    "a slot (pci_device_id=)";
-	for (uint32_t i = 0; i < vm->plan.ndevices; i++)
-		if (&vm->plan.devices[i] != child->dev &&
-		    vm->plan.devices[i].on_pci &&
-		    vm->plan.devices[i].bdf >> 3 == child->dev->bdf >> 3)
-			return 400;
 	unplug.index = child->index;
 	unplug.force = force;
 	child->asked_to_go = true;
@@ -325,7 +319,8 @@ hotplug_remove(struct vm *vm, const char *id, bool force, const char **why)
 	child->forced = force;
 	/* Until the guest lets go, something dead is in its slot. */
 	if (force)
-		vm->plan.dead_slots |= 1u << (child->dev->bdf >> 3);
+		vm->plan.dead_slots[child->dev->bdf >> 8] |=
+		    1u << (child->dev->bdf >> 3 & 31);
 	return 0;
 }
 
@@ -347,7 +342,8 @@ hotplug_unplugged(struct vm *vm, uint32_t index, const char *failed)
 void
 hotplug_ejected(struct vm *vm, uint32_t bdf)
 {
-	vm->plan.dead_slots &= ~(1u << (bdf >> 3 & 31));
+	if (bdf >> 8 < vm->plan.nsegments)
+		vm->plan.dead_slots[bdf >> 8] &= ~(1u << (bdf >> 3 & 31));
 	pmem_let_go(vm, bdf);
 	for (uint32_t i = 0; i < vm->nchildren; i++) {
 		struct child *c = &vm->children[i];
@@ -415,7 +411,7 @@ hotplug_reset(struct vm *vm)
 {
 	if (vm->hot.dev != NULL)
 		give_up(vm, "the VM is reset; try again");
-	vm->plan.dead_slots = 0;
+	memset(vm->plan.dead_slots, 0, sizeof(vm->plan.dead_slots));
 	pmem_let_go(vm, UINT32_MAX);
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (vm->children[i].dev != NULL && vm->children[i].asked_to_go &&

@@ -43,8 +43,10 @@
 #define PCI(s)								\
 	TEXT("id", s, pci.id, 64, "name of the device"),			\
 	U32("pci_device_id", s, pci.slot, 1, 31, "PCI slot; next free one"),	\
+	U32("pci_segment", s, pci.segment, 0, SPEC_MAX_SEGMENTS - 1,		\
+	    "PCI segment; 0, the first that has room"),			\
 	TOGGLE("packed", s, pci.packed, "offer packed rings; off"),		\
-	LATER("iommu"), LATER("pci_segment")
+	LATER("iommu")
 
 #define LIMITER(s)							\
 	SIZE("bw_size", s, limit.bw.size, 0,				\
@@ -376,10 +378,20 @@ static const struct sub_option platform_subs[] = {
 	TEXT("chassis_asset_tag", platform_spec, chassis_asset_tag, 255, ""),
 	{ .name = "oem_strings", .type = SUB_OEM_STRINGS, .max = 255,
 	  .meta = "[<text>,..]", .help = "SMBIOS type 11" },
-	LATER("num_pci_segments"), LATER("iommu_segments"),
+	U32("num_pci_segments", platform_spec, segments, 1, SPEC_MAX_SEGMENTS,
+	    "at least so many, of 31 slots each; 1"),
+	LATER("iommu_segments"),
 	LATER("iommu_address_width"), LATER("iommufd"), LATER("iommufd_fd"),
 	LATER("vfio_p2p_dma"), LATER("serial_number"), LATER("uuid"),
 	LATER("tdx"), LATER("sev_snp"),
+};
+
+static const struct sub_option segment_subs[] = {
+	U32("pci_segment", segment_spec, number, 0, SPEC_MAX_SEGMENTS - 1, "0"),
+	U32("mmio32_aperture_weight", segment_spec, weight32, 1, UINT32_MAX,
+	    "share of the 32-bit window; 1"),
+	U32("mmio64_aperture_weight", segment_spec, weight64, 1, UINT32_MAX,
+	    "share of the 64-bit window; 1"),
 };
 
 const struct disk_spec disk_default = {
@@ -407,6 +419,10 @@ const struct vsock_spec vsock_default = { .buffer = 256u << 10 };
 static const struct landlock_spec landlock_default = { .path = NULL };
 
 static const struct limit_group_spec limit_group_default = { .id = NULL };
+
+static const struct segment_spec segment_default = {
+	.weight32 = 1, .weight64 = 1,
+};
 
 #define STRING(n, f, m, h)						\
 	{ .name = n, .kind = OPTION_STRING, .offset = AT(vm_spec, f),	\
@@ -479,6 +495,12 @@ const struct option_row option_rows[] = {
 	  .max_elements = SPEC_MAX_VSOCKS, .element_default = &vsock_default,
 	  .subs = vsock_subs, .nsubs = COUNT(vsock_subs),
 	  .help = "sockets between host and guest; one" },
+	{ .name = "pci-segment", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, segments), .count_offset = AT(vm_spec, nsegments),
+	  .element_size = sizeof(struct segment_spec),
+	  .max_elements = SPEC_MAX_SEGMENTS, .element_default = &segment_default,
+	  .subs = segment_subs, .nsubs = COUNT(segment_subs),
+	  .help = "its part of the windows for BARs; several values may follow" },
 	{ .name = "rate-limit-group", .kind = OPTION_SUBS_LIST,
 	  .offset = AT(vm_spec, limit_groups),
 	  .count_offset = AT(vm_spec, nlimit_groups),
@@ -563,7 +585,7 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("host-data"),
 	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
 	OPTION_IS_LATER("memory-zone"),
-	OPTION_IS_LATER("numa"), OPTION_IS_LATER("pci-segment"),
+	OPTION_IS_LATER("numa"),
 	FLAG_IS_LATER("pvmemcontrol"),
 	OPTION_IS_LATER("restore"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),

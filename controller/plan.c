@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/x86_64/layout.h"
+#include "controller/plan_inside.h"
 #include "controller/usage.h"
 #include "ipc/slots.h"
 
@@ -144,8 +145,8 @@ front_pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 	return &spec->generics[dev->index].pci;
 }
 
-static const struct pci_spec *
-pci_of(const struct vm_spec *spec, const struct plan_device *dev)
+const struct pci_spec *
+plan_pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 {
 	static const struct pci_spec none;
 
@@ -189,7 +190,7 @@ struct pci_spec *
 plan_removable(struct vm_spec *spec, const struct plan_device *dev)
 {
 	union { const struct pci_spec *in; struct pci_spec *out; } u = {
-		.in = pci_of(spec, dev),
+		.in = plan_pci_of(spec, dev),
 	};
 
 	return dev->kind == PROC_BLK || dev->kind == PROC_NET ||
@@ -217,7 +218,7 @@ name_taken(const struct vm_plan *plan, const struct vm_spec *spec,
     const struct plan_device *dev)
 {
 	for (uint32_t i = 0; i < plan->ndevices; i++) {
-		const char *given = pci_of(spec, &plan->devices[i])->id;
+		const char *given = plan_pci_of(spec, &plan->devices[i])->id;
 
 		if (&plan->devices[i] != dev && given != NULL &&
 		    strcmp(given, dev->id) == 0)
@@ -235,7 +236,7 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 		[FRONT_DISK] = "_disk", [FRONT_NET] = "_net", [FRONT_FS] = "_fs",
 		[FRONT_GENERIC] = "_generic_vhost_user",
 	};
-	const char *given = pci_of(spec, dev)->id;
+	const char *given = plan_pci_of(spec, dev)->id;
 
 	if (given != NULL)
 		memcpy(dev->id, given, strlen(given) + 1);
@@ -297,73 +298,6 @@ add_front(struct vm_plan *plan, enum plan_front front, uint32_t index,
 
 	dev->front = front;
 	return dev;
-}
-
-struct places {
-	bool taken[32][8];	/* slot and function */
-	uint32_t slot, function;	/* the next to look at */
-};
-
-static bool
-place(struct places *at, uint32_t *bdf)
-{
-	while (at->function < 8 && at->taken[at->slot][at->function])
-		if (++at->slot == 32) {
-			at->slot = 1;
-			at->function++;
-		}
-	if (at->function == 8)
-		return false;
-	at->taken[at->slot][at->function] = true;
-	*bdf = at->slot << 3 | at->function;
-	return true;
-}
-
-static bool
-i6300esb(const struct vm_spec *spec)
-{
-	return spec->watchdog.on && spec->watchdog.model == WATCHDOG_I6300ESB;
-}
-
-/*
- * Function 0 of every slot first; then the other functions, for the devices that
- * were asked to be nowhere in particular: devices of this VM are never removed,
- * and only such may share a slot.
- */
-static int
-place_devices(struct vm_plan *plan, const struct vm_spec *spec,
-    struct spec_error *err)
-{
-	struct places at = { .taken = { [0] = { true } }, .slot = 1 };
-
-	if (i6300esb(spec) && spec->watchdog.pci.slot != 0) {
-		at.taken[spec->watchdog.pci.slot][0] = true;
-		plan->i6300esb_bdf = spec->watchdog.pci.slot << 3;
-	}
-	for (uint32_t i = 0; i < plan->ndevices; i++) {
-		struct plan_device *dev = &plan->devices[i];
-		uint32_t wanted = dev->on_pci ? pci_of(spec, dev)->slot : 0;
-
-		if (wanted == 0)
-			continue;
-		at.taken[wanted][0] = true;
-		dev->bdf = wanted << 3;
-	}
-	for (uint32_t i = 0; i < plan->ndevices; i++) {
-		struct plan_device *dev = &plan->devices[i];
-
-		if (dev->on_pci && dev->bdf == 0 && !place(&at, &dev->bdf))
-			return usage(err, "--disk: no PCI slot is left; at most "
-			    "%u devices", PLAN_MAX_DEVICES);
-	}
-	if (spec->pvpanic && !place(&at, &plan->pvpanic_bdf))
-		return usage(err, "--pvpanic: no PCI slot is left; at most "
-		    "%u devices", PLAN_MAX_DEVICES);
-	if (i6300esb(spec) && plan->i6300esb_bdf == 0 &&
-	    !place(&at, &plan->i6300esb_bdf))
-		return usage(err, "--watchdog: no PCI slot is left; at most "
-		    "%u devices", PLAN_MAX_DEVICES);
-	return 0;
 }
 
 /* Locally administered, not multicast (IEEE 802, 8.2.2). */
@@ -438,26 +372,16 @@ plan_make(struct vm_plan *plan, const struct vm_spec *spec,
 	for (uint32_t i = 0; i < spec->nballoons; i++)
 		add_device(plan, PROC_BALLOON, i,
 		    spec->balloons[i].free_page_reporting ? 5 : 3);
-	if (spec->watchdog.on && !i6300esb(spec))
+	if (spec->watchdog.on && !plan_has_i6300esb(spec))
 		add_device(plan, PROC_WATCHDOG, 0, 1);
 	for (uint32_t i = 0; i < spec->nrtcs; i++)
 		add_device(plan, PROC_RTC, i, 1);
 	for (uint32_t i = 0; i < plan->ndevices; i++)
 		name_device(plan, spec, &plan->devices[i], &counter);
-	return place_devices(plan, spec, err);
+	return plan_places(plan, spec, err);
 }
 
 /* ---- one that comes while the VM runs ------------------------------------------------ */
-
-static bool
-slot_taken(const struct vm_plan *plan, uint32_t slot)
-{
-	for (uint32_t i = 0; i < plan->ndevices; i++)
-		if (plan->devices[i].on_pci && plan->devices[i].bdf >> 3 == slot)
-			return true;
-	return plan->pvpanic_bdf >> 3 == slot || plan->i6300esb_bdf >> 3 == slot ||
-	    (plan->dead_slots >> slot & 1) != 0;
-}
 
 static bool
 id_taken(const struct vm_plan *plan, const char *id)
@@ -508,21 +432,17 @@ plan_add(struct vm_plan *plan, const struct vm_spec *spec,
     const struct plan_host *host, const struct plan_device *what,
     struct plan_device **added, struct spec_error *err)
 {
-	const struct pci_spec *pci = pci_of(spec, what);
-	uint32_t slot = pci->slot != 0 ? pci->slot : 1, n = 0, at = 0;
+	const struct pci_spec *pci = plan_pci_of(spec, what);
+	uint32_t n = 0, at = 0, bdf;
 	struct plan_device *dev;
+	int bad;
 
 	if (pci->id != NULL && id_taken(plan, pci->id))
 		return usage(err, "id=%S: another device has this name; take "
 		    "another", &(struct span){ pci->id, strlen(pci->id) });
-	while (slot <= PLAN_SLOTS && pci->slot == 0 && slot_taken(plan, slot))
-		slot++;
-	if (slot > PLAN_SLOTS)
-		return usage(err, "no PCI slot is left; at most %u devices can be "
-		    "added to a running VM", PLAN_SLOTS);
-	if (slot_taken(plan, slot))
-		return usage(err, "pci_device_id=%u: another device has this slot",
-		    slot);
+	bad = plan_place(plan, pci, &bdf, err);
+	if (bad != 0)
+		return bad;
 	while (at < plan->ndevices && plan->devices[at].kind != PROC_KIND_COUNT)
 		at++;
 	if (at == PLAN_MAX_DEVICES)
@@ -530,7 +450,7 @@ plan_add(struct vm_plan *plan, const struct vm_spec *spec,
 	dev = &plan->devices[at];
 	*dev = *what;
 	dev->on_pci = true;
-	dev->bdf = slot << 3;
+	dev->bdf = bdf;
 	dev->nqueues = queues_of(spec, dev);
 	if (pci->id != NULL)
 		memcpy(dev->id, pci->id, strlen(pci->id) + 1);

@@ -14,8 +14,8 @@
 #include "controller/procs.h"
 #include "controller/spec.h"
 
-#define PLAN_SLOTS 31u			/* 1..31; 0 is the host bridge */
-#define PLAN_MAX_DEVICES (PLAN_SLOTS * 8u)
+#define PLAN_SLOTS 31u			/* of a segment: 1..31; 0 is the host bridge's */
+#define PLAN_MAX_DEVICES 248u
 /* Two where memory is on both sides of the hole below 4 GiB, and virtio-mem's. */
 #define PLAN_MAX_REGIONS (2u * SPEC_MAX_ZONES + 1u)
 #define PLAN_ID_SIZE 65u
@@ -37,6 +37,12 @@ struct plan_zone {
 	uint64_t hot_gpa, hot_wanted;	/* where; bytes that shall be plugged */
 };
 
+/* A PCI segment's parts of the windows, in bytes. */
+struct plan_segment {
+	uint64_t mmio32_base, mmio32_size;
+	uint64_t mmio64_base, mmio64_size;
+};
+
 /* Which option a front-end worker comes from. */
 enum plan_front { FRONT_DISK, FRONT_NET, FRONT_FS, FRONT_GENERIC };
 
@@ -47,7 +53,7 @@ struct plan_device {
 	uint32_t index;		/* in spec->disks, nets, fs, generics, vsocks; zones */
 	char id[PLAN_ID_SIZE];
 	bool on_pci;		/* a console worker may serve COM1 alone */
-	uint32_t bdf;		/* bus << 8 | slot << 3 | function */
+	uint32_t bdf;		/* segment << 8 | slot << 3 */
 	uint32_t nqueues;	/* eventfd pairs to make; the worker may use fewer */
 	uint8_t mac[6];		/* net */
 };
@@ -63,7 +69,10 @@ struct vm_plan {
 	struct plan_device devices[PLAN_MAX_DEVICES + 1];
 	uint32_t ndevices;
 	uint32_t pvpanic_bdf, i6300esb_bdf;	/* 0: none */
-	uint32_t dead_slots;	/* removed by force, and the guest has not let go */
+	struct plan_segment segments[SPEC_MAX_SEGMENTS];
+	uint32_t nsegments;
+	/* By segment, a bit a slot: removed by force, and the guest has not let go. */
+	uint32_t dead_slots[SPEC_MAX_SEGMENTS];
 	struct topology_spec topology;		/* never zero */
 };
 
@@ -87,6 +96,13 @@ void plan_next_random(struct plan_host *host);
  */
 int plan_make(struct vm_plan *plan, const struct vm_spec *spec,
     const struct plan_host *host, struct spec_error *err);
+
+/*
+ * The 64-bit window is elsewhere (where persistent memory lies before it): divide it
+ * among the segments of a plan that was made.
+ */
+void plan_window64(struct vm_plan *plan, const struct vm_spec *spec, uint64_t base,
+    uint64_t size);
 
 /*
  * One device more for a running VM, in a slot of its own; all others stay as they are.

@@ -75,6 +75,7 @@ pmem_place(struct vm *vm)
 	at += (end - at) / 4 < ROOM ? ((end - at) / 4) & ~(GIB - 1) : ROOM;
 	vm->mmio64_base = (at + GIB - 1) & ~(GIB - 1);
 	vm->mmio64_size = end - vm->mmio64_base;
+	plan_window64(&vm->plan, &vm->spec, vm->mmio64_base, vm->mmio64_size);
 	return 0;
 }
 

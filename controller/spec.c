@@ -22,6 +22,7 @@ spec_init(struct vm_spec *spec)
 	*spec = (struct vm_spec){
 		.cpus = { .boot = 1, .max_phys_bits = 46, .nested = true },
 		.memory = { .size = 512ull << 20, .thp = true },
+		.platform = { .segments = 1 },
 		.worker_failure = { .deaths = 5, .seconds = 60, .hang = 10 },
 		.console = { .mode = PORT_TTY },
 		.serial = { .mode = PORT_NULL },
@@ -533,94 +534,6 @@ check_platform(const struct vm_spec *spec, struct spec_error *err)
 
 /* ---- ids and PCI slots --------------------------------------------------------- */
 
-/* The n-th device's name and option, in the order of the command line's kinds. */
-static const struct pci_spec *
-nth_pci(const struct vm_spec *spec, uint32_t n, const char **option)
-{
-	if (n < spec->ndisks) {
-		*option = "disk";
-		return &spec->disks[n].pci;
-	}
-	n -= spec->ndisks;
-	if (n < spec->nnets) {
-		*option = "net";
-		return &spec->nets[n].pci;
-	}
-	n -= spec->nnets;
-	if (n < spec->nfs) {
-		*option = "fs";
-		return &spec->fs[n].pci;
-	}
-	n -= spec->nfs;
-	if (n < spec->ngenerics) {
-		*option = "generic-vhost-user";
-		return &spec->generics[n].pci;
-	}
-	n -= spec->ngenerics;
-	if (n < spec->npmems) {
-		*option = "pmem";
-		return &spec->pmems[n].pci;
-	}
-	n -= spec->npmems;
-	if (n < spec->nballoons) {
-		*option = "balloon";
-		return &spec->balloons[n].pci;
-	}
-	n -= spec->nballoons;
-	if (n < spec->nvsocks) {
-		*option = "vsock";
-		return &spec->vsocks[n].pci;
-	}
-	n -= spec->nvsocks;
-	if (n < spec->nrtcs) {
-		*option = "rtc";
-		return &spec->rtcs[n].pci;
-	}
-	n -= spec->nrtcs;
-	if (n == 0 && spec->watchdog.on) {
-		*option = "watchdog";
-		return &spec->watchdog.pci;
-	}
-	n -= spec->watchdog.on;
-	*option = n == 0 ? "rng" : "console";
-	return n == 0 ? &spec->rng.pci : &spec->console.pci;
-}
-
-static int
-check_names(const struct vm_spec *spec, struct spec_error *err)
-{
-	uint32_t n = spec->ndisks + spec->nnets + spec->nfs + spec->ngenerics +
-	    spec->npmems + spec->nballoons + spec->nvsocks + spec->nrtcs +
-	    spec->watchdog.on + 2;
-	const char *option, *other;
-
-	if (n - 1 + (spec->console.mode != PORT_OFF) > PLAN_MAX_DEVICES)
-		return usage(err, "--disk: %u devices are too many; at most %u "
-		    "fit on the PCI bus", n,
-		    PLAN_MAX_DEVICES);
-	for (uint32_t i = 0; i < n; i++) {
-		const struct pci_spec *a = nth_pci(spec, i, &option);
-		struct span id = span_of(a->id != NULL ? a->id : "");
-
-		if (id.len > 1 && id.at[0] == '_' && id.at[1] == '_')
-			return usage(err, "--%s id=%S: names that begin with __ "
-			    "are reserved; take another", option, &id);
-		for (uint32_t k = 0; k < i; k++) {
-			const struct pci_spec *b = nth_pci(spec, k, &other);
-
-			if (a->id != NULL && b->id != NULL &&
-			    strcmp(a->id, b->id) == 0)
-				return usage(err, "--%s id=%S: a --%s has this "
-				    "name; take another", option, &id, other);
-			if (a->slot != 0 && a->slot == b->slot)
-				return usage(err, "--%s pci_device_id=%u: a --%s "
-				    "has this slot; take another", option,
-				    a->slot, other);
-		}
-	}
-	return 0;
-}
-
 int
 spec_check(struct vm_spec *spec, struct spec_error *err)
 {
@@ -649,5 +562,5 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 	for (uint32_t i = 0; i < spec->nvsocks; i++)
 		if ((bad = check_vsock(&spec->vsocks[i], err)) != 0)
 			return bad;
-	return check_names(spec, err);
+	return spec_check_pci(spec, err);
 }

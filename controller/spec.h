@@ -35,6 +35,7 @@
 /* What every device on PCI has. */
 struct pci_spec {
 	const char *id;		/* NULL: given by the plan */
+	uint32_t segment;	/* 0: the first that has room */
 	uint32_t slot;		/* 1..31; 0: given by the plan */
 	bool packed;		/* offer packed rings */
 	bool gone;		/* of a running VM: a hole, holes.h */
@@ -285,7 +286,16 @@ struct port_spec {
 	uint32_t iobase;	/* --debug-console only */
 };
 
+#define SPEC_MAX_SEGMENTS 96u
+
+/* Of a segment's parts of the PCI windows. */
+struct segment_spec {
+	uint32_t number;
+	uint32_t weight32, weight64;
+};
+
 struct platform_spec {
+	uint32_t segments;	/* PCI segments at least; 1 or more */
 	const char *manufacturer, *product_name, *version, *serial_number;
 	const char *uuid, *sku_number, *family, *chassis_asset_tag;
 	uint32_t noem_strings;
@@ -362,6 +372,8 @@ struct vm_spec {
 	uint32_t nballoons;
 	struct vsock_spec vsocks[SPEC_MAX_VSOCKS];
 	uint32_t nvsocks;
+	struct segment_spec segments[SPEC_MAX_SEGMENTS];
+	uint32_t nsegments;
 	struct limit_group_spec limit_groups[SPEC_MAX_LIMIT_GROUPS];
 	uint32_t nlimit_groups;
 	struct rng_spec rng;

@@ -76,6 +76,8 @@ ask_paths(struct vm *vm)
 void
 start_begin(struct vm *vm)
 {
+	/* As many as the devices need: for those that come later. */
+	vm->spec.platform.segments = vm->plan.nsegments;
 	paths_list(vm);
 	vm->opening = true;
 	if (vm->npaths == 0) {

@@ -262,17 +262,38 @@ check_tap(const Bh__TapConfig *t)
 }
 
 static const char *
+check_segments(size_t n, Bh__PciSegment *const *segments)
+{
+	uint64_t end;
+
+	REQUIRE(n >= 1 && n <= PCI_LIMIT_SEGMENTS, "number of PCI segments");
+	for (size_t i = 0; i < n; i++) {
+		const Bh__PciSegment *s = segments[i];
+
+		REQUIRE(s->mmio32_size != 0 && s->mmio32_base <= UINT32_MAX &&
+		    s->mmio32_size <= (1ull << 32) - s->mmio32_base,
+		    "32-bit window of a PCI segment");
+		REQUIRE(!__builtin_add_overflow(s->mmio64_base, s->mmio64_size,
+		    &end), "64-bit window of a PCI segment");
+	}
+	return NULL;
+}
+
+static const char *
 check_vm_config(const Bh__VmConfig *m)
 {
+	const char *why;
+
 	REQUIRE(m->memory_reserve % PAGE == 0, "reserve not page aligned");
 	REQUIRE(m->max_phys_bits <= 64, "max_phys_bits");
 	REQUIRE(m->debug_console_port <= UINT16_MAX, "debug console port");
-	REQUIRE(m->pvpanic_bdf <= 0xff, "bdf of pvpanic");
-	REQUIRE(m->i6300esb_bdf <= 0xff, "bdf of i6300esb");
+	REQUIRE(m->pvpanic_bdf <= UINT16_MAX, "bdf of pvpanic");
+	REQUIRE(m->i6300esb_bdf <= UINT16_MAX, "bdf of i6300esb");
 	REQUIRE(m->n_affinity <= MAX_VCPUS, "affinity");
 	for (size_t i = 0; i < m->n_affinity; i++)
 		REQUIRE(m->affinity[i]->vcpu < MAX_VCPUS, "affinity");
-	return check_machine(m->boot_vcpus, m->max_vcpus, m->topology,
+	why = check_segments(m->n_segments, m->segments);
+	return why != NULL ? why : check_machine(m->boot_vcpus, m->max_vcpus, m->topology,
 	    m->mmio64_base, m->mmio64_size);
 }
 
@@ -419,7 +440,9 @@ proto_check(const Bh__Packet *p)
 		REQUIRE(p->remove_memory->slot < GMEM_LIMIT_REGIONS, "slot");
 		return NULL;
 	case BH__PACKET__BODY_LOAD_CONFIG:
-		return check_machine(p->load_config->boot_vcpus,
+		why = check_segments(p->load_config->n_segments,
+		    p->load_config->segments);
+		return why != NULL ? why : check_machine(p->load_config->boot_vcpus,
 		    p->load_config->max_vcpus, p->load_config->topology,
 		    p->load_config->mmio64_base, p->load_config->mmio64_size);
 	case BH__PACKET__BODY_LOADED:

@@ -22,9 +22,8 @@
 #define WATCHDOG_LIMIT_SECONDS 3600u
 #define VSOCK_LIMIT_BUFFER (1u << 20)	/* bytes of one connection's */
 #define USER_NET_LIMIT_PORTS 32u	/* that one passt publishes */
+#define PCI_LIMIT_SEGMENTS 96u		/* LAYOUT_PCI_SEGMENTS */
 
-/* virtio-mem: what it has noted, in a memfd of its own, a bit a block behind a page. */
-#define MEM_LIMIT_ALIGN (128u << 20)	/* bytes: of its region */
 /* VmState: what is written, and the oldest that is read. */
 #define VM_STATE_VERSION 1u
 #define VM_STATE_OLDEST 1u
@@ -34,6 +33,8 @@
 #define VM_LIMIT_XSAVE 16384u		/* ARCH_SAVED_XSAVE */
 #define VM_LIMIT_POSTS 32u		/* VIRTIO_PCI_MAX_POSTS */
 
+/* virtio-mem: what it has noted, in a memfd of its own, a bit a block behind a page. */
+#define MEM_LIMIT_ALIGN (128u << 20)	/* bytes: of its region */
 #define KEPT_LIMIT 200u			/* fds of a KeptFile */
 #define DIMM_LIMIT 16u			/* ARCH_DIMMS */
 #define MEM_STATE_BITS_AT 4096u

@@ -33,8 +33,8 @@ device_gone(struct device *d, const char *why)
 		return;
 	d->gone = true;
 	/* The user's line, with process and cause, is the controller's. */
-	log_info("PCI 00:%02x.%x: its worker is gone: %s",
-	    d->vp.fn.bdf >> 3, d->vp.fn.bdf & 7, why);
+	log_info("PCI " PCI_NAME ": its worker is gone: %s",
+	    PCI_NAME_OF(d->vp.fn.bdf), why);
 	loop_remove(&d->vm->loop, &d->src);
 	close(d->bus.fd);
 	virtio_pci_hangup(&d->vp);
@@ -198,8 +198,8 @@ handle(struct device *d, const Bh__Packet *p)
 		answered(d, p->seq, NULL);
 		break;
 	case BH__PACKET__BODY_FAILED:
-		log_guest("PCI 00:%02x.%x: %s", d->vp.fn.bdf >> 3,
-		    d->vp.fn.bdf & 7, p->failed->text);
+		log_guest("PCI " PCI_NAME ": %s", PCI_NAME_OF(d->vp.fn.bdf),
+		    p->failed->text);
 		answered(d, p->seq, p->failed);
 		break;
 	case BH__PACKET__BODY_CONFIG_CHANGED:

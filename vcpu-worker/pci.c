@@ -17,7 +17,6 @@
 #define HOST_BRIDGE_DEVICE 0x0d57u
 #define CLASS_HOST_BRIDGE 0x060000u
 #define BAR_MEMORY_64 0x4u
-#define HEADER_MULTI 0x80u
 
 uint16_t
 pci_get16(const struct pci_function *fn, uint32_t offset)
@@ -98,16 +97,18 @@ pci_add_capability(struct pci_function *fn, uint8_t at, uint8_t id,
 int
 pci_add_bar(struct pci_host *host, struct pci_function *fn, uint64_t size)
 {
-	uint64_t base = (host->next_bar + size - 1) & ~(size - 1);
-	const struct pci_window *w = &host->window[0];
+	struct pci_window *w = &host->free[fn->bdf >> 8];
+	uint64_t base = (w->base + size - 1) & ~(size - 1);
 
-	if (host->live)
+	if (host->live) {
 		base = 0;
-	else if (base < w->base || base - w->base > w->size ||
-	    size > w->size - (base - w->base))
-		return -ENOSPC;
-	else
-		host->next_bar = base + size;
+	} else {
+		if (base < w->base || base - w->base > w->size ||
+		    size > w->size - (base - w->base))
+			return -ENOSPC;
+		w->size -= base + size - w->base;
+		w->base = base + size;
+	}
 	fn->bar_size = size;
 	pci_set32(fn, PCI_CFG_BAR0, (uint32_t)base | BAR_MEMORY_64);
 	pci_set32(fn, PCI_CFG_BAR1, (uint32_t)(base >> 32));
@@ -140,7 +141,7 @@ pci_add_function(struct pci_host *host, struct pci_function *fn)
 {
 	int rc;
 
-	if (fn->bdf > 0xff)
+	if (fn->bdf >> 8 >= host->nsegments)
 		return -EINVAL;
 	pthread_rwlock_wrlock(&host->presence);
 	rc = insert(host, fn);
@@ -158,42 +159,45 @@ pci_host_init(struct pci_host *host, const struct pci_window *low,
 	pthread_rwlock_init(&host->lock, NULL);
 	host->window[0] = *low;
 	host->window[1] = *high;
-	host->next_bar = low->base;
 	host->reset = reset;
 	host->reset_owner = reset_owner;
-	pci_function_init(&host->bridge, 0, HOST_BRIDGE_VENDOR,
-	    HOST_BRIDGE_DEVICE, CLASS_HOST_BRIDGE, 0);
-	(void)pci_add_function(host, &host->bridge);
 }
 
 void
 pci_host_finish(struct pci_host *host)
 {
 	host->live = true;
-	for (uint32_t i = 0; i < host->nfunctions; i++) {
-		struct pci_function *fn = host->function[i];
-		bool multi = i + 1 < host->nfunctions &&
-		    host->function[i + 1]->bdf >> 3 == fn->bdf >> 3;
-
-		if ((fn->bdf & 7) == 0 && multi)
-			fn->config[PCI_CFG_HEADER] |= HEADER_MULTI;
-	}
 }
 
 /* ---- The BAR map ---- */
+
+static bool
+in_window(const struct pci_window *w, uint64_t base, uint64_t size)
+{
+	return base >= w->base && base - w->base < w->size &&
+	    size <= w->size - (base - w->base);
+}
 
 /* Is all of a BAR at @base inside a window of ours? */
 static bool
 in_windows(const struct pci_host *host, uint64_t base, uint64_t size)
 {
-	for (unsigned int i = 0; i < 2; i++) {
-		const struct pci_window *w = &host->window[i];
+	return in_window(&host->window[0], base, size) ||
+	    in_window(&host->window[1], base, size);
+}
 
-		if (base >= w->base && base - w->base < w->size &&
-		    size <= w->size - (base - w->base))
-			return true;
-	}
-	return false;
+bool
+pci_add_segment(struct pci_host *host, const struct pci_window *part)
+{
+	if (host->nsegments == PCI_MAX_SEGMENTS ||
+	    !in_window(&host->window[0], part->base, part->size))
+		return false;
+	host->free[host->nsegments++] = *part;
+	if (host->nsegments > 1)
+		return true;
+	pci_function_init(&host->bridge, 0, HOST_BRIDGE_VENDOR,
+	    HOST_BRIDGE_DEVICE, CLASS_HOST_BRIDGE, 0);
+	return pci_add_function(host, &host->bridge) == 0;
 }
 
 static void
@@ -425,19 +429,11 @@ pci_save(struct pci_function *fn, Bh__PciState *m)
 	m->config.data = fn->config;
 }
 
-/* Whether a device has more functions is as it was when the guest first looked: one
- * may have come since. */
-static uint8_t
-kept_bits(const struct pci_function *fn, uint32_t at)
-{
-	return fn->writable[at] | (at == PCI_CFG_HEADER ? HEADER_MULTI : 0);
-}
-
 const char *
 pci_fits(const struct pci_function *fn, const Bh__PciState *m)
 {
 	for (uint32_t i = 0; i < PCI_CONFIG_SIZE; i++)
-		if (((fn->config[i] ^ m->config.data[i]) & ~kept_bits(fn, i)) != 0)
+		if (((fn->config[i] ^ m->config.data[i]) & ~fn->writable[i]) != 0)
 			return "its PCI registers are another device's";
 	return m->bdf == fn->bdf ? NULL : "it is in another place";
 }
@@ -446,8 +442,8 @@ void
 pci_load(struct pci_function *fn, const Bh__PciState *m)
 {
 	for (uint32_t i = 0; i < PCI_CONFIG_SIZE; i++)
-		fn->config[i] = (uint8_t)((fn->config[i] & ~kept_bits(fn, i)) |
-		    (m->config.data[i] & kept_bits(fn, i)));
+		fn->config[i] = (uint8_t)((fn->config[i] & ~fn->writable[i]) |
+		    (m->config.data[i] & fn->writable[i]));
 	remap(fn);
 }
 
@@ -469,7 +465,7 @@ config_access(struct pci_host *host, uint32_t bdf, uint32_t reg, uint8_t *read,
 	pthread_rwlock_unlock(&host->presence);
 }
 
-/* Offset in ECAM: bus 27:20, device 19:15, function 14:12, register 11:0. */
+/* Offset in ECAM: segment 27:20, device 19:15, function 14:12, register 11:0. */
 static void
 ecam_read(void *owner, uint64_t offset, uint8_t *data, uint32_t len)
 {
@@ -499,7 +495,8 @@ port_target(const struct pci_host *host, uint64_t offset, uint32_t *bdf,
 		return false;
 	*reg = (address & 0xfc) + ((uint32_t)offset & 3);
 	*bdf = address >> 8 & 0xffff;
-	return true;
+	/* A bus above 0 would be another segment. */
+	return *bdf <= 0xff;
 }
 
 static void

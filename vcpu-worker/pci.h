@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PCI: configuration space of all functions, reached by ECAM and by ports 0xcf8
- * and 0xcfc, and the memory windows where their BARs are decoded. One root bus,
- * all functions integrated endpoints (PCI Local Bus 3.0; PCI Express 4.0, 7.2.2).
+ * and 0xcfc, and the memory windows where their BARs are decoded. Each segment has one
+ * bus, a MiB of ECAM, and all functions are integrated endpoints (PCI Local Bus 3.0;
+ * PCI Express 4.0, 7.2.2); the ports reach segment 0 alone.
  *
  * Functions come and go while vCPUs run: an access holds the host's presence for
  * reading, adding and removing one holds it for writing. Inside it, a function's lock
@@ -22,6 +23,11 @@
 #define PCI_CONFIG_SIZE 256u
 #define PCI_MAX_FUNCTIONS 513u		/* devices and the host bridge */
 #define PCI_UNMAPPED UINT64_MAX
+#define PCI_MAX_SEGMENTS 256u
+
+/* A function as Linux names it, for log lines. */
+#define PCI_NAME "%04x:00:%02x.%x"
+#define PCI_NAME_OF(bdf) (bdf) >> 8, (bdf) >> 3 & 31, (bdf) & 7
 
 /* Offsets in configuration space. */
 enum pci_offset {
@@ -52,7 +58,7 @@ struct pci_function_ops {
 struct pci_host;
 
 struct pci_function {
-	uint16_t bdf;
+	uint16_t bdf;		/* segment << 8 | slot << 3 | function */
 	pthread_mutex_t lock;
 	struct pci_host *host;
 	const struct pci_function_ops *ops;	/* NULL: registers only */
@@ -81,7 +87,10 @@ struct pci_host {
 	struct pci_function *function[PCI_MAX_FUNCTIONS];	/* by bdf */
 	struct pci_function bridge;
 	struct pci_window window[2];	/* 32 and 64 bits; size 0: none */
-	uint64_t next_bar;		/* where the next BAR is preassigned */
+	uint32_t nsegments;
+	/* What is left of each segment's part of the first window, for BARs that are
+	 * preassigned. */
+	struct pci_window free[PCI_MAX_SEGMENTS];
 	uint32_t address;		/* port 0xcf8 */
 	void (*reset)(void *owner);	/* port 0xcf9 */
 	void *reset_owner;
@@ -94,6 +103,13 @@ struct pci_host {
 void pci_host_init(struct pci_host *host, const struct pci_window *low,
     const struct pci_window *high, void (*reset)(void *owner),
     void *reset_owner);
+
+/*
+ * One segment more, its BARs preassigned in @part of the 32-bit window. The first is
+ * segment 0, which has the host bridge. False: there are PCI_MAX_SEGMENTS, or @part is
+ * not in the window.
+ */
+bool pci_add_segment(struct pci_host *host, const struct pci_window *part);
 
 /* Put ECAM (@ecam, @ecam_size), both windows and the ports on the buses. */
 int pci_host_attach(struct pci_host *host, struct bus *ports, struct bus *mmio,
@@ -128,7 +144,7 @@ void pci_remove_function(struct pci_host *host, struct pci_function *fn);
  */
 bool pci_eject(struct pci_host *host, uint32_t bus, uint32_t slot);
 
-/* Before the guest runs: mark the devices that have several functions. */
+/* The guest runs from now on: it assigns BARs itself. */
 void pci_host_finish(struct pci_host *host);
 
 /* Configuration space of a function, with its lock; @offset below 4096. */

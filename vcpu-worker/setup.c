@@ -123,6 +123,15 @@ make_buses(struct vm *vm, const Bh__VmConfig *c, const char **why)
 	const struct pci_window high = { c->mmio64_base, c->mmio64_size };
 
 	pci_host_init(&vm->pci, &low, &high, port_reset, vm);
+	*why = "a PCI segment lies outside the 32-bit window";
+	for (size_t i = 0; i < c->n_segments; i++) {
+		const struct pci_window part = {
+			c->segments[i]->mmio32_base, c->segments[i]->mmio32_size,
+		};
+
+		if (!pci_add_segment(&vm->pci, &part))
+			return -EINVAL;
+	}
 	*why = "the 64-bit PCI window overlaps something";
 	return pci_host_attach(&vm->pci, &vm->ports, &vm->mmio,
 	    arch_layout.ecam, arch_layout.ecam_size);

@@ -43,8 +43,8 @@ virtio_post(struct virtio_pci *vp, const struct virtio_pci_post *p)
 	if (vp->dead || vp->absent)
 		return;
 	if (vp->nposts == VIRTIO_PCI_MAX_POSTS) {
-		log_guest("PCI %02x.%x: too many configuration writes",
-		    vp->fn.bdf >> 3, vp->fn.bdf & 7);
+		log_guest("PCI " PCI_NAME ": too many configuration writes",
+		    PCI_NAME_OF(vp->fn.bdf));
 		return;
 	}
 	at = (vp->first_post + vp->nposts) % VIRTIO_PCI_MAX_POSTS;
@@ -522,8 +522,8 @@ driver_feature(struct virtio_pci *vp, uint32_t value)
 	if (vp->driver_select > 1) {
 		/* Bits 64 and up: none is offered, so none may be chosen. */
 		if (value != 0)
-			log_guest("PCI %02x.%x: features beyond 64 bits",
-			    vp->fn.bdf >> 3, vp->fn.bdf & 7);
+			log_guest("PCI " PCI_NAME ": features beyond 64 bits",
+			    PCI_NAME_OF(vp->fn.bdf));
 		return;
 	}
 	if ((vp->status & STATUS_FEATURES_OK) == 0)

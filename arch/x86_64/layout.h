@@ -14,7 +14,7 @@
  *   0xc0000000 ├──────────────────────────┤ LAYOUT_LOW_RAM_END
  *              │ PCI memory, 32 bits      │ 640 MiB; virtio BARs from the start
  *   0xe8000000 ├──────────────────────────┤
- *              │ PCIe ECAM, 256 buses     │
+ *              │ PCIe ECAM, 1 MiB a bus   │ a bus a segment
  *   0xf8000000 ├──────────────────────────┤
  *              │ KVM TSS, identity map    │
  *   0xfec00000 │ IOAPIC                   │
@@ -49,7 +49,8 @@
 #define LAYOUT_ECAM		0xe8000000ull
 #define LAYOUT_ECAM_SIZE	0x10000000ull
 #define LAYOUT_ECAM_LAST	0xf7ffffffull
-#define LAYOUT_PCI_SEGMENTS	96	/* 1 MiB of ECAM each: their one bus */
+#define LAYOUT_ECAM_BUS		0x100000ull	/* of one bus */
+#define LAYOUT_PCI_SEGMENTS	96	/* of one bus each, at most */
 #define LAYOUT_KVM_TSS		0xf8000000ull	/* 3 pages */
 #define LAYOUT_KVM_IDENTITY_MAP	0xf8003000ull	/* 1 page */
 #define LAYOUT_IOAPIC		0xfec00000ull

@@ -466,7 +466,7 @@ print_bdf(struct text *t, uint32_t bdf)
 {
 	char text[32];
 
-	(void)snprintf(text, sizeof(text), "0000:%02x:%02x.%x", (bdf >> 8) & 0xff,
+	(void)snprintf(text, sizeof(text), "%04x:00:%02x.%x", bdf >> 8,
 	    (bdf >> 3) & 0x1f, bdf & 7);
 	put_text(t, text);
 }

@@ -13,5 +13,5 @@ FUZZERS += api_http api_json
 fuzz_api_http_SRCS = tests/fuzz/api_http_fuzz.c $(API_FUZZ_SRCS)
 fuzz_api_http_LDLIBS := -lhttp_parser -ljansson
 fuzz_api_json_SRCS = tests/fuzz/api_json_fuzz.c $(API_FUZZ_SRCS) \
-	controller/describe.c controller/plan.c $(OPTION_SRCS)
+	controller/describe.c controller/plan.c controller/plan_pci.c $(OPTION_SRCS)
 fuzz_api_json_LDLIBS := -lhttp_parser -ljansson

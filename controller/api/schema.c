@@ -167,6 +167,11 @@ static const struct field platform[] = {
 	{ .json = "vfio_p2p_dma", .type = FIELD_BOOL, .plain = true },
 };
 
+static const struct field segment[] = {
+	{ .json = "pci_segment", .type = FIELD_NUMBER, .required = true, .shown = true },
+	NUMBER("mmio32_aperture_weight", 1), NUMBER("mmio64_aperture_weight", 1),
+};
+
 /* `payload` is four options of their own: request.c and answer.c know it. */
 static const struct field payload[] = {
 	TEXT("firmware"), TEXT("kernel"), TEXT("cmdline"), TEXT("initramfs"),
@@ -259,7 +264,7 @@ const struct member schema_members[] = {
 	{ .json = "rtc", .option = "rtc", .fields = rtc, .nfields = COUNT(rtc) },
 	FLAG("pvpanic", "pvpanic"),
 	{ .json = "pvmemcontrol", .option = "pvmemcontrol" },
-	NOT_YET_LIST("pci_segments", "pci-segment"),
+	LIST("pci_segments", "pci-segment", segment),
 	{ .json = "platform", .option = "platform", .fields = platform,
 	  .nfields = COUNT(platform) },
 	NOT_YET("tpm", "tpm"),

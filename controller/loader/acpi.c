@@ -10,6 +10,7 @@
 
 #include "arch/x86_64/layout.h"
 #include "controller/loader/acpi_cpus.h"
+#include "controller/loader/acpi_segments.h"
 #include "controller/loader/dsdt.h"
 #include "controller/loader/writer.h"
 
@@ -82,12 +83,16 @@ end(struct writer *w)
 static void
 put_dsdt(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
 {
+	const Bh__PciSegment *first = config->segments[0];
+
 	put_zeros(w, -w->len & 15);
 	w->start = t->dsdt = w->len;
 	put_bytes(w, dsdt_aml, dsdt_aml_size);
-	set(w, dsdt_offset_P64B, config->mmio64_base, 8);
-	set(w, dsdt_offset_P64L, config->mmio64_size == 0 ? 0 :
-	    config->mmio64_base + config->mmio64_size - 1, 8);
+	set(w, dsdt_offset_P32L, first->mmio32_base + first->mmio32_size - 1, 4);
+	set(w, dsdt_offset_P64B, first->mmio64_base, 8);
+	set(w, dsdt_offset_P64L, first->mmio64_size == 0 ? 0 :
+	    first->mmio64_base + first->mmio64_size - 1, 8);
+	set(w, dsdt_offset_NSEG, config->n_segments, 4);
 	/* Present, enabled, shown, working; or none of it (6.3.7). */
 	set(w, dsdt_offset_COMS, config->serial ? 0xf : 0, 1);
 	set(w, dsdt_offset_NCPU, acpi_cpus_change(config) ? config->max_vcpus : 0,
@@ -183,17 +188,37 @@ put_ssdt(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
 	end(w);
 }
 
+/* A table for each PCI segment but the first, and one that has events reach them. */
+static void
+put_segments(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
+{
+	t->nsegments = (uint32_t)config->n_segments;
+	for (uint32_t i = 1; i < t->nsegments; i++) {
+		put_zeros(w, -w->len & 15);
+		w->start = t->segment[i] = w->len;
+		acpi_put_segment(w, config->segments[i], i);
+		end(w);
+	}
+	if (t->nsegments == 1)
+		return;
+	t->segment[0] = begin(w, "SSDT", 2);
+	acpi_put_segment_events(w, t->nsegments);
+	end(w);
+}
+
 /* PCI firmware specification 3.0 4.1.2. */
 static void
-put_mcfg(struct acpi_tables *t, struct writer *w)
+put_mcfg(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
 {
 	t->mcfg = begin(w, "MCFG", 1);
 	put(w, 0, 8);
-	put(w, LAYOUT_ECAM, 8);
-	put(w, 0, 2);					/* segment */
-	put(w, 0, 1);					/* first bus */
-	put(w, 255, 1);					/* last bus */
-	put(w, 0, 4);
+	for (uint32_t i = 0; i < config->n_segments; i++) {
+		put(w, LAYOUT_ECAM + i * LAYOUT_ECAM_BUS, 8);
+		put(w, i, 2);				/* segment */
+		put(w, 0, 1);				/* first bus */
+		put(w, 0, 1);				/* last bus */
+		put(w, 0, 4);
+	}
 	end(w);
 }
 
@@ -206,6 +231,8 @@ put_xsdt(struct acpi_tables *t, struct writer *w)
 	put(w, LAYOUT_RSDP + t->mcfg, 8);
 	if (t->ssdt != 0)
 		put(w, LAYOUT_RSDP + t->ssdt, 8);
+	for (uint32_t i = 0; t->nsegments > 1 && i < t->nsegments; i++)
+		put(w, LAYOUT_RSDP + t->segment[i], 8);
 	end(w);
 }
 
@@ -234,8 +261,9 @@ acpi_build(struct acpi_tables *t, const Bh__LoadConfig *config)
 	put_dsdt(t, &w, config);
 	put_fadt(t, &w);
 	put_madt(t, &w, config);
-	put_mcfg(t, &w);
+	put_mcfg(t, &w, config);
 	put_ssdt(t, &w, config);
+	put_segments(t, &w, config);
 	put_xsdt(t, &w);
 	set_rsdp(t, &w);
 	t->len = w.len;

@@ -1,30 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 
+ACPI_SRCS := $(addprefix controller/loader/,acpi.c acpi_cpus.c acpi_segments.c aml.c writer.c) \
+	$(GEN)/dsdt.c $(GEN)/segment.c
 LOADER_LIB_SRCS := controller/loader/load.c controller/loader/image.c \
 	controller/loader/memmap.c controller/loader/elf.c \
 	controller/loader/bzimage.c controller/loader/pvh.c \
-	controller/loader/acpi.c controller/loader/acpi_cpus.c \
-	controller/loader/smbios.c controller/loader/writer.c $(GEN)/dsdt.c
+	$(ACPI_SRCS) controller/loader/smbios.c
+
 
 PROGRAMS += bulkhead-loader
 bulkhead-loader_SRCS := controller/loader/main.c $(LOADER_LIB_SRCS) ipc/gmem.c \
 	$(CHILD_SRCS)
 bulkhead-loader_POLICY := controller/loader/loader_policy.c
 
-# The DSDT: C preprocessor (for layout.h), iasl, and then a C array with the
-# offsets of the names that are patched. iasl's own C output has the date in it.
+# ASL: C preprocessor (for layout.h), iasl, and then a C array with the offsets of the
+# names that are patched. iasl's own C output has the date in it.
 IASL ?= iasl
-$(GEN)/dsdt.c: controller/loader/dsdt.asl arch/x86_64/layout.h
+ASL_NAMES_dsdt := P32L P64B P64L COMS NCPU NMEM NSEG
+ASL_NAMES_segment := SEGN ECAM W32B W32L W64B W64L
+$(GEN)/%.c: controller/loader/%.asl controller/loader/slots.asl arch/x86_64/layout.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) -E -P -undef -x c -I. $< | sed 's/\(0x[0-9a-f]*\)ull/\1/g' > $(@D)/dsdt.asl
-	$(Q)$(IASL) -we -so -p $(@D)/dsdt $(@D)/dsdt.asl > $(@D)/dsdt.log 2>&1 || \
-		{ cat $(@D)/dsdt.log; exit 1; }
+	$(Q)$(CC) -E -P -undef -x c -I. $< | sed 's/\(0x[0-9a-f]*\)ull/\1/g' > $(@D)/$*.asl
+	$(Q)$(IASL) -we -so -p $(@D)/$* $(@D)/$*.asl > $(@D)/$*.log 2>&1 || \
+		{ cat $(@D)/$*.log; exit 1; }
 	$(Q){ echo '#include "controller/loader/dsdt.h"'; \
-	echo 'const uint8_t dsdt_aml[] = {'; \
-	od -An -v -tx1 $(@D)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; \
-	echo 'const uint32_t dsdt_aml_size = sizeof(dsdt_aml);'; \
-	sed -n 's/^ *{"\(P64B\|P64L\|COMS\|NCPU\|NMEM\)", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t dsdt_offset_\1 = \3;/p' \
-		$(@D)/dsdt.offset.h; } > $@
+	echo 'const uint8_t $*_aml[] = {'; \
+	od -An -v -tx1 $(@D)/$*.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; \
+	echo 'const uint32_t $*_aml_size = sizeof($*_aml);'; \
+	for n in $(ASL_NAMES_$*); do \
+	sed -n "s/^ *{\"[A-Z0-9_.]*$$n\", *\(0x[0-9A-F]*, *\)\{3\}\(0x[0-9A-F]*\),.*/const uint32_t $*_offset_$$n = \2;/p" \
+		$(@D)/$*.offset.h; done; \
+	LC_ALL=C grep -obUa SG00 $(@D)/$*.aml | \
+		sed 's/\(.*\):SG00/const uint32_t $*_offset_SG00 = \1;/'; } > $@
 
 # ---- tests
 
@@ -38,15 +45,12 @@ fuzz_elf_SRCS := tests/fuzz/elf_fuzz.c $(LOADER_TEST_SRCS)
 fuzz_bzimage_SRCS := tests/fuzz/bzimage_fuzz.c $(LOADER_TEST_SRCS)
 
 # Writes the ACPI tables for tests/acpi/run.
-$(BUILD)/test/acpi-dump: tests/acpi/dump.c controller/loader/acpi.c \
-    controller/loader/acpi_cpus.c controller/loader/writer.c $(GEN)/dsdt.c \
+$(BUILD)/test/acpi-dump: tests/acpi/dump.c $(ACPI_SRCS) \
     $(GEN)/bulkhead.pb-c.c $(wildcard controller/loader/*.h arch/x86_64/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -O1 -D_GNU_SOURCE -I. -isystem $(GEN) -o $@ \
-		tests/acpi/dump.c controller/loader/acpi.c \
-		controller/loader/acpi_cpus.c controller/loader/writer.c \
-		controller/loader/image.c \
-		ipc/gmem.c ipc/errname.c $(GEN)/dsdt.c $(GEN)/bulkhead.pb-c.c -lprotobuf-c
+		tests/acpi/dump.c $(ACPI_SRCS) controller/loader/image.c \
+		ipc/gmem.c ipc/errname.c $(GEN)/bulkhead.pb-c.c -lprotobuf-c
 
 # The controller's side of one load, for tests/native/loader.
 PROGRAMS += bulkhead-test-loader

@@ -1,35 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The DSDT of an x86-64 guest, compiled by iasl when the loader is built. What
-// differs from VM to VM is in five names at the top, which acpi.c overwrites
+// differs from VM to VM is in the names at the top, which acpi.c overwrites
 // (their offsets come from iasl); the addresses are those of
 // arch/x86_64/layout.h (build.mk runs this through the C preprocessor).
 #include "arch/x86_64/layout.h"
 
-// A slot in which a device may come and go; its two hexadecimal digits.
-#define SLOT(nn)							\
-	Device (S##nn) {						\
-		Name (_ADR, 0x##nn##0000)				\
-		Name (_SUN, 0x##nn)					\
-		Method (_EJ0, 1, NotSerialized) {			\
-			\_SB.SLTS.SEJT (Zero, 0x##nn)			\
-		}							\
-	}
-#define TELL_SLOT(nn)							\
-	If (Arg0 & (One << 0x##nn)) { Notify (\_SB.PCI0.S##nn, Arg1) }
+#include "controller/loader/slots.asl"
 
 DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 {
 	// Width counts: each is patched in place, at its own size.
+	Name (\P32L, 0x11223366)		// last byte of the first segment's window
 	Name (\P64B, 0x1122334455667788)	// 64-bit PCI window: first byte
 	Name (\P64L, 0x1122334455667799)	// ... and last byte; 0: no window
 	Name (\COMS, 0x5A)			// _STA of the serial port
 	Name (\NCPU, 0x11223344)		// vCPUs that can come and go; or 0
 
 	Name (\NMEM, 0x11223355)		// DIMMs that can come and go; or 0
+	Name (\NSEG, 0x11223377)		// PCI segments
 
-	// Of the SSDT that acpi.c makes where there are such.
+	// Of the SSDTs that acpi.c makes where there are such.
 	External (\_SB.CPUS.CTFY, MethodObj)
+	External (\_SB.SLTS.STFY, MethodObj)
 
 	Name (\_S5, Package () { LAYOUT_ACPI_S5, 0, 0, 0 })
 
@@ -74,14 +67,14 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			Name (CR32, ResourceTemplate ()
 			{
 				WordBusNumber (ResourceProducer, MinFixed,
-				    MaxFixed, PosDecode, 0, 0, 255, 0, 256)
+				    MaxFixed, PosDecode, 0, 0, 0, 0, 1)
 				// Configuration mechanism 1.
 				IO (Decode16, 0x0CF8, 0x0CF8, 1, 8)
 				DWordMemory (ResourceProducer, PosDecode, MinFixed,
 				    MaxFixed, NonCacheable, ReadWrite, 0,
 				    LAYOUT_MMIO32,
 				    LAYOUT_MMIO32_LAST,
-				    0, LAYOUT_MMIO32_SIZE)
+				    0, LAYOUT_MMIO32_SIZE, , , LOW)
 			})
 			Name (CR64, ResourceTemplate ()
 			{
@@ -91,6 +84,10 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			})
 			Method (_CRS, 0, Serialized)
 			{
+				CreateDWordField (CR32, ^LOW._MAX, LMAX)
+				CreateDWordField (CR32, ^LOW._LEN, LLEN)
+				LMAX = \P32L
+				LLEN = \P32L - LAYOUT_MMIO32 + 1
 				If (\P64L == 0)
 				{
 					Return (CR32)
@@ -104,10 +101,7 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				Return (ConcatenateResTemplate (CR32, CR64))
 			}
 
-			SLOT(01) SLOT(02) SLOT(03) SLOT(04) SLOT(05) SLOT(06) SLOT(07) SLOT(08)
-			SLOT(09) SLOT(0A) SLOT(0B) SLOT(0C) SLOT(0D) SLOT(0E) SLOT(0F) SLOT(10)
-			SLOT(11) SLOT(12) SLOT(13) SLOT(14) SLOT(15) SLOT(16) SLOT(17) SLOT(18)
-			SLOT(19) SLOT(1A) SLOT(1B) SLOT(1C) SLOT(1D) SLOT(1E) SLOT(1F)
+			SLOTS(Zero)
 
 			// Everything PCIe belongs to the guest, but for the
 			// controller of the days before PCIe hotplug (bit 1).
@@ -411,25 +405,30 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 				SEJ0 = One << Arg1
 				Release (SLCK)
 			}
-			// Of bus 0: which slots, device check or eject request.
-			Method (STL0, 2, NotSerialized)
-			{
-			TELL_SLOT(01) TELL_SLOT(02) TELL_SLOT(03) TELL_SLOT(04) TELL_SLOT(05) TELL_SLOT(06) TELL_SLOT(07) TELL_SLOT(08)
-			TELL_SLOT(09) TELL_SLOT(0A) TELL_SLOT(0B) TELL_SLOT(0C) TELL_SLOT(0D) TELL_SLOT(0E) TELL_SLOT(0F) TELL_SLOT(10)
-			TELL_SLOT(11) TELL_SLOT(12) TELL_SLOT(13) TELL_SLOT(14) TELL_SLOT(15) TELL_SLOT(16) TELL_SLOT(17) TELL_SLOT(18)
-			TELL_SLOT(19) TELL_SLOT(1A) TELL_SLOT(1B) TELL_SLOT(1C) TELL_SLOT(1D) TELL_SLOT(1E) TELL_SLOT(1F)
-			}
 			Method (SSCN, 0, Serialized)
 			{
-				Acquire (SLCK, 0xFFFF)
-				SBUS = Zero
-				Local0 = SCAM
-				SCAM = Local0
-				Local1 = SLVS
-				SLVS = Local1
-				Release (SLCK)
-				STL0 (Local0, One)
-				STL0 (Local1, 3)
+				Local2 = Zero
+				While (Local2 < \NSEG)
+				{
+					Acquire (SLCK, 0xFFFF)
+					SBUS = Local2
+					Local0 = SCAM
+					SCAM = Local0
+					Local1 = SLVS
+					SLVS = Local1
+					Release (SLCK)
+					If (Local2 == Zero)
+					{
+						\_SB.PCI0.STEL (Local0, One)
+						\_SB.PCI0.STEL (Local1, 3)
+					}
+					Else
+					{
+						STFY (Local2, Local0, One)
+						STFY (Local2, Local1, 3)
+					}
+					Local2++
+				}
 			}
 		}
 

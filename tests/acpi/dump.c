@@ -2,12 +2,13 @@
 /*
  * acpi-dump DIRECTORY: write the ACPI tables of a VM to files, one each, for
  * iasl. The VM has what makes tables large: 300 vCPUs that start, 1024 at most,
- * serial port and 64-bit window.
+ * serial port, and three PCI segments with a 64-bit window.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/x86_64/layout.h"
 #include "controller/loader/acpi.h"
 
 static void
@@ -31,6 +32,7 @@ main(int argc, char **argv)
 {
 	static struct acpi_tables t;
 	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+	Bh__PciSegment segments[3], *list[3];
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: acpi-dump DIRECTORY\n");
@@ -40,8 +42,16 @@ main(int argc, char **argv)
 	c.max_vcpus = 1024;
 	c.dimms = true;
 	c.serial = true;
-	c.mmio64_base = 1ull << 40;
-	c.mmio64_size = 1ull << 40;
+	for (uint32_t i = 0; i < 3; i++) {
+		bh__pci_segment__init(&segments[i]);
+		segments[i].mmio32_base = LAYOUT_MMIO32 + i * 0x8000000u;
+		segments[i].mmio32_size = 0x8000000;
+		segments[i].mmio64_base = (i + 1ull) << 40;
+		segments[i].mmio64_size = 1ull << 40;
+		list[i] = &segments[i];
+	}
+	c.n_segments = 3;
+	c.segments = list;
 	if (acpi_build(&t, &c) != 0) {
 		fprintf(stderr, "acpi-dump: the tables do not fit\n");
 		return 1;
@@ -51,6 +61,9 @@ main(int argc, char **argv)
 	dump(argv[1], "apic", t.bytes + t.madt);
 	dump(argv[1], "mcfg", t.bytes + t.mcfg);
 	dump(argv[1], "ssdt", t.bytes + t.ssdt);
+	dump(argv[1], "ssdt-segments", t.bytes + t.segment[0]);
+	dump(argv[1], "ssdt-segment1", t.bytes + t.segment[1]);
+	dump(argv[1], "ssdt-segment2", t.bytes + t.segment[2]);
 	dump(argv[1], "xsdt", t.bytes + t.xsdt);
 	return 0;
 }

@@ -87,7 +87,8 @@ available=$(awk '/^MemAvailable/ { a = $2 } /^MemTotal/ { t = $2 }
 o unknown-option 2 '--diks|did you mean --disk' --kernel "$K" --diks path=x
 o unknown-sub-option 2 '--disk|pth|--help' --kernel "$K" --disk pth=x
 o later-option 2 '--vdpa|not supported yet' --kernel "$K" --vdpa path=x
-o later-sub-option 2 '--disk|pci_segment|not supported yet' --kernel "$K" --disk pci_segment=1
+o later-sub-option 2 '--disk|iommu|not supported yet' --kernel "$K" --disk iommu=on
+o no-segment 2 '--disk|pci_segment=1|num_pci_segments' --kernel "$K" --disk path=d,pci_segment=1
 o value-missing 2 '--cpus|boot|boot=<n>' --kernel "$K" --cpus boot
 o option-value-missing 2 '--kernel|<path>' --kernel
 o value-out-of-range 2 '--net|mtu=1|1280' --kernel "$K" --net mtu=1

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arch/x86_64/layout.h"
 #include "controller/loader/load.h"
 
 #define LOADER_FUZZ_RAM (32ull << 20)
@@ -21,6 +22,7 @@ loader_fuzz(const uint8_t *data, size_t size)
 	static struct gmem mem;
 	static int kernel = -1, initramfs = -1;
 	Bh__LoadConfig config = BH__LOAD_CONFIG__INIT;
+	Bh__PciSegment segment = BH__PCI_SEGMENT__INIT, *segments[] = { &segment };
 	struct load_report report = { .len = 0 };
 	struct boot boot;
 	static char cmdline[] = "console=hvc0";
@@ -45,6 +47,10 @@ loader_fuzz(const uint8_t *data, size_t size)
 	config.has_initramfs = true;
 	config.initramfs_size = 65536;
 	config.cmdline = cmdline;
+	segment.mmio32_base = LAYOUT_MMIO32;
+	segment.mmio32_size = LAYOUT_MMIO32_SIZE;
+	config.n_segments = 1;
+	config.segments = segments;
 	config.boot_vcpus = config.max_vcpus = 1;
 	if (load_guest(&mem, &config, kernel, initramfs, &boot, &report) < 0) {
 		/* Nobody is refused without a word. */

@@ -44,6 +44,7 @@ set_up(void)
 	memset(&mmio, 0, sizeof(mmio));
 	fake_hv_clear();
 	pci_host_init(&host, &low, &high, nothing, NULL);
+	(void)pci_add_segment(&host, &low);
 	pci_host_attach(&host, &ports, &mmio, ECAM, 0x10000000);
 	for (uint32_t d = 0; d < NDEVICES; d++) {
 		struct virtio_pci_config c = {

@@ -3,7 +3,8 @@
  * PCI devices that come and go, by the registers behind \_SB.SLTS. A disk that has
  * come is used; a device that is asked to leave is let go, or with "keep" not. Says
  * what happens; the power button ends it. "play": ejects what it likes, and writes what
- * the registers do not know, first. "late=": looks at nothing for so many ms.
+ * the registers do not know, first. "late=": looks at nothing for so many ms. A slot of
+ * segment n is said as n * 32 and more.
  */
 #include "lib/blk.h"
 #include "lib/window.h"
@@ -63,39 +64,39 @@ static void use(uint16_t bdf)
 
 static unsigned int functions(void)
 {
-	uint16_t bdf[64];
+	uint16_t bdf[256];
 
-	return pci_scan(bdf, 64);
+	return pci_scan(bdf, 256);
 }
 
-static void scan(bool keep)
+static void scan(uint32_t segment, bool keep)
 {
 	uint32_t came, leaves;
 
-	outl(LAYOUT_PORT_SLOTS, 0);
+	outl(LAYOUT_PORT_SLOTS, segment);
 	came = inl(PORT_CAME);
 	outl(PORT_CAME, came);
 	leaves = inl(PORT_LEAVES);
 	outl(PORT_LEAVES, leaves);
 	check_eq(inl(PORT_CAME) & came, 0);
-	for (uint32_t slot = 1; slot < 32; slot++) {
+	for (uint32_t i = 1; i < 32; i++) {
+		uint32_t slot = segment << 5 | i;
 		uint16_t bdf = (uint16_t)(slot << 3);
 
-		if (came & 1u << slot) {
+		if (came & 1u << i) {
 			print("slot %u has %x\n", slot, pci_read32(bdf, 0));
 			pci_place(bdf);
 			use(bdf);
 		}
-		if ((leaves & 1u << slot) && !keep) {
-			outl(PORT_EJECT, 1u << slot);
+		if ((leaves & 1u << i) && !keep) {
+			outl(PORT_EJECT, 1u << i);
 			check_eq(pci_read32(bdf, 0), 0xffffffffu);
 			check_eq(pci_cf8_read32(bdf, 0), 0xffffffffu);
 			print("slot %u is let go\n", slot);
-		} else if (leaves & 1u << slot) {
+		} else if (leaves & 1u << i) {
 			print("slot %u stays\n", slot);
 		}
 	}
-	print("functions %u\n", functions());
 }
 
 static void play(void)
@@ -135,8 +136,11 @@ void guest_main(void)
 	for (;;) {
 		uint8_t events = inb(LAYOUT_PORT_GED);
 
-		if (events & LAYOUT_GED_PCI)
-			scan(keep);
+		if (events & LAYOUT_GED_PCI) {
+			for (uint32_t i = 0; i < 8; i++)
+				scan(i, keep);
+			print("functions %u\n", functions());
+		}
 		if (events & LAYOUT_GED_POWER_BUTTON)
 			break;
 		delay_ms(1);

@@ -8,15 +8,29 @@ t_pci_device_id() {
 	guest pci_guest "functions=4" --disk path=a,id=system,pci_device_id=9 path=b \
 		--rng src=/dev/urandom,id=dice,pci_device_id=31 \
 		--console "file=$PWD/console,id=tty,pci_device_id=5"
-	expect "disk in slot 9" grep -aqx '# 09.0 10421af4' serial
-	expect "entropy in slot 31" grep -aqx '# 1f.0 10441af4' serial
-	expect "console in slot 5" grep -aqx '# 05.0 10431af4' serial
+	expect "disk in slot 9" grep -aqx '# 0000:00:09.0 10421af4' serial
+	expect "entropy in slot 31" grep -aqx '# 0000:00:1f.0 10441af4' serial
+	expect "console in slot 5" grep -aqx '# 0000:00:05.0 10431af4' serial
 	expect "the other disk where there is room" \
-		[ "$(grep -acE '^# 0[1-9]\.0 10421af4' serial)" = 2 ]
+		[ "$(grep -acE '^# 0000:00:0[1-9]\.0 10421af4' serial)" = 2 ]
 	disk c
 	start 20 boot "" --disk path=c,id=sda --seccomp log -v -v
 	finish
 	expect "the log names a device by its id" grep -q 'blk sda' stderr
+}
+
+# Devices in segments, each with BARs in its own part of the window; the pci_guest uses
+# all it finds. What has no segment of its own overflows into the next.
+t_pci_segments() {
+	disk a; disk b; disk c
+	guest pci_guest "functions=4 segments=96" --platform num_pci_segments=96 \
+		--pci-segment pci_segment=95,mmio32_aperture_weight=3 \
+		--disk path=a,pci_segment=95 path=b,pci_segment=95,pci_device_id=31 path=c \
+		--rng src=/dev/urandom,pci_segment=3
+	expect "a slot of the last" grep -aqx '# 005f:00:01.0 10421af4' serial
+	expect "the last slot of the last" grep -aqx '# 005f:00:1f.0 10421af4' serial
+	expect "entropy in the fourth" grep -aqx '# 0003:00:01.0 10441af4' serial
+	expect "a disk in the first" grep -aqx '# 0000:00:01.0 10421af4' serial
 }
 
 # A rule lets the broker open what an image names.

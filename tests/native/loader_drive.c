@@ -78,6 +78,7 @@ send_config(struct chan *ch, uint64_t kernel_size, bool has_initramfs,
 {
 	static char cmdline[] = "console=hvc0";
 	Bh__LoadConfig config = BH__LOAD_CONFIG__INIT;
+	Bh__PciSegment segment = BH__PCI_SEGMENT__INIT, *segments[] = { &segment };
 	CHAN_PACKET(p, LOAD_CONFIG, load_config, &config);
 
 	config.kernel_size = kernel_size;
@@ -86,6 +87,10 @@ send_config(struct chan *ch, uint64_t kernel_size, bool has_initramfs,
 	config.cmdline = cmdline;
 	config.boot_vcpus = 1;
 	config.max_vcpus = 1;
+	segment.mmio32_base = LAYOUT_MMIO32;
+	segment.mmio32_size = LAYOUT_MMIO32_SIZE;
+	config.n_segments = 1;
+	config.segments = segments;
 	p.seq = chan_next_seq(ch);
 	if (chan_send(ch, &p, NULL, 0) < 0)
 		die("LoadConfig");

@@ -260,6 +260,7 @@ bool
 drive_configure(struct drive *d, uint32_t vcpus)
 {
 	Bh__VmConfig c = BH__VM_CONFIG__INIT;
+	Bh__PciSegment segment = BH__PCI_SEGMENT__INIT, *segments[] = { &segment };
 	CHAN_PACKET(p, VM_CONFIG, vm_config, &c);
 
 	c.boot_vcpus = vcpus;
@@ -267,6 +268,10 @@ drive_configure(struct drive *d, uint32_t vcpus)
 	c.memory_reserve = 64ull << 20;
 	c.mmio64_base = 0x100000000ull;
 	c.mmio64_size = 0x100000000ull;
+	segment.mmio32_base = LAYOUT_MMIO32;
+	segment.mmio32_size = LAYOUT_MMIO32_SIZE;
+	c.n_segments = 1;
+	c.segments = segments;
 	c.core_scheduling = BH__CORE_SCHEDULING__CORE_SCHEDULING_OFF;
 	c.serial = true;
 	c.debug_console = true;

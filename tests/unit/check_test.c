@@ -70,15 +70,32 @@ machines(void **state)
 	Bh__LoadConfig load = BH__LOAD_CONFIG__INIT;
 	CHAN_PACKET(p, VM_CONFIG, vm_config, &vm);
 	CHAN_PACKET(q, LOAD_CONFIG, load_config, &load);
+	Bh__PciSegment segment = BH__PCI_SEGMENT__INIT;
+	Bh__PciSegment *segments[PCI_LIMIT_SEGMENTS + 1];
 
 	(void)state;
+	for (size_t i = 0; i <= PCI_LIMIT_SEGMENTS; i++)
+		segments[i] = &segment;
 	vm.boot_vcpus = load.boot_vcpus = 1;
 	vm.max_vcpus = load.max_vcpus = 4;
 	t.threads = t.dies = t.packages = 1;
 	t.cores = 4;
 	vm.topology = load.topology = &t;
+	segment.mmio32_size = 1u << 20;
+	vm.n_segments = load.n_segments = 1;
+	vm.segments = load.segments = segments;
 	GOOD(p);
 	GOOD(q);
+	BAD_WITH(p, vm.n_segments, 0, "number of PCI segments");
+	BAD_WITH(q, load.n_segments, 0, "number of PCI segments");
+	BAD_WITH(q, load.n_segments, PCI_LIMIT_SEGMENTS + 1, "number of PCI segments");
+	BAD_WITH(p, segment.mmio32_size, 0, "32-bit window of a PCI segment");
+	BAD_WITH(p, segment.mmio32_base, 1ull << 32, "32-bit window of a PCI segment");
+	BAD_WITH(q, segment.mmio32_size, (1ull << 32) + 1,
+	    "32-bit window of a PCI segment");
+	segment.mmio64_size = 2;
+	BAD_WITH(p, segment.mmio64_base, UINT64_MAX - 1,
+	    "64-bit window of a PCI segment");
 	BAD_WITH(p, vm.boot_vcpus, 0, "vCPU counts out of range");
 	BAD_WITH(p, vm.boot_vcpus, 5, "vCPU counts out of range");
 	BAD_WITH(q, load.max_vcpus, 1025, "vCPU counts out of range");

@@ -119,6 +119,7 @@ make(void **state)
 	memset(&ports, 0, sizeof(ports));
 	memset(&mmio, 0, sizeof(mmio));
 	pci_host_init(&host, &low, &high, no_reset, NULL);
+	assert_true(pci_add_segment(&host, &low));
 	i6300esb_pause(&w, true);	/* there is none yet */
 	assert_int_equal(pci_host_attach(&host, &ports, &mmio, 0xe8000000, 1 << 20), 0);
 	assert_int_equal(i6300esb_add(&w, &host, BDF, TIMER, fired), 0);

@@ -26,6 +26,7 @@ struct fixture {
 	int kernel;
 	int initramfs;
 	Bh__LoadConfig config;
+	Bh__PciSegment segment, *segments[1];
 	struct boot boot;
 	struct load_report report;
 };
@@ -53,6 +54,12 @@ fixture_init(struct fixture *f, uint64_t size)
 	bh__load_config__init(&f->config);
 	f->config.boot_vcpus = 1;
 	f->config.max_vcpus = 1;
+	bh__pci_segment__init(&f->segment);
+	f->segment.mmio32_base = LAYOUT_MMIO32;
+	f->segment.mmio32_size = LAYOUT_MMIO32_SIZE;
+	f->segments[0] = &f->segment;
+	f->config.n_segments = 1;
+	f->config.segments = f->segments;
 	assert_int_equal(gmem_init(&f->mem, size), 0);
 	assert_int_equal(gmem_add(&f->mem, 0, 0, low, f->ram, 0, false), 0);
 	if (size > low)

@@ -2,6 +2,7 @@
 /* ACPI and SMBIOS tables: checksums, lengths, and what depends on the VM. */
 #include <errno.h>
 
+#include "arch/x86_64/layout.h"
 #include "controller/loader/acpi.h"
 #include "controller/loader/smbios.h"
 #include "loader_fixture.h"
@@ -29,10 +30,48 @@ assert_table(size_t at, const char *signature)
 	assert_int_equal(at % 16, 0);
 }
 
+/* Is @value in a table, as an integer of @width bytes? */
+static bool
+in_table(size_t table, uint64_t value, size_t width)
+{
+	uint64_t len = le(acpi.bytes + table + 4, 4);
+
+	for (size_t i = 36; i + width <= len; i++)
+		if (le(acpi.bytes + table + i, width) == value)
+			return true;
+	return false;
+}
+
+static bool
+in_dsdt(uint64_t value, size_t width)
+{
+	return in_table(acpi.dsdt, value, width);
+}
+
+/* A configuration with @n PCI segments, windows of 1 MiB and 1 GiB each. */
+static Bh__LoadConfig
+with_segments(uint32_t n)
+{
+	static Bh__PciSegment segments[PCI_LIMIT_SEGMENTS], *list[PCI_LIMIT_SEGMENTS];
+	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+
+	for (uint32_t i = 0; i < n; i++) {
+		bh__pci_segment__init(&segments[i]);
+		segments[i].mmio32_base = LAYOUT_MMIO32 + i * 0x100000ull;
+		segments[i].mmio32_size = 0x100000;
+		segments[i].mmio64_base = (1ull << 40) + (i * 1ull << 30);
+		segments[i].mmio64_size = 1ull << 30;
+		list[i] = &segments[i];
+	}
+	c.n_segments = n;
+	c.segments = list;
+	return c;
+}
+
 static void
 chain(void **state)
 {
-	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+	Bh__LoadConfig c = with_segments(1);
 	uint64_t xsdt;
 
 	(void)state;
@@ -58,29 +97,57 @@ chain(void **state)
 	assert_int_equal(le(acpi.bytes + acpi.fadt + 120, 8), 0x601);
 	assert_int_equal(le(acpi.bytes + acpi.fadt + 212, 8), 0x608);
 	assert_int_equal(le(acpi.bytes + acpi.mcfg + 44, 8), LAYOUT_ECAM);
+	assert_int_equal(le(acpi.bytes + acpi.mcfg + 4, 4), 44 + 16);
 }
 
-/* Is @value in the DSDT, as an integer of @width bytes? */
-static bool
-in_dsdt(uint64_t value, size_t width)
+/* Each has its table, its bus, its windows and its name. */
+static void
+segments(void **state)
 {
-	uint64_t len = le(acpi.bytes + acpi.dsdt + 4, 4);
+	Bh__LoadConfig c = with_segments(PCI_LIMIT_SEGMENTS);
 
-	for (size_t i = 36; i + width <= len; i++)
-		if (le(acpi.bytes + acpi.dsdt + i, width) == value)
-			return true;
-	return false;
+	(void)state;
+	c.boot_vcpus = 1;
+	c.max_vcpus = 256;
+	assert_int_equal(acpi_build(&acpi, &c), 0);
+	assert_int_equal(acpi.nsegments, PCI_LIMIT_SEGMENTS);
+	assert_table(acpi.mcfg, "MCFG");
+	assert_int_equal(le(acpi.bytes + acpi.mcfg + 4, 4),
+	    44 + 16 * PCI_LIMIT_SEGMENTS);
+	for (uint32_t i = 0; i < PCI_LIMIT_SEGMENTS; i++) {
+		const uint8_t *e = acpi.bytes + acpi.mcfg + 44 + (size_t)i * 16;
+
+		assert_int_equal(le(e, 8), LAYOUT_ECAM + (i << 20));
+		assert_int_equal(le(e + 8, 4), i);	/* segment; bus 0 to 0 */
+		assert_table(acpi.segment[i], "SSDT");
+	}
+	assert_int_equal(le(acpi.bytes + acpi.xsdt + 4, 4), 36 + 8 *
+	    (4 + PCI_LIMIT_SEGMENTS));	/* and FADT, MADT, MCFG, the vCPUs' SSDT */
+	assert_true(in_table(acpi.segment[1], le((const uint8_t *)"SG01", 4), 4));
+	assert_true(in_table(acpi.segment[95], le((const uint8_t *)"SG5F", 4), 4));
+	assert_false(in_table(acpi.segment[95], le((const uint8_t *)"SG00", 4), 4));
+	/* Name (SEGN, 0x5f): the name, its prefix, the number. */
+	assert_true(in_table(acpi.segment[95], 0x5f0c4e474553ull, 8));
+	assert_true(in_table(acpi.segment[2], LAYOUT_ECAM + (2u << 20), 4));
+	assert_true(in_table(acpi.segment[2], c.segments[2]->mmio32_base, 4));
+	assert_true(in_table(acpi.segment[2], c.segments[2]->mmio32_base + 0xfffff, 4));
+	assert_true(in_table(acpi.segment[2], c.segments[2]->mmio64_base, 8));
+	assert_true(in_table(acpi.segment[2], c.segments[2]->mmio64_base + 0x3fffffff, 8));
+	/* The first one's are in the DSDT. */
+	assert_true(in_dsdt(LAYOUT_MMIO32 + 0xfffff, 4));
+	assert_true(in_dsdt((1ull << 40) + 0x3fffffff, 8));
 }
+
 
 static void
 dsdt_patched(void **state)
 {
-	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+	Bh__LoadConfig c = with_segments(1);
 
 	(void)state;
 	c.boot_vcpus = c.max_vcpus = 1;
-	c.mmio64_base = 0x6543210000;
-	c.mmio64_size = 0x10000000;
+	c.segments[0]->mmio64_base = 0x6543210000;
+	c.segments[0]->mmio64_size = 0x10000000;
 	assert_int_equal(acpi_build(&acpi, &c), 0);
 	assert_table(acpi.dsdt, "DSDT");
 	assert_true(in_dsdt(0x6543210000, 8));
@@ -114,7 +181,7 @@ madt_entry(uint8_t type, unsigned int n)
 static void
 madt(void **state)
 {
-	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+	Bh__LoadConfig c = with_segments(1);
 	const uint8_t *e;
 
 	(void)state;
@@ -142,7 +209,7 @@ madt(void **state)
 static void
 madt_topology(void **state)
 {
-	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+	Bh__LoadConfig c = with_segments(1);
 	Bh__Topology t = BH__TOPOLOGY__INIT;
 
 	(void)state;
@@ -198,7 +265,7 @@ smbios_strings(void **state)
 	char *oem[] = { one, empty, two };
 	static const uint8_t uuid[16] = { 0x67, 0x45, 0x23, 0x01, 0xab, 0x89,
 		0xef, 0xcd, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef };
-	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+	Bh__LoadConfig c = with_segments(1);
 	Bh__Smbios s = BH__SMBIOS__INIT;
 	const uint8_t *p;
 	const char *strings;
@@ -233,7 +300,7 @@ static void
 smbios_bad(void **state)
 {
 	static char text[70000];
-	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
+	Bh__LoadConfig c = with_segments(1);
 	Bh__Smbios s = BH__SMBIOS__INIT;
 
 	(void)state;
@@ -256,7 +323,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(chain),
+		cmocka_unit_test(chain), cmocka_unit_test(segments),
 		cmocka_unit_test(dsdt_patched),
 		cmocka_unit_test(madt),
 		cmocka_unit_test(madt_topology),

@@ -344,8 +344,14 @@ refusals(void **state)
 		  "--debug-console", "1016", "0xe9" },
 		{ "--kernel k --platform system_uuid=abc", "--platform", "abc",
 		  "8-4-4-4-12" },
-		{ "--kernel k --platform num_pci_segments=2", "--platform",
-		  "num_pci_segments", "not supported yet" },
+		{ "--kernel k --platform num_pci_segments=97", "--platform",
+		  "num_pci_segments", "96" },
+		{ "--kernel k --rng pci_segment=1", "--rng", "pci_segment=1",
+		  "num_pci_segments" },
+		{ "--kernel k --platform num_pci_segments=2 --pci-segment "
+		  "pci_segment=2", "--pci-segment", "pci_segment=2", "0 to 1" },
+		{ "--kernel k --pci-segment mmio32_aperture_weight=0",
+		  "--pci-segment", "mmio32_aperture_weight", "1" },
 		{ "--kernel k --seccomp maybe", "--seccomp", "maybe", "true" },
 		{ "--kernel k --version=1", "--version", "no value", "alone" },
 	};

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "arch/x86_64/layout.h"
 #include "controller/options.h"
 #include "controller/plan.h"
 #include "ipc/slots.h"
@@ -127,7 +128,7 @@ names_count_on(void **state)
 static void
 slots_are_honoured_and_unique(void **state)
 {
-	bool seen[256] = { false };
+	static bool seen[SPEC_MAX_SEGMENTS << 8];
 
 	(void)state;
 	spec.ndisks = 200;
@@ -138,17 +139,109 @@ slots_are_honoured_and_unique(void **state)
 	assert_int_equal(plan.devices[151].bdf, 1 << 3);
 	/* the console has to move on */
 	assert_int_equal(plan.devices[0].bdf, 2 << 3);
+	/* as many segments as they need, and none is taken twice */
+	assert_int_equal(plan.nsegments, 7);
 	for (uint32_t i = 0; i < plan.ndevices; i++) {
 		uint32_t bdf = plan.devices[i].bdf;
 
-		assert_true(bdf >= 8 && bdf < 256);
+		assert_true(bdf >> 8 < plan.nsegments && (bdf >> 3 & 31) != 0);
 		assert_false(seen[bdf]);
 		seen[bdf] = true;
-		/* a function is never without function 0 */
-		assert_true((bdf & 7) == 0 || i >= 30);
+		/* what is in a slot leaves together */
+		assert_int_equal(bdf & 7, 0);
 	}
-	for (uint32_t slot = 1; slot < 32; slot++)
-		assert_true(seen[slot << 3]);
+}
+
+static void
+segments(void **state)
+{
+	const uint64_t low_end = LAYOUT_MMIO32 + LAYOUT_MMIO32_SIZE;
+	struct plan_device *dev, what = { .kind = PROC_BLK, .index = 3 };
+
+	(void)state;
+	spec.payload.kernel = "k";
+	spec.platform.segments = 3;
+	spec.ndisks = 3;
+	for (uint32_t i = 0; i < 4; i++) {
+		spec.disks[i] = disk_default;
+		spec.disks[i].path = "d";
+	}
+	spec.disks[1].pci.segment = 2;
+	spec.disks[2].pci.segment = 2;
+	spec.disks[2].pci.slot = 9;
+	spec.nsegments = 1;
+	spec.segments[0] = (struct segment_spec){ 2, 6, 2 };
+	assert_int_equal(spec_check(&spec, &err), 0);
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.nsegments, 3);
+	assert_int_equal(plan.devices[1].bdf, 2 << 3);
+	assert_int_equal(plan.devices[2].bdf, 2 << 8 | 1 << 3);
+	assert_int_equal(plan.devices[3].bdf, 2 << 8 | 9 << 3);
+	/* By weight, one behind the other, within the windows. */
+	assert_int_equal(plan.segments[0].mmio32_base, LAYOUT_MMIO32);
+	assert_int_equal(plan.segments[1].mmio32_base,
+	    LAYOUT_MMIO32 + plan.segments[0].mmio32_size);
+	assert_int_equal(plan.segments[2].mmio32_size / 0x100000,
+	    6 * (plan.segments[1].mmio32_size / 0x100000));
+	assert_true(plan.segments[2].mmio32_base + plan.segments[2].mmio32_size <=
+	    low_end);
+	assert_int_equal(plan.segments[0].mmio64_base, plan.mmio64_base);
+	assert_true(plan.segments[2].mmio64_base + plan.segments[2].mmio64_size <=
+	    plan.mmio64_base + plan.mmio64_size);
+	assert_true(plan.segments[2].mmio64_size > plan.segments[1].mmio64_size);
+	/* One more, while the VM runs: in its segment, or in the first with room. */
+	spec.ndisks = 4;
+	spec.disks[3].pci.segment = 2;
+	assert_int_equal(plan_add(&plan, &spec, &host, &what, &dev, &err), 0);
+	assert_int_equal(dev->bdf, 2 << 8 | 2 << 3);
+	spec.disks[3].pci = (struct pci_spec){ .segment = 2, .slot = 9 };
+	assert_true(plan_add(&plan, &spec, &host, &what, &dev, &err) < 0);
+	spec.disks[3].pci = (struct pci_spec){ .segment = 3 };
+	assert_true(plan_add(&plan, &spec, &host, &what, &dev, &err) < 0);
+	assert_non_null(strstr(err.line, "num_pci_segments"));
+	spec.disks[3].pci.segment = 0;
+	plan.dead_slots[0] = ~1u;
+	assert_int_equal(plan_add(&plan, &spec, &host, &what, &dev, &err), 0);
+	assert_int_equal(dev->bdf, 1 << 8 | 1 << 3);
+	/* What cannot be. */
+	spec.ndisks = 3;
+	spec.disks[0].pci = (struct pci_spec){ .segment = 2, .slot = 9 };
+	assert_true(spec_check(&spec, &err) < 0);
+	assert_non_null(strstr(err.line, "pci_device_id=9"));
+	spec.disks[0].pci = (struct pci_spec){ .segment = 3 };
+	assert_true(spec_check(&spec, &err) < 0);
+	assert_non_null(strstr(err.line, "pci_segment=3"));
+	spec.disks[0].pci.segment = 0;
+	spec.segments[0].number = 3;
+	assert_true(spec_check(&spec, &err) < 0);
+	spec.segments[0].number = 2;
+	spec.segments[1] = spec.segments[0];
+	spec.nsegments = 2;
+	assert_true(spec_check(&spec, &err) < 0);
+	assert_non_null(strstr(err.line, "twice"));
+	spec.nsegments = 1;
+	spec.segments[0].weight32 = UINT32_MAX;
+	assert_int_equal(spec_check(&spec, &err), 0);
+	assert_true(plan_make(&plan, &spec, &host, &err) < 0);
+	assert_non_null(strstr(err.line, "too small"));
+	spec.segments[0].weight32 = 1;
+	spec.segments[0].weight64 = UINT32_MAX;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	/* More than a segment has slots. */
+	spec.ndisks = 40;
+	for (uint32_t i = 0; i < spec.ndisks; i++) {
+		spec.disks[i] = spec.disks[0];
+		spec.disks[i].pci.segment = 1;
+	}
+	assert_true(plan_make(&plan, &spec, &host, &err) < 0);
+	assert_non_null(strstr(err.line, "pci_segment=1"));
+	/* All there can be. */
+	spec.ndisks = spec.nsegments = 0;
+	spec.platform.segments = SPEC_MAX_SEGMENTS;
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_true(plan.segments[95].mmio32_size >= 1u << 20 &&
+	    plan.segments[95].mmio32_base + plan.segments[95].mmio32_size <= low_end);
+	assert_true(plan.segments[95].mmio64_size >= 1u << 20);
 }
 
 static void
@@ -307,6 +400,7 @@ main(void)
 		cmocka_unit_test_setup(memory_to_come, setup),
 		cmocka_unit_test_setup(names_count_on, setup),
 		cmocka_unit_test_setup(slots_are_honoured_and_unique, setup),
+		cmocka_unit_test_setup(segments, setup),
 		cmocka_unit_test_setup(full_bus, setup),
 		cmocka_unit_test_setup(front_ends, setup),
 		cmocka_unit_test_setup(console_without_a_device, setup),

@@ -104,6 +104,7 @@ set_up(void **state)
 	}
 	config_call = eventfd(0, EFD_NONBLOCK);
 	pci_host_init(&host, &low, &high, on_reset, NULL);
+	assert_true(pci_add_segment(&host, &low));
 	assert_int_equal(pci_host_attach(&host, &ports, &mmio, ECAM,
 	    0x10000000), 0);
 	assert_int_equal(make(&vp, BDF, GSI), 0);
@@ -218,14 +219,48 @@ test_functions(void **state)
 {
 	(void)state;
 	assert_int_equal(make(&other, BDF, GSI + 8), -EEXIST);
+	/* In no segment that there is. */
 	assert_int_equal(make(&other, 0x108, GSI + 8), -EINVAL);
-	assert_int_equal(rd(CONFIG + 0xe, 1), 0);
-	assert_int_equal(make(&other, BDF + 1, GSI + 8), 0);
+	assert_int_equal(make(&other, BDF + 8, GSI + 8), 0);
 	pci_host_finish(&host);
-	assert_int_equal(rd(CONFIG + 0xe, 1), 0x80);
-	assert_int_equal(rd(CONFIG + 0x1000 + 0xe, 1), 0);
-	/* Two BARs do not overlap (two were given up above). */
-	assert_int_not_equal(rd(CONFIG + 0x1010, 4), rd(CONFIG + 0x10, 4));
+	assert_int_equal(rd(CONFIG + 0xe, 1), 0);
+	/* Two BARs do not overlap (one was given up above). */
+	assert_int_not_equal(rd(CONFIG + 0x8010, 4), rd(CONFIG + 0x10, 4));
+}
+
+static uint64_t
+port_config(uint16_t bdf, uint32_t reg)
+{
+	uint8_t data[8];
+
+	bus_put(data, 4, 0x80000000u | (uint32_t)bdf << 8 | reg);
+	bus_write(&ports, 0xcf8, data, 4);
+	memset(data, 0, sizeof(data));
+	bus_read(&ports, 0xcfc, data, 4);
+	return bus_get(data, 4);
+}
+
+/* A bus of its own, BARs in its own part of the window, and not by the ports. */
+static void
+test_segments(void **state)
+{
+	const struct pci_window part = { 0xd0000000, 0x100000 };
+	const struct pci_window none = { 0x1000, 0x1000 };
+
+	(void)state;
+	host.live = false;
+	assert_int_equal(make(&other, 0x108, GSI + 8), -ENOSPC);
+	assert_false(pci_add_segment(&host, &none));
+	assert_true(pci_add_segment(&host, &part));
+	assert_int_equal(make(&other, 0x100 | BDF, GSI + 8), 0);
+	assert_int_equal(rd(CONFIG + 0x100000, 2), 0x1af4);
+	assert_int_equal(rd(CONFIG + 0x100010, 4) & ~0xfu, part.base);
+	assert_int_equal(rd(CONFIG + 0x200000, 4), 0xffffffff);
+	assert_int_equal(port_config(0x100 | BDF, 0), 0xffffffff);
+	assert_int_equal(port_config(BDF, 0), rd(CONFIG, 4));
+	for (uint32_t i = 2; i < PCI_MAX_SEGMENTS; i++)
+		assert_true(pci_add_segment(&host, &part));
+	assert_false(pci_add_segment(&host, &part));
 }
 
 /* Every capability in the list, by type; checks that the list ends. */
@@ -765,7 +800,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_config_space), T(test_functions), T(test_capabilities),
+		T(test_config_space), T(test_functions), T(test_segments), T(test_capabilities),
 		T(test_bar), T(test_features), T(test_queues),
 		T(test_activation), T(test_kicks), T(test_reset),
 		T(test_device_config), T(test_msix), T(test_msix_masked),

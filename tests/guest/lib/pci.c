@@ -2,7 +2,11 @@
 /* ACPI tables and PCI configuration space: see pci.h. */
 #include "lib/pci.h"
 
+/* Reading takes its time, and few tests have more. */
+#define SEGMENTS 8
+
 static uintptr_t ecam_base;
+static uint32_t nsegments;
 
 /* ---- ACPI ---- */
 
@@ -100,7 +104,9 @@ unsigned int pci_scan(uint16_t *bdf, unsigned int max)
 {
 	unsigned int n = 0;
 
-	for (uint16_t slot = 0; slot < 32; slot++) {
+	if (!nsegments)
+		nsegments = cmdline_num("segments", SEGMENTS);
+	for (uint16_t slot = 0; slot < 32 * nsegments; slot++) {
 		uint16_t first = (uint16_t)(slot << 3);
 		unsigned int functions = 1;
 
