@@ -59,7 +59,8 @@ digest_of(const char *text, size_t len, uint8_t digest[HASHED_DIGEST])
 
 /* Three words, two numbers and a digest of each file; and what is around them. */
 _Static_assert((MANIFEST_MAX_FILES + 2) *
-    (sizeof("file ") + MANIFEST_MAX_NAME + 21 + 2 * HASHED_DIGEST + 1) +
+    (sizeof("file ") + MANIFEST_MAX_NAME + 21 +
+    2 * (size_t)HASHED_DIGEST + 1) +
     MANIFEST_MAX_BUILD + 64 <= MANIFEST_MAX_SIZE, "there is room for all");
 
 size_t
