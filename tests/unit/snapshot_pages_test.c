@@ -220,6 +220,8 @@ damaged_anywhere(void **state)
 		assert_int_equal(load(fix.memory_size, i, false), -EINVAL);
 	for (uint64_t i = 0; i < fix.memory_size; i += 257)
 		assert_int_equal(load(i, fix.ranges_size, false), -EINVAL);
+	assert_int_equal(load(PAGE, fix.ranges_size, false), -EINVAL);
+	assert_string_equal(why, "its memory is shorter than its memory ranges say");
 	assert_int_equal(load(fix.memory_size + 1, fix.ranges_size, false), -EINVAL);
 	assert_int_equal(pwrite(fix.memory, "x", 1, 5000), 1);
 	assert_int_equal(load(fix.memory_size, fix.ranges_size, false), 1);
