@@ -332,11 +332,16 @@ hotplug_unplugged(struct vm *vm, uint32_t index, const char *failed)
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (vm->children[i].dev != NULL && vm->children[i].index == index)
 			child = &vm->children[i];
+	/* The guest was first, and its message: nothing was there to be asked for. */
+	if (child != NULL && child->removed)
+		failed = NULL;
 	/* By force it is gone when its worker is; that is the answer then. */
-	if (failed == NULL && child != NULL && child->forced)
-		gone(child);
-	else
+	if (failed == NULL && child != NULL && child->forced) {
+		if (!child->removed)
+			gone(child);
+	} else {
 		answer_removal(vm, child, failed);
+	}
 }
 
 void
@@ -356,6 +361,12 @@ hotplug_ejected(struct vm *vm, uint32_t bdf)
 	}
 }
 
+static bool
+is_dead(const struct vm *vm, const struct plan_device *dev)
+{
+	return (vm->plan.dead_slots[dev->bdf >> 8] >> (dev->bdf >> 3 & 31) & 1) != 0;
+}
+
 /* Its worker is gone: so is it, once nothing else has what is its back end's. */
 static void
 leave(struct child *child)
@@ -365,7 +376,7 @@ leave(struct child *child)
 	char id[PLAN_ID_SIZE];
 
 	if ((dev->kind == PROC_PMEM && pmem_leave(vm, dev->index,
-	    child->forced ? dev->bdf : 0)) ||
+	    is_dead(vm, dev) ? dev->bdf : 0)) ||
 	    (dev->kind == PROC_NET && passt_leave(vm, dev->index)))
 		return;
 	memcpy(id, dev->id, sizeof(id));

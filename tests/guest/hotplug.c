@@ -3,13 +3,15 @@
  * PCI devices that come and go, by the registers behind \_SB.SLTS. A disk that has
  * come is used; a device that is asked to leave is let go, or with "keep" not. Says
  * what happens; the power button ends it. "play": ejects what it likes, and writes what
- * the registers do not know, first. "late=": looks at nothing for so many ms. A slot of
+ * the registers do not know, first. "late=": looks at nothing for so many ms. "storm=":
+ * so many CPUs (their ids from 0) write anything anywhere there, until the end. A slot of
  * segment n is said as n * 32 and more.
  */
 #include "lib/blk.h"
 #include "lib/window.h"
 
 #define VIRTIO_PMEM 27
+#define AP_PAGE 0x8000u
 #define PORT_CAME (LAYOUT_PORT_SLOTS + 4)
 #define PORT_LEAVES (LAYOUT_PORT_SLOTS + 8)
 #define PORT_EJECT (LAYOUT_PORT_SLOTS + 12)
@@ -124,6 +126,55 @@ static void play(void)
 	print("played, functions %u\n", functions());
 }
 
+/* Some accesses of any size, to any of the registers and to what is in the slots. */
+static void storm(uint32_t *seed)
+{
+	for (uint32_t i = 0; i < 100; i++) {
+		uint32_t r = *seed = *seed * 1664525u + 1013904223u;
+		uint16_t port = (uint16_t)(LAYOUT_PORT_SLOTS + (r >> 8 & 15));
+		uint16_t bdf = (uint16_t)(r >> 16 & 0xff);
+
+		switch (r >> 28) {
+		case 0: outb(port, (uint8_t)(r >> 12)); break;
+		case 1: outw(port, (uint16_t)(r >> 12)); break;
+		case 2: outl(port, r); break;
+		case 3: (void)inb(port); break;
+		case 4: (void)inw(port); break;
+		case 5: (void)inl(port); break;
+		case 6: outl(PORT_EJECT, 1u << (r >> 8 & 31)); break;
+		case 7: outl(LAYOUT_PORT_SLOTS, r >> 8 & 1); break;
+		case 8: pci_write16(bdf, PCI_COMMAND, (uint16_t)(r >> 8 & 7)); break;
+		case 9: pci_write32(bdf, PCI_BAR0, r & 0xf0000000u); break;
+		default: (void)pci_read32(bdf, r >> 8 & 0xfc); break;
+		}
+	}
+}
+
+void ap_main(uint32_t n);
+void ap_main(uint32_t n)
+{
+	for (uint32_t seed = n + 1;;)
+		storm(&seed);
+}
+
+static void storm_on_all(uint32_t cpus)
+{
+	extern const uint8_t ap_code[], ap_code_end[];
+	uint32_t seed = 99;
+
+	memcpy((void *)AP_PAGE, ap_code, (size_t)(ap_code_end - ap_code));
+	print("storm\n");
+	for (uint32_t id = 1; id < cpus; id++) {
+		write32(LAYOUT_LAPIC + 0x310, id << 24);
+		write32(LAYOUT_LAPIC + 0x300, 0x4500);			/* INIT */
+		write32(LAYOUT_LAPIC + 0x300, 0x4600 | AP_PAGE >> 12);	/* SIPI */
+	}
+	while (!(inb(LAYOUT_PORT_GED) & LAYOUT_GED_POWER_BUTTON))
+		storm(&seed);
+	print("done\n");
+	power_off();
+}
+
 void guest_main(void)
 {
 	bool keep = cmdline_has("keep");
@@ -132,6 +183,8 @@ void guest_main(void)
 	delay_ms(cmdline_num("late", 0));
 	if (cmdline_has("play"))
 		play();
+	if (cmdline_num("storm", 0))
+		storm_on_all(cmdline_num("storm", 0));
 	print("functions %u\n", functions());
 	for (;;) {
 		uint8_t events = inb(LAYOUT_PORT_GED);
