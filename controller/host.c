@@ -102,13 +102,18 @@ pool(uint64_t page, const char *name)
 	return strtoull(text, NULL, 10);
 }
 
-/* Are there huge pages enough, now or by overcommit? */
+/*
+ * Are there huge pages enough, now or by overcommit? Who maps virtio-mem's region
+ * reserves all of it; a DIMM's are looked for when it comes.
+ */
 static int
 check_hugepages(const struct memory_spec *m, uint64_t standard,
     struct spec_error *err)
 {
 	uint64_t page = m->hugepage_size != 0 ? m->hugepage_size : standard;
-	uint64_t have;
+	uint64_t hot = m->hotplug_method == HOTPLUG_VIRTIO_MEM ?
+	    m->hotplug_size : 0;
+	uint64_t have, need;
 
 	if (page == 0)
 		page = 2ull << 20;
@@ -121,11 +126,17 @@ check_hugepages(const struct memory_spec *m, uint64_t standard,
 	have = pool(page, "free_hugepages") - pool(page, "resv_hugepages") +
 	    pool(page, "nr_overcommit_hugepages") -
 	    pool(page, "surplus_hugepages");
-	if (have >= m->size / page)
+	need = m->size / page + hot / page;
+	if (have >= need)
 		return 0;
-	(void)usage(err, "--memory size=%z,hugepages=on: needs %l huge pages of "
-	    "%z and the host has %l; reserve more (vm.nr_hugepages)", m->size,
-	    m->size / page, page, have);
+	if (hot != 0)
+		(void)usage(err, "--memory size=%z,hotplug_size=%z,hugepages=on: "
+		    "needs %l huge pages of %z and the host has %l; reserve more "
+		    "(vm.nr_hugepages)", m->size, hot, need, page, have);
+	else
+		(void)usage(err, "--memory size=%z,hugepages=on: needs %l huge "
+		    "pages of %z and the host has %l; reserve more "
+		    "(vm.nr_hugepages)", m->size, need, page, have);
 	return -ENOMEM;
 }
 
