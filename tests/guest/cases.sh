@@ -394,6 +394,91 @@ t_dimms() {
 	expect "exit status 0" [ "$status" = 0 ]
 }
 
+# Pages of 2 MiB that nobody has, and that nobody is promised.
+huge_left() {
+	local d=/sys/kernel/mm/hugepages/hugepages-2048kB
+	echo $(($(cat $d/free_hugepages) - $(cat $d/resv_hugepages)))
+}
+
+# Hot memory of huge pages: 64 are the guest's at boot, 64 more can come, by either way,
+# and are the host's when they have gone.
+t_hot_huge() {	# full
+	local pool=/proc/sys/vm/nr_hugepages before at_boot free i
+	local opts=(--api-socket api --event-monitor path=events)
+	local virtio=hotplug_method=virtio-mem huge=size=128M,hugepages=on,hugepage_size=2M
+	before=$(cat $pool)
+	[ -w $pool ] || { ok "# SKIP huge pages cannot be reserved"; return; }
+	trap "echo $before >$pool" EXIT
+	echo $((before + 128)) >$pool
+	[ "$(huge_left)" = 128 ] || { ok "# SKIP the host has no 128 huge pages in one piece each, or others use them"; return; }
+	NOISY=1 start 60 dimms "ms=$((3000 * SLOWNESS))" --memory $huge,hotplug_size=1G "${opts[@]}"
+	wait_for serial '^memory 0$' 20 || not_ok "the guest runs"
+	at_boot=$(huge_left)
+	expect "at boot it has 64: $at_boot" [ "$at_boot" = 64 ]
+	expect "128 more there are not" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket api resize --memory 384M 2>said"
+	expect "that is said" grep -q 'not enough huge pages; reserve more' said
+	expect "and nothing has changed" [ "$(huge_left)" = 64 ]
+	expect "nor in vm.info" grep -q '"memory_actual_size":[[:space:]]*134217728' <(ctl info)
+	ctl resize --memory 256M || not_ok "64 more"
+	wait_for serial '^memory 1$' 20 || not_ok "come"
+	expect "and they are huge" [ "$(huge_left)" = 0 ]
+	ctl resize --memory 128M || not_ok "is asked to let them go"
+	for ((i = 0; i < 200; i++)); do grep -q memory-removed events && break; sleep 0.05; done
+	free=$(huge_left)
+	expect "the host has them again: $free" [ "$free" = 64 ]
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "a guest that has gone has none" [ "$(huge_left)" = 128 ]
+
+	expect "virtio-mem: all must be there" sh -c "! '$ROOT/$BUILD/bulkhead' --kernel '$G/mem.elf' --memory $huge,$virtio,hotplug_size=256M 2>said"
+	expect "that is said" grep -q -- '--memory size=128M,hotplug_size=256M,hugepages=on: needs 192 huge pages of 2M and the host has 128;' said
+	rm -f events
+	NOISY=1 start 60 mem "blocks=64 follow ms=$((3000 * SLOWNESS))" \
+		--memory $huge,$virtio,hotplug_size=128M,hotplugged_size=128M "${opts[@]}"
+	wait_for serial '^blocks 64' 20 || not_ok "the guest runs with virtio-mem"
+	free=$(huge_left)
+	expect "virtio-mem: and they are huge: $free" [ "$free" = 0 ]
+	ctl resize --memory 128M || not_ok "is asked for nothing"
+	wait_for serial '^blocks 0' 20 || not_ok "has nothing"
+	free=$(huge_left)
+	expect "virtio-mem: the host has them again: $free" [ "$free" = 64 ]
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+	expect "nor has this one" [ "$(huge_left)" = 128 ]
+}
+
+# Who does not say that it has what comes, or that it has let go what goes, is replaced;
+# the guest has its memory, and the host what has gone.
+t_dimms_stopped() {	# full
+	local i w n dimms='/memfd:bulkhead-ram-dimm'
+	NOISY=1 start 200 dimms "ms=100000" --memory size=128M,hotplug_size=1G \
+		--api-socket api --event-monitor path=events
+	wait_for serial '^memory 0$' 20 || not_ok "the guest runs"
+	w=$(worker rng)
+	kill -STOP "$w"
+	ctl resize --memory 256M &
+	n=$!
+	wait_for serial '^memory 1$' 50 || not_ok "128 MiB come"
+	expect "answered" wait "$n"
+	for ((i = 0; i < 200; i++)); do [ "$(grep -c "$dimms" "/proc/$(worker rng)/maps" 2>/dev/null)" = 1 ] && break; sleep 0.05; done
+	expect "another worker maps them" [ "$i" -lt 200 -a "$(worker rng)" != "$w" ]
+	w=$(worker rng)
+	kill -STOP "$w"
+	ctl resize --memory 128M || not_ok "is asked to let them go"
+	wait_for events memory-removed 50 || not_ok "they go"
+	for ((i = 0; i < 200; i++)); do [ -n "$(worker rng)" ] && [ "$(worker rng)" != "$w" ] && break; sleep 0.05; done
+	expect "another worker again" [ "$i" -lt 200 ]
+	expect "which does not map what has gone" sh -c "! grep -q '$dimms' /proc/$(worker rng)/maps /proc/$(worker vcpu)/maps"
+	expect "nobody holds it" [ "$(ls -l "/proc/$pid/fd" | grep -c "$dimms")" = 0 ]
+	expect "two deaths" [ "$(grep -c '^.*\(died\|killed\)' stderr)" -ge 2 ]
+	kill "$pid"
+	finish
+	verdicts
+	expect "exit status 0" [ "$status" = 0 ]
+}
+
 t_pmem() {
 	local sum w
 	truncate -s 8M file small
