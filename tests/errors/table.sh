@@ -69,6 +69,8 @@ o memory-more-than-addresses 1 '--memory|lower it' --kernel "$K" --memory size=6
 o memory-mergeable 2 '--memory mergeable=on|leave it out' --kernel "$K" --memory mergeable=on
 o hugepages-missing 1 '--memory|hugepages=on|reserve' --kernel "$K" \
 	--memory size=1G,hugepages=on,hugepage_size=1G,prefault=on
+o hugepages-missing-hot 1 '--memory|hotplug_size=1G|needs 2 huge pages|reserve' --kernel "$K" \
+	--memory size=1G,hotplug_size=1G,hotplug_method=virtio-mem,hugepages=on,hugepage_size=1G
 o cpus-0 2 '--cpus boot=0|range' --kernel "$K" --cpus boot=0
 o cpus-many 2 '--cpus boot=5000|range' --kernel "$K" --cpus boot=5000
 o cpus-boot-above-max 2 '--cpus max=1|raise' --kernel "$K" --cpus boot=2,max=1
