@@ -48,3 +48,17 @@ unit_platform_LDLIBS := -lpthread
 FUZZERS += virtio_pci
 fuzz_virtio_pci_SRCS := tests/fuzz/virtio_pci_fuzz.c $(VCPU_BUS_SRCS) $(FAKE_HV_SRCS)
 fuzz_virtio_pci_LDLIBS := -lpthread
+
+# The state of a VM; the hypervisor is tests/unit/vm_fixture.h.
+VM_STATE_SRCS := vcpu-worker/save.c vcpu-worker/load.c vcpu-worker/pvpanic.c \
+	vcpu-worker/i6300esb.c vcpu-worker/serial.c $(VCPU_BUS_SRCS) arch/x86_64/save.c \
+	arch/x86_64/cpuid.c arch/x86_64/cpuid_missing.c arch/x86_64/platform.c arch/x86_64/ioapic.c \
+	arch/x86_64/acpi.c arch/x86_64/cmos.c arch/x86_64/cpus.c arch/x86_64/dimms.c \
+	arch/x86_64/slots.c arch/x86_64/i8042.c ipc/bytering.c ipc/chan.c \
+	proto/check_vm.c $(PROTO_SRCS) tests/unit/fake_hv.c ipc/log.c ipc/errname.c
+UNIT_TESTS += vm_state
+unit_vm_state_SRCS := tests/unit/vm_state_test.c $(VM_STATE_SRCS)
+unit_vm_state_LDLIBS := -lpthread
+FUZZERS += vm_state
+fuzz_vm_state_SRCS := tests/fuzz/vm_state_fuzz.c $(VM_STATE_SRCS)
+fuzz_vm_state_LDLIBS := -lpthread

@@ -15,6 +15,8 @@
 
 #define CPUID_WORDS 7u
 #define NSEGMENTS 8u
+#define CONTROL_CR4 3u	/* places in control */
+#define CONTROL_EFER 5u
 #define EFER_SVME (1ull << 12)
 #define CR4_VMXE (1ull << 13)
 #define F1_EBX_ID(ebx) ((ebx) >> 24)
@@ -143,6 +145,15 @@ put_arrays(void)
 	m->tsc_khz = saved.tsc_khz;
 }
 
+/* What such a guest's own guests hold is not saved. */
+static const char nested_guest[] = "a guest that runs VMs of its own cannot be saved";
+
+static bool
+is_nested(uint64_t cr4, uint64_t efer)
+{
+	return (cr4 & CR4_VMXE) != 0 || (efer & EFER_SVME) != 0;
+}
+
 int
 arch_vcpu_save(struct hv_vcpu *vcpu, Bh__VcpuState *state, const char **why)
 {
@@ -152,8 +163,8 @@ arch_vcpu_save(struct hv_vcpu *vcpu, Bh__VcpuState *state, const char **why)
 	rc = hv_vcpu_save(vcpu, &saved, why);
 	if (rc < 0)
 		return rc;
-	*why = "a guest that runs VMs of its own cannot be saved";
-	if ((saved.regs.efer & EFER_SVME) != 0 || (saved.regs.cr4 & CR4_VMXE) != 0)
+	*why = nested_guest;
+	if (is_nested(saved.regs.cr4, saved.regs.efer))
 		return -EOPNOTSUPP;
 	bh__x86_vcpu__init(&out.x86);
 	put_cpuid(state->index);
@@ -264,6 +275,8 @@ arch_vcpu_fits(const Bh__VcpuState *state, const char **why)
 	take_cpuid(state->x86);
 	arch_vcpu_cpuid(state->index, &mine);
 	wrong = other_cpu(&table, &mine);
+	if (is_nested(state->x86->control[CONTROL_CR4], state->x86->control[CONTROL_EFER]))
+		wrong = nested_guest;
 	if (wrong == NULL && cpuid_missing(&table, &mine, text, sizeof(text)))
 		wrong = text;
 	if (wrong == NULL)

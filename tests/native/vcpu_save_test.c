@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arch/x86_64/layout.h"
@@ -22,7 +23,7 @@
 enum place {
 	READY = 0x200000, GO = 0x200010, COUNTER = 0x200020, ERRORS = 0x200024,
 	PATTERN = 0x200100, SSE_OUT = 0x200200, STAR_OUT = 0x200210, IRR_OUT = 0x200220,
-	PAT_OUT = 0x200228,
+	PAT_OUT = 0x200228, KVMCLOCK = 0x200300,
 };
 
 static const char *program;
@@ -37,6 +38,15 @@ check(bool ok, const struct drive *d, const char *what)
 		failures++;
 		printf("# last text: %s; reason %d\n", d->text, d->reason);
 	}
+}
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static uint32_t
@@ -244,7 +254,11 @@ move(struct drive *from, struct drive *to, uint32_t vcpus)
 {
 	uint32_t count, ap_count[8];
 	int fd = state_file();
-	bool ok = set_paused(from, true) && save(from, fd);
+	bool ok = set_paused(from, true);
+	int64_t at = now_ns(), saved;
+
+	ok = ok && save(from, fd);
+	saved = now_ns() - at;
 
 	count = peek(from, COUNTER);
 	for (uint32_t ap = 1; ap < vcpus; ap++)
@@ -252,7 +266,11 @@ move(struct drive *from, struct drive *to, uint32_t vcpus)
 	ok = ok && prepare(to, from, vcpus) && start_to_load(to);
 	drive_end(from);
 	seal(fd);
-	ok = ok && load(to, fd) && peek(to, COUNTER) == count && set_paused(to, false);
+	at = now_ns();
+	ok = ok && load(to, fd);
+	printf("# saved in %lld us, loaded in %lld us\n", (long long)saved / 1000,
+	    (long long)(now_ns() - at) / 1000);
+	ok = ok && peek(to, COUNTER) == count && set_paused(to, false);
 	close(fd);
 	ok = ok && await_more(to, COUNTER, count);
 	for (uint32_t ap = 1; ok && ap < vcpus; ap++)
@@ -366,6 +384,69 @@ test_refusals(void)
 	free(bytes);
 }
 
+/* ---- Clocks ---- */
+
+#define MSR_KVMCLOCK 0x4b564d01u
+#define PAUSE_MS 500
+#define GUEST_STOPPED 2u
+
+/* Its time when KVM last wrote it: at the end of a pause (struct pvclock_vcpu_time_info). */
+static int64_t
+kvmclock(const struct drive *d)
+{
+	int64_t ns;
+
+	memcpy(&ns, d->ram + KVMCLOCK + 16, sizeof(ns));
+	return ns;
+}
+
+/* @lived: ns that the guest has had; the pause is none of them. */
+static void
+check_clock(const struct drive *d, int64_t lived, const char *what)
+{
+	int64_t ns = kvmclock(d);
+
+	check(ns > 0 && ns < lived + (int64_t)PAUSE_MS * 500000 &&
+	    (d->ram[KVMCLOCK + 29] & GUEST_STOPPED) != 0, d, what);
+	printf("# the guest's clock: %lld ms of %lld\n", (long long)ns / 1000000,
+	    (long long)lived / 1000000);
+}
+
+static void
+test_clock(void)
+{
+	int64_t begin = now_ns(), lived, paused;
+	struct drive d, to;
+	int fd = state_file();
+	bool ok;
+
+	prepare(&d, NULL, 1);
+	asm_wrmsr(&d, MSR_KVMCLOCK, KVMCLOCK | 1, 0);
+	asm_count(&d);
+	asm_spin(&d);
+	ok = drive_run(&d) && await_more(&d, READY, 0) && set_paused(&d, true);
+	lived = now_ns() - begin;
+	usleep(PAUSE_MS * 1000);
+	paused = now_ns();
+	d.ram[KVMCLOCK + 29] = 0;
+	ok = ok && set_paused(&d, false) && await_more(&d, COUNTER, peek(&d, COUNTER));
+	check(ok, &d, "a pause ends");
+	check_clock(&d, lived, "kvmclock stood still, and the guest is told");
+
+	ok = ok && set_paused(&d, true) && save(&d, fd);
+	lived += now_ns() - paused;
+	usleep(PAUSE_MS * 1000);
+	seal(fd);
+	ok = ok && prepare(&to, &d, 1) && start_to_load(&to) && load(&to, fd);
+	drive_end(&d);
+	to.ram[KVMCLOCK + 29] = 0;
+	ok = ok && set_paused(&to, false) && await_more(&to, COUNTER, peek(&to, COUNTER));
+	check(ok, &to, "another worker goes on");
+	check_clock(&to, lived, "kvmclock goes on where it was saved, and the guest is told");
+	drive_end(&to);
+	close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -375,6 +456,7 @@ main(int argc, char **argv)
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	test_registers(1);
 	test_registers(4);
+	test_clock();
 	test_refusals();
 	printf("1..%d\n", number);
 	return failures != 0;
