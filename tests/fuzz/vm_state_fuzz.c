@@ -21,6 +21,8 @@ discard(enum log_level level, const char *line, void *arg)
 	(void)arg;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

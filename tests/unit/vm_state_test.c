@@ -23,6 +23,7 @@ static uint8_t first[MAX_BYTES], second[MAX_BYTES];
 
 /* The PM timer stands still, in this process. */
 int
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 clock_gettime(clockid_t clock, struct timespec *now)
 {
 	(void)clock;
