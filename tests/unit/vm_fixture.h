@@ -192,7 +192,8 @@ fixture_make(void)
 	memset(&fixture_rings, 0, sizeof(fixture_rings));
 	fixture_make_vcpus();
 	pci_host_init(&fixture.pci, &low, &high, fixture_nothing, NULL);
-	if (pci_host_attach(&fixture.pci, &fixture.ports, &fixture.mmio, 0xe8000000ull,
+	if (!pci_add_segment(&fixture.pci, &low) ||
+	    pci_host_attach(&fixture.pci, &fixture.ports, &fixture.mmio, 0xe8000000ull,
 	    0x10000000) != 0 || pvpanic_add(&fixture.pvpanic, &fixture.pci, 3 << 3,
 	    fixture_nothing, NULL) != 0 || i6300esb_add(&fixture.watchdog, &fixture.pci,
 	    4 << 3, FIXTURE_TIMER, false) != 0)
