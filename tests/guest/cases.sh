@@ -287,7 +287,6 @@ t_fs() {
 
 # KiB that the guest's memory takes up on the host.
 backed() { echo $(($(stat -L -c %b "$(ls -l "/proc/$pid/fd" | sed -n 's|.* \([0-9]*\) -> /memfd:bulkhead-ram.*|/proc/'"$pid"'/fd/\1|p' | head -1)") / 2)); }
-ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket api "$@"; }
 
 t_balloon() {
 	local before w i

@@ -147,7 +147,7 @@ vsock_host() { python3 - "$@" <<-'P'
 	    client(STREAM, 1004)
 	P
 }
-counts() { grep -ac "^$*" serial; }
+times_said() { grep -ac "^$*" serial; }
 
 # Both ways, each kind: the worker asks the controller for the host's port, whose opener
 # finds it, or not, or again. What its connections were is counted.
@@ -161,11 +161,11 @@ t_vsock() {
 	for i in stream messages stream; do
 		expect "the guest connects: $i" vsock_host port $i
 		wait_for serial "^down $i" 10 || not_ok "its end is seen"
-		before=$(counts refused)
-		for _ in {1..100}; do [ "$(counts refused)" -gt "$before" ] && break; sleep 0.05; done
-		expect "the path is gone: refused" [ "$(counts refused)" -gt "$before" ]
+		before=$(times_said refused)
+		for _ in {1..100}; do [ "$(times_said refused)" -gt "$before" ] && break; sleep 0.05; done
+		expect "the path is gone: refused" [ "$(times_said refused)" -gt "$before" ]
 	done
-	expect "it came about three times" [ "$(counts up) $(counts down)" = "3 3" ]
+	expect "it came about three times" [ "$(times_said up) $(times_said down)" = "3 3" ]
 	expect "clients that say nothing, half a line, or vanish" vsock_host bad
 	expect "sixty clients" vsock_host many 60
 	expect "they are counted" python3 -c '

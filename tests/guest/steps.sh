@@ -3,8 +3,6 @@
 # For tests/guest/run: processes of a VM that hang, that are killed at each step of
 # their lives, and many, many recoveries. "# full": with FULL=1 alone.
 
-ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket "$PWD/api" "$@"; }
-
 # A worker that is stopped is found, killed and replaced; the guest waits, and goes
 # on. What happened can be asked for afterwards.
 t_hang() {

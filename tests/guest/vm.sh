@@ -104,3 +104,6 @@ nobody() {
 }
 
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# Of the VM with --api-socket api in this folder.
+ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket "$PWD/api" "$@"; }
