@@ -242,8 +242,8 @@ device(struct reader *r, uint32_t *index)
 	d = r->vm->device[m->index];
 	wrong = d == NULL ? "it is not in this VM" : virtio_pci_fits(&d->vp, m);
 	if (wrong != NULL) {
-		(void)snprintf(text, sizeof(text), "device %u, PCI %02x:%02x.%x: %s", m->index,
-		    m->pci->bdf >> 8, m->pci->bdf >> 3 & 31, m->pci->bdf & 7, wrong);
+		(void)snprintf(text, sizeof(text), "device %u, PCI " PCI_NAME ": %s", m->index,
+		    PCI_NAME_OF(m->pci->bdf), wrong);
 		r->why = text;
 		return -EINVAL;
 	}

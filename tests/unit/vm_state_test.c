@@ -230,7 +230,7 @@ names(void **state)
 	refuses(len, "another vendor");
 	fixture_make();
 	fixture_device.vp.features = 1ull << 32;
-	refuses(len, "device 3, PCI 00:02.0: its driver uses features");
+	refuses(len, "device 3, PCI 0000:00:02.0: its driver uses features");
 	fixture_make();
 	fixture_device.vp.nqueues = 1;
 	refuses(len, "other queues");
