@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # about: memory comes to a stock guest by ACPI, a GiB at a time, and goes back to the host
-# full: 50 times
+# full: 50 times, while the guest writes
 # vcpus: 2
 # memory: 1536M
 # seconds: 300
@@ -11,12 +11,15 @@ ctl() { "$BULKHEAD/bulkheadctl" --api-socket api "$@"; }
 # What the guest said last, in blocks of 128 MiB.
 has() { tr -d '\r' <console.log | sed -n 's/.*guest: blocks \([0-9]*\)$/\1/p' | tail -n 1; }
 
+# How it comes; memory-virtio.sh has the other.
+method=acpi
+
 # KiB of what came that the host gives.
 backed() {
 	local f sum=0
 	for f in /proc/"$(cat vmm.pid)"/fd/*; do
 		case $(readlink "$f") in
-		/memfd:bulkhead-ram-dimm*) sum=$((sum + $(stat -L -c %b "$f") / 2)) ;;
+		/memfd:bulkhead-ram-dimm* | /memfd:bulkhead-ram-hot*) sum=$((sum + $(stat -L -c %b "$f") / 2)) ;;
 		esac
 	done
 	echo $sum
@@ -42,9 +45,9 @@ to() {
 
 host() {
 	times=1
-	[ -z "$FULL" ] || times=50
 	cmdline=memhp_default_state=online_movable
-	memory=512M,hotplug_size=2G
+	[ -z "$FULL" ] || times=50 cmdline+=" writes"
+	memory=512M,hotplug_method=$method,hotplug_size=2G
 	vm_start --api-socket api
 	vm_says "guest: blocks 4" || return
 	n=0
@@ -70,6 +73,10 @@ guest() {
 		sed -n 's/^H: .*\(event[0-9]*\).*/\1/p' | head -n 1)
 	dd if="/dev/input/$event" of=/tmp/key bs=24 count=1 2>/dev/null &
 	button=$!
+	if grep -qw writes /proc/cmdline; then
+		while dd if=/dev/zero of=/tmp/written bs=1M count=100 2>/dev/null; do sleep 1; done &
+		writer=$!
+	fi
 	last=
 	while kill -0 $button 2>/dev/null; do
 		n=$(cat /sys/devices/system/memory/memory*/online 2>/dev/null | grep -c 1)
@@ -77,6 +84,7 @@ guest() {
 		last=$n
 		sleep 0.2
 	done
+	[ -z "${writer:-}" ] || kill "$writer"
 	check "MemTotal is what it was" [ "$(sed -n 's/MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)" -lt 530000 ]
 	check "dmesg is clean" dmesg_clean
 }
