@@ -190,7 +190,7 @@ void guest_main(void)
 		uint8_t events = inb(LAYOUT_PORT_GED);
 
 		if (events & LAYOUT_GED_PCI) {
-			for (uint32_t i = 0; i < 8; i++)
+			for (uint32_t i = 0; i < 3; i++)
 				scan(i, keep);
 			print("functions %u\n", functions());
 		}

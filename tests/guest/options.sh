@@ -23,7 +23,7 @@ t_pci_device_id() {
 # all it finds. What has no segment of its own overflows into the next.
 t_pci_segments() {
 	disk a; disk b; disk c
-	guest pci_guest "functions=4 segments=96" --platform num_pci_segments=96 \
+	guest pci_guest "functions=4" --platform num_pci_segments=96 \
 		--pci-segment pci_segment=95,mmio32_aperture_weight=3 \
 		--disk path=a,pci_segment=95 path=b,pci_segment=95,pci_device_id=31 path=c \
 		--rng src=/dev/urandom,pci_segment=3

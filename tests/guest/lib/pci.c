@@ -2,9 +2,6 @@
 /* ACPI tables and PCI configuration space: see pci.h. */
 #include "lib/pci.h"
 
-/* Reading takes its time, and few tests have more. */
-#define SEGMENTS 8
-
 static uintptr_t ecam_base;
 static uint32_t nsegments;
 
@@ -52,8 +49,11 @@ static uintptr_t ecam(uint16_t bdf, uint32_t off)
 		const struct acpi_header *mcfg = acpi_find("MCFG");
 
 		ecam_base = LAYOUT_ECAM;
-		if (mcfg)
+		nsegments = 1;
+		if (mcfg) {
 			ecam_base = read32((uintptr_t)mcfg + 44);
+			nsegments = (mcfg->length - 44) / 16;
+		}
 	}
 	return ecam_base + ((uintptr_t)bdf << 12) + off;
 }
@@ -104,8 +104,7 @@ unsigned int pci_scan(uint16_t *bdf, unsigned int max)
 {
 	unsigned int n = 0;
 
-	if (!nsegments)
-		nsegments = cmdline_num("segments", SEGMENTS);
+	(void)ecam(0, 0);	/* finds how many segments there are */
 	for (uint16_t slot = 0; slot < 32 * nsegments; slot++) {
 		uint16_t first = (uint16_t)(slot << 3);
 		unsigned int functions = 1;
