@@ -3,7 +3,7 @@
 # full: 200 disks come and go, in ten segments
 # vcpus: 2
 # memory: 512M
-# seconds: 300
+# seconds: 900
 # run: all
 
 ctl() { "$BULKHEAD/bulkheadctl" --api-socket api "$@"; }
