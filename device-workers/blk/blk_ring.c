@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ipc/place.h"
 #include "ipc/slots.h"
 
 /*
@@ -82,19 +83,6 @@ restrict_to(struct io_uring *ring, bool passing)
 	return enroll(ring, IORING_REGISTER_RESTRICTIONS, only, nops + 3);
 }
 
-static int
-move_fd(int fd, int slot)
-{
-	int rc = 0;
-
-	if (fd == slot)
-		return 0;
-	if (dup3(fd, slot, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 /*
  * The eventfd that says that something is done. Polling the ring itself is no way:
  * newer kernels wake nobody there while completions wait to be asked for.
@@ -106,7 +94,7 @@ make_bell(struct io_uring *ring)
 
 	if (fd < 0)
 		return -errno;
-	rc = move_fd(fd, FD_BLK_DONE);
+	rc = place_fd(fd, FD_BLK_DONE);
 	return rc == 0 ? io_uring_register_eventfd(ring, FD_BLK_DONE) : rc;
 }
 
@@ -130,7 +118,7 @@ set_up(struct blk_ring *r)
 		rc = enroll(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 	/* It is mapped: the number may change. */
 	if (rc == 0 && ring->ring_fd != FD_BLK_RING) {
-		rc = move_fd(ring->ring_fd, FD_BLK_RING);
+		rc = place_fd(ring->ring_fd, FD_BLK_RING);
 		ring->ring_fd = ring->enter_ring_fd = FD_BLK_RING;
 	}
 	return rc;

@@ -6,27 +6,17 @@
 #ifndef BULKHEAD_DEVICE_WORKERS_LIB_TIMER_H
 #define BULKHEAD_DEVICE_WORKERS_LIB_TIMER_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "ipc/place.h"
 
 /* A timer of CLOCK_MONOTONIC at fd @slot, non-blocking, off. 0 or -errno. */
 static inline int
 timer_make(int slot)
 {
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fd == slot)
-		return 0;
-	if (dup3(fd, slot, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
+	return place_fd(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+	    slot);
 }
 
 #endif

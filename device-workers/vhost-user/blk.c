@@ -14,6 +14,7 @@
 #include "device-workers/blk/blk.h"
 #include "device-workers/blk/blk_ring.h"
 #include "device-workers/vhost-user/vhost_user.h"
+#include "ipc/place.h"
 
 #define LOCK_TRIES 100
 #define LOCK_PAUSE 20000	/* us */
@@ -183,7 +184,7 @@ open_one(const char *path, bool readonly, int slot, uint64_t *size,
 		close(fd);
 		return rc;
 	}
-	return vhu_place(fd, slot);
+	return place_fd(fd, slot);
 }
 
 /* Backing files and extents, which the image says by name and we by option. */

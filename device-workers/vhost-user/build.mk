@@ -3,7 +3,7 @@
 # Devices as vhost-user back ends for other VMMs: the worker library's place is
 # taken by this folder's.
 VHU_SRCS := $(addprefix device-workers/vhost-user/,main.c socket.c wire.c messages.c \
-	memory.c queues.c inflight.c state.c limit_options.c place.c jail.c)
+	memory.c queues.c inflight.c state.c limit_options.c log.c jail.c)
 VHU_LIB_SRCS := $(VHU_SRCS) $(VIRTQ_SRCS) device-workers/lib/limit.c \
 	device-workers/lib/bucket.c ipc/log.c ipc/errname.c ipc/loop.c $(JAIL_SRCS)
 
@@ -24,7 +24,7 @@ bulkhead-vhost-user-fs_SRCS = device-workers/vhost-user/fs.c $(FS_SRCS) $(VHU_LI
 bulkhead-vhost-user-fs_POLICY := device-workers/vhost-user/fs_policy.c
 bulkhead-vhost-user-vsock_SRCS = device-workers/vhost-user/vsock.c $(VSOCK_SRCS) $(VHU_LIB_SRCS)
 bulkhead-vhost-user-vsock_POLICY := device-workers/vhost-user/vsock_policy.c
-bulkhead-vhost-user-vsock-ports_SRCS := $(addprefix device-workers/vhost-user/,ports.c place.c \
+bulkhead-vhost-user-vsock-ports_SRCS := $(addprefix device-workers/vhost-user/,ports.c log.c \
 	jail.c) ipc/log.c ipc/errname.c $(JAIL_SRCS)
 bulkhead-vhost-user-vsock-ports_POLICY := device-workers/vhost-user/ports_policy.c
 

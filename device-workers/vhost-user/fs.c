@@ -12,6 +12,7 @@
 
 #include "device-workers/fs/slots.h"
 #include "device-workers/vhost-user/vhost_user.h"
+#include "ipc/place.h"
 
 #define QUEUES_MAX 8u
 
@@ -107,7 +108,7 @@ open_share(Bh__DeviceConfig *config, const char **why)
 	fs.cache = opt.cache;
 	config->device_case = BH__DEVICE_CONFIG__DEVICE_FS;
 	config->fs = &fs;
-	return vhu_place(fd, FD_SHARE);
+	return place_fd(fd, FD_SHARE);
 }
 
 int

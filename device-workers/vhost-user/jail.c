@@ -31,6 +31,7 @@
 #include "device-workers/vhost-user/backend.h"
 #include "device-workers/vhost-user/vhost_user.h"
 #include "ipc/log.h"
+#include "ipc/place.h"
 #include "sandbox/jail.h"
 
 #define NOBODY 65534u
@@ -239,7 +240,7 @@ share_root(bool readonly)
 	if (rc != 0)
 		return rc;
 	fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : vhu_place(fd, (int)sb_policy.share);
+	return fd < 0 ? -errno : place_fd(fd, (int)sb_policy.share);
 }
 #endif
 

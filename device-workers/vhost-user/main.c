@@ -22,6 +22,7 @@
 #include "device-workers/vhost-user/vhost_user.h"
 #include "build_id.h"
 #include "ipc/log.h"
+#include "ipc/place.h"
 
 /* Address space for guest memory; costs nothing until it is mapped. */
 #define MEMORY_RESERVE (1ull << 40)
@@ -216,7 +217,7 @@ open_socket(struct vhu *v, const struct options *o, int fd)
 	else if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0)
 		die("--fd", "not a socket");
 	v->one_shot = !listening;
-	rc = vhu_place(fd, listening ? FD_VHU_LISTEN : FD_VHU_CONN);
+	rc = place_fd(fd, listening ? FD_VHU_LISTEN : FD_VHU_CONN);
 	if (rc == 0 && listening &&
 	    fcntl(FD_VHU_LISTEN, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		rc = -errno;
@@ -248,7 +249,7 @@ open_signals(struct vhu *v)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		die("signals", log_errname(errno));
 	rc = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	rc = rc < 0 ? -errno : vhu_place(rc, FD_VHU_SIGNAL);
+	rc = rc < 0 ? -errno : place_fd(rc, FD_VHU_SIGNAL);
 	v->signal = (struct loop_source){
 		.fd = FD_VHU_SIGNAL, .ready = signal_ready, .owner = v,
 	};

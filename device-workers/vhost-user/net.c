@@ -16,6 +16,7 @@
 
 #include "device-workers/net/net.h"
 #include "device-workers/vhost-user/vhost_user.h"
+#include "ipc/place.h"
 
 static struct {
 	const char *tap;
@@ -124,7 +125,7 @@ place_queues(const char **why)
 		opt.fd[i] = rc;
 	}
 	for (unsigned int i = 0; i < opt.queues && rc >= 0; i++)
-		rc = vhu_place(opt.fd[i], FD_BACKEND + (int)i);
+		rc = place_fd(opt.fd[i], FD_BACKEND + (int)i);
 	return rc < 0 ? rc : 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "device-workers/rng/rng.h"
 #include "device-workers/vhost-user/vhost_user.h"
+#include "ipc/place.h"
 
 static const char *source = "/dev/urandom";
 
@@ -35,7 +36,7 @@ open_source(Bh__DeviceConfig *config, const char **why)
 		return -errno;
 	config->device_case = BH__DEVICE_CONFIG__DEVICE_RNG;
 	config->rng = &rng;
-	return vhu_place(fd, FD_BACKEND);
+	return place_fd(fd, FD_BACKEND);
 }
 
 int

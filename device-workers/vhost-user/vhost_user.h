@@ -58,9 +58,6 @@ struct vhu_program {
 
 int main_vhost_user(int argc, char **argv, const struct vhu_program *program);
 
-/* Put @fd at the fixed number @slot, and close it. For open(). -errno. */
-int vhu_place(int fd, int slot);
-
 /*
  * For open(): a socket of @type that listens at @path, non-blocking. An old one that
  * nobody serves any more goes. Ends the program if there can be none.

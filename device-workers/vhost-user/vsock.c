@@ -21,6 +21,7 @@
 #include "device-workers/vhost-user/vhost_user.h"
 #include "device-workers/vsock/slots.h"
 #include "ipc/log.h"
+#include "ipc/place.h"
 
 #define BACKLOG 1024
 #define BUFFER_MIN 4096u
@@ -176,7 +177,7 @@ start_ports(const char **why)
 	close(dir);
 	close(pair[1]);
 	if (rc == 0)
-		rc = vhu_place(pair[0], FD_VHU_PORTS);
+		rc = place_fd(pair[0], FD_VHU_PORTS);
 	if (rc == 0 && receive_answer(&fd) != 0) {
 		*why = PORTS_PROGRAM " does not start";
 		rc = -ECHILD;
@@ -223,9 +224,9 @@ open_sockets(Bh__DeviceConfig *config, const char **why)
 		return -ENAMETOOLONG;
 	(void)snprintf(path, sizeof(path), "%s" SEQPACKET, opt.path);
 	mask = umask(0177);
-	rc = vhu_place(vhu_listen(opt.path, SOCK_STREAM, BACKLOG), FD_VSOCK_STREAM);
+	rc = place_fd(vhu_listen(opt.path, SOCK_STREAM, BACKLOG), FD_VSOCK_STREAM);
 	if (rc == 0)
-		rc = vhu_place(vhu_listen(path, SOCK_SEQPACKET, BACKLOG),
+		rc = place_fd(vhu_listen(path, SOCK_SEQPACKET, BACKLOG),
 		    FD_VSOCK_SEQPACKET);
 	(void)umask(mask);
 	if (rc == 0)

@@ -14,25 +14,10 @@
 
 #include "device-workers/vsock/vsock.h"
 #include "device-workers/vsock/vsock_int.h"
+#include "ipc/place.h"
 
 #define VIRTIO_ID_VSOCK 19
 #define EVENT_TRANSPORT_RESET 0u
-
-/* What was made as @fd at @slot. */
-static int
-place(int fd, int slot)
-{
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fd == slot)
-		return 0;
-	if (dup3(fd, slot, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
 
 static bool
 is_nonblocking(int fd)
@@ -60,9 +45,9 @@ vsock_start(struct device *dev, const Bh__DeviceConfig *config, const char **why
 		.asked = VSOCK_NONE, .staged = VSOCK_NONE,
 	};
 	conns_start();
-	rc = place(epoll_create1(EPOLL_CLOEXEC), FD_VSOCK_EPOLL);
+	rc = place_fd(epoll_create1(EPOLL_CLOEXEC), FD_VSOCK_EPOLL);
 	if (rc == 0)
-		rc = place(timerfd_create(CLOCK_MONOTONIC,
+		rc = place_fd(timerfd_create(CLOCK_MONOTONIC,
 		    TFD_NONBLOCK | TFD_CLOEXEC), FD_TIMER);
 	if (rc == 0)
 		rc = device_watch(dev, FD_VSOCK_EPOLL, EPOLLIN);

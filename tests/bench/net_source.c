@@ -11,6 +11,7 @@
 
 #include "device-workers/net/net.h"
 #include "device-workers/vhost-user/vhost_user.h"
+#include "ipc/place.h"
 
 #define FRAME 64u
 
@@ -122,7 +123,7 @@ open_source(Bh__DeviceConfig *config, const char **why)
 	net.queue_size = VIRTQ_MAX_SIZE;
 	config->device_case = BH__DEVICE_CONFIG__DEVICE_NET;
 	config->net = &net;
-	return vhu_place(fd, FD_BACKEND);
+	return place_fd(fd, FD_BACKEND);
 }
 
 int

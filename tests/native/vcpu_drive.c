@@ -571,3 +571,25 @@ asm_spin(struct drive *d)
 	byte(d, 0xeb);			/* jmp $ */
 	byte(d, 0xfe);
 }
+
+/* ---- TAP ---- */
+
+static int number, failures;
+
+void
+drive_check(bool ok, const struct drive *d, const char *what)
+{
+	number++;
+	printf("%sok %d - %s\n", ok ? "" : "not ", number, what);
+	if (!ok) {
+		failures++;
+		printf("# last text: %s; reason %d\n", d->text, d->reason);
+	}
+}
+
+int
+drive_checked(void)
+{
+	printf("1..%d\n", number);
+	return failures != 0;
+}

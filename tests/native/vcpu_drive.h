@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The controller's side of one vcpu-worker, for tests/native/vcpu_test.c: starts
+ * The controller's side of one vcpu-worker, for tests/native/vcpu_test.c and vcpu_save_test.c: starts
  * the shipped program in a user and pid namespace, as the spawner does, and talks
  * to it with deadlines. Also a tiny assembler for guests of a few instructions in
  * 32-bit protected mode.
@@ -86,5 +86,11 @@ void asm_await_in8(struct drive *d, uint16_t port, uint8_t mask,
     uint8_t value);
 void asm_power_off(struct drive *d);
 void asm_spin(struct drive *d);
+
+/* A line of TAP: @what, and if it is not so what was said last. */
+void drive_check(bool ok, const struct drive *d, const char *what);
+
+/* The plan, after the last line. The exit status: 0, or 1 if one was not so. */
+int drive_checked(void);
 
 #endif

@@ -27,18 +27,6 @@ enum place {
 };
 
 static const char *program;
-static int number, failures;
-
-static void
-check(bool ok, const struct drive *d, const char *what)
-{
-	number++;
-	printf("%sok %d - %s\n", ok ? "" : "not ", number, what);
-	if (!ok) {
-		failures++;
-		printf("# last text: %s; reason %d\n", d->text, d->reason);
-	}
-}
 
 static int64_t
 now_ns(void)
@@ -295,24 +283,24 @@ test_registers(uint32_t vcpus)
 	ok = ok && drive_run(&d[0]) && await_more(&d[0], READY, 0);
 	for (uint32_t ap = 1; ok && ap < vcpus; ap++)
 		ok = await_more(&d[0], AP_COUNTER(ap), 0);
-	check(ok, &d[0], "a guest counts");
+	drive_check(ok, &d[0], "a guest counts");
 	for (int i = 0; ok && i < ROUNDS; i++) {
 		ok = move(&d[at], &d[1 - at], vcpus);
 		at = 1 - at;
 	}
-	check(ok, &d[at], "it is saved, killed and loaded, and counts on");
+	drive_check(ok, &d[at], "it is saved, killed and loaded, and counts on");
 	if (!ok) {
 		drive_end(&d[at]);
 		return;
 	}
 	d[at].ram[GO] = 1;
-	check(drive_await_stop(&d[at]), &d[at], "it comes to its end");
-	check(peek(&d[at], ERRORS) == 0, &d[at], "no access was done twice");
-	check(memcmp(d[at].ram + SSE_OUT, d[at].ram + PATTERN, 16) == 0, &d[at],
+	drive_check(drive_await_stop(&d[at]), &d[at], "it comes to its end");
+	drive_check(peek(&d[at], ERRORS) == 0, &d[at], "no access was done twice");
+	drive_check(memcmp(d[at].ram + SSE_OUT, d[at].ram + PATTERN, 16) == 0, &d[at],
 	    "xmm3 is what it was");
-	check(memcmp(d[at].ram + STAR_OUT, &star, 8) == 0 &&
+	drive_check(memcmp(d[at].ram + STAR_OUT, &star, 8) == 0 &&
 	    memcmp(d[at].ram + PAT_OUT, &pat, 8) == 0, &d[at], "so are MSRs");
-	check((peek(&d[at], IRR_OUT) & 6) == 6, &d[at],
+	drive_check((peek(&d[at], IRR_OUT) & 6) == 6, &d[at],
 	    "an interrupt that waited still waits, and the timer has come");
 	drive_quit(&d[at]);
 	drive_end(&d[at]);
@@ -344,38 +332,38 @@ test_refusals(void)
 	drive_run(&d);
 	(void)await_more(&d, READY, 0);
 	fd = state_file();
-	check(!save(&d, fd) && d.failed == EBUSY, &d, "a VM that runs is not saved");
-	check(!load(&d, fd) && d.failed == EBUSY, &d, "nor loaded");
+	drive_check(!save(&d, fd) && d.failed == EBUSY, &d, "a VM that runs is not saved");
+	drive_check(!load(&d, fd) && d.failed == EBUSY, &d, "nor loaded");
 	set_paused(&d, true);
 	len = saved_bytes(&d, bytes);
-	check(len > 4096, &d, "one that stands still is");
+	drive_check(len > 4096, &d, "one that stands still is");
 	printf("# %zu bytes\n", len);
 
 	prepare(&to, &d, 2);
 	start_to_load(&to);
-	check(!load_bytes(&to, bytes, len) && strstr(to.text, "up to 1 vCPU") != NULL, &to,
+	drive_check(!load_bytes(&to, bytes, len) && strstr(to.text, "up to 1 vCPU") != NULL, &to,
 	    "a VM with other vCPUs is named");
 	drive_end(&to);
 
 	prepare(&to, &d, 1);
 	start_to_load(&to);
-	check(!set_paused(&to, false), &to, "one without its state does not run");
+	drive_check(!set_paused(&to, false), &to, "one without its state does not run");
 	(void)!ftruncate(fd, 0);
 	(void)!pwrite(fd, bytes, len, 0);
-	check(!load(&to, fd) && strstr(to.text, "sealed") != NULL, &to,
+	drive_check(!load(&to, fd) && strstr(to.text, "sealed") != NULL, &to,
 	    "a file that can change is refused");
 	was = bytes[1], bytes[1] = 77;
-	check(!load_bytes(&to, bytes, len) && strstr(to.text, "version 77") != NULL, &to,
+	drive_check(!load_bytes(&to, bytes, len) && strstr(to.text, "version 77") != NULL, &to,
 	    "an unknown version is named");
 	bytes[1] = was;
 	for (size_t n = 0; n < len; n += n < 64 || n > len - 64 ? 1 : 97)
 		taken += load_bytes(&to, bytes, n);
-	check(taken == 0, &to, "a state that ends early is refused, wherever it does");
+	drive_check(taken == 0, &to, "a state that ends early is refused, wherever it does");
 	bytes[len] = 0;
-	check(!load_bytes(&to, bytes, len + 1), &to, "one that goes on is");
-	check(load_bytes(&to, bytes, len), &to, "the whole one is taken after all");
-	check(!load_bytes(&to, bytes, len) && to.failed == EBUSY, &to, "once");
-	check(set_paused(&to, false) && await_more(&to, COUNTER, peek(&to, COUNTER)),
+	drive_check(!load_bytes(&to, bytes, len + 1), &to, "one that goes on is");
+	drive_check(load_bytes(&to, bytes, len), &to, "the whole one is taken after all");
+	drive_check(!load_bytes(&to, bytes, len) && to.failed == EBUSY, &to, "once");
+	drive_check(set_paused(&to, false) && await_more(&to, COUNTER, peek(&to, COUNTER)),
 	    &to, "and runs");
 	drive_quit(&to);
 	drive_end(&to);
@@ -406,7 +394,7 @@ check_clock(const struct drive *d, int64_t lived, const char *what)
 {
 	int64_t ns = kvmclock(d);
 
-	check(ns > 0 && ns < lived + (int64_t)PAUSE_MS * 500000 &&
+	drive_check(ns > 0 && ns < lived + (int64_t)PAUSE_MS * 500000 &&
 	    (d->ram[KVMCLOCK + 29] & GUEST_STOPPED) != 0, d, what);
 	printf("# the guest's clock: %lld ms of %lld\n", (long long)ns / 1000000,
 	    (long long)lived / 1000000);
@@ -430,7 +418,7 @@ test_clock(void)
 	paused = now_ns();
 	d.ram[KVMCLOCK + 29] = 0;
 	ok = ok && set_paused(&d, false) && await_more(&d, COUNTER, peek(&d, COUNTER));
-	check(ok, &d, "a pause ends");
+	drive_check(ok, &d, "a pause ends");
 	check_clock(&d, lived, "kvmclock stood still, and the guest is told");
 
 	ok = ok && set_paused(&d, true) && save(&d, fd);
@@ -441,12 +429,12 @@ test_clock(void)
 	drive_end(&d);
 	close(fd);
 	if (!ok) {
-		check(ok, &d, "it is saved and loaded");
+		drive_check(ok, &d, "it is saved and loaded");
 		return;
 	}
 	to.ram[KVMCLOCK + 29] = 0;
 	ok = set_paused(&to, false) && await_more(&to, COUNTER, peek(&to, COUNTER));
-	check(ok, &to, "another worker goes on");
+	drive_check(ok, &to, "another worker goes on");
 	check_clock(&to, lived, "kvmclock goes on where it was saved, and the guest is told");
 	drive_end(&to);
 }
@@ -462,6 +450,5 @@ main(int argc, char **argv)
 	test_registers(4);
 	test_clock();
 	test_refusals();
-	printf("1..%d\n", number);
-	return failures != 0;
+	return drive_checked();
 }

@@ -12,18 +12,6 @@
 #include "tests/native/vcpu_drive.h"
 
 static const char *program;
-static int number, failures;
-
-static void
-check(bool ok, const struct drive *d, const char *what)
-{
-	number++;
-	printf("%sok %d - %s\n", ok ? "" : "not ", number, what);
-	if (!ok) {
-		failures++;
-		printf("# last text: %s; reason %d\n", d->text, d->reason);
-	}
-}
 
 #define REASON(name) ((int)BH__STOP_REASON__STOP_REASON_##name)
 
@@ -41,24 +29,24 @@ test_serial(void)
 	uint8_t got[16];
 	size_t n;
 
-	check(prepare(&d, 1), &d, "a VM is created");
+	drive_check(prepare(&d, 1), &d, "a VM is created");
 	asm_out8(&d, LAYOUT_PORT_COM1, 'h');
 	asm_out8(&d, LAYOUT_PORT_COM1, 'i');
 	asm_out8(&d, LAYOUT_PORT_POST, 0x42);
 	asm_out8(&d, LAYOUT_PORT_DEBUGCON, 'd');
 	asm_out8(&d, 0x5000, 0);
 	asm_power_off(&d);
-	check(drive_run(&d), &d, "it runs under its filter");
-	check(drive_await_stop(&d) && d.reason == REASON(SHUTDOWN), &d,
+	drive_check(drive_run(&d), &d, "it runs under its filter");
+	drive_check(drive_await_stop(&d) && d.reason == REASON(SHUTDOWN), &d,
 	    "S5 is a shutdown");
 	n = bytering_get(&d.serial_out, got, sizeof(got));
-	check(n == 2 && memcmp(got, "hi", 2) == 0, &d, "COM1's bytes came");
-	check(drive_readable(d.to_far), &d, "the far end was signalled");
+	drive_check(n == 2 && memcmp(got, "hi", 2) == 0, &d, "COM1's bytes came");
+	drive_check(drive_readable(d.to_far), &d, "the far end was signalled");
 	n = bytering_get(&d.debug_out, got, sizeof(got));
-	check(n == 1 && got[0] == 'd', &d, "the debug console's byte came");
-	check(d.log_lines == 1 && strstr(d.log, "port 0x5000") != NULL, &d,
+	drive_check(n == 1 && got[0] == 'd', &d, "the debug console's byte came");
+	drive_check(d.log_lines == 1 && strstr(d.log, "port 0x5000") != NULL, &d,
 	    "an unknown port is one line");
-	check(drive_quit(&d) == 0, &d, "Quit after the stop ends with 0");
+	drive_check(drive_quit(&d) == 0, &d, "Quit after the stop ends with 0");
 	drive_end(&d);
 }
 
@@ -78,7 +66,7 @@ test_echo(void)
 	bytering_put(&d.serial_in, "q", 1);
 	if (write(d.to_guest, &one, sizeof(one)) < 0)
 		return;
-	check(drive_await_stop(&d) &&
+	drive_check(drive_await_stop(&d) &&
 	    bytering_get(&d.serial_out, got, 4) == 1 && got[0] == 'q', &d,
 	    "a byte typed at COM1 comes back");
 	drive_quit(&d);
@@ -94,9 +82,9 @@ test_stops(void)
 	asm_out8(&d, 0x64, 0xfe);
 	asm_spin(&d);
 	drive_run(&d);
-	check(drive_await_stop(&d) && d.reason == REASON(RESET), &d,
+	drive_check(drive_await_stop(&d) && d.reason == REASON(RESET), &d,
 	    "the keyboard controller resets");
-	check(drive_quit(&d) == 0, &d, "and the worker ends with 0");
+	drive_check(drive_quit(&d) == 0, &d, "and the worker ends with 0");
 	drive_end(&d);
 
 	prepare(&d, 1);
@@ -106,7 +94,7 @@ test_stops(void)
 	asm_bytes(&d, "\xb8\x00\x10\x00\x00\x8e\xd8", 7);
 	asm_spin(&d);
 	drive_run(&d);
-	check(drive_await_stop(&d) && (d.reason == REASON(TRIPLE_FAULT)), &d,
+	drive_check(drive_await_stop(&d) && (d.reason == REASON(TRIPLE_FAULT)), &d,
 	    "a triple fault is one");
 	drive_quit(&d);
 	drive_end(&d);
@@ -115,7 +103,7 @@ test_stops(void)
 	asm_out8(&d, LAYOUT_PORT_ACPI_RESET, LAYOUT_ACPI_RESET_VALUE);
 	asm_spin(&d);
 	drive_run(&d);
-	check(drive_await_stop(&d) && d.reason == REASON(RESET), &d,
+	drive_check(drive_await_stop(&d) && d.reason == REASON(RESET), &d,
 	    "ACPI's reset register resets");
 	drive_quit(&d);
 	drive_end(&d);
@@ -130,25 +118,25 @@ test_quit(void)
 	asm_spin(&d);
 	drive_run(&d);
 	usleep(20000);
-	check(drive_quit(&d) == 0, &d, "Quit stops a vCPU that spins");
+	drive_check(drive_quit(&d) == 0, &d, "Quit stops a vCPU that spins");
 	drive_end(&d);
 
 	prepare(&d, 1);
 	asm_bytes(&d, "\xf4\xeb\xfd", 3);	/* hlt; jmp to it */
 	drive_run(&d);
 	usleep(20000);
-	check(drive_quit(&d) == 0, &d, "... one that halts");
+	drive_check(drive_quit(&d) == 0, &d, "... one that halts");
 	drive_end(&d);
 
 	prepare(&d, 8);
 	asm_power_off(&d);
-	check(drive_run(&d) && drive_await_stop(&d), &d,
+	drive_check(drive_run(&d) && drive_await_stop(&d), &d,
 	    "... and seven that were never started");
-	check(drive_quit(&d) == 0, &d, "with 0");
+	drive_check(drive_quit(&d) == 0, &d, "with 0");
 	drive_end(&d);
 
 	drive_start(&d, program);
-	check(drive_quit(&d) == 0, &d, "Quit before the configuration");
+	drive_check(drive_quit(&d) == 0, &d, "Quit before the configuration");
 	drive_end(&d);
 }
 
@@ -163,10 +151,10 @@ test_power_button(void)
 	    LAYOUT_GED_POWER_BUTTON);
 	asm_power_off(&d);
 	drive_run(&d);
-	check(drive_readable(d.to_far) && !d.stopped, &d,
+	drive_check(drive_readable(d.to_far) && !d.stopped, &d,
 	    "the guest waits for the power button");
 	drive_power_button(&d);
-	check(drive_await_stop(&d) && d.reason == REASON(SHUTDOWN), &d,
+	drive_check(drive_await_stop(&d) && d.reason == REASON(SHUTDOWN), &d,
 	    "and sees it");
 	drive_quit(&d);
 	drive_end(&d);
@@ -182,15 +170,15 @@ test_memory(void)
 	asm_power_off(&d);
 	d.ram[0x1000] = 0x5a;
 	drive_run(&d);
-	check(!drive_remove_memory(&d, 7) && d.failed == ENOENT, &d,
+	drive_check(!drive_remove_memory(&d, 7) && d.failed == ENOENT, &d,
 	    "a region that is not there is not removed");
-	check(drive_add_memory(&d, 1, 0x3000000, 0x10000), &d,
+	drive_check(drive_add_memory(&d, 1, 0x3000000, 0x10000), &d,
 	    "memory is added under the filter");
-	check(drive_remove_memory(&d, 1), &d, "and removed");
+	drive_check(drive_remove_memory(&d, 1), &d, "and removed");
 	/* RAM again, 0x1000 further up; its byte ends the guest. */
 	memmove(d.ram, d.ram + 0x1000, 1);
-	check(drive_add_memory(&d, 1, 0x2000000, 0x10000), &d, "and added");
-	check(drive_await_stop(&d), &d, "where the guest sees it");
+	drive_check(drive_add_memory(&d, 1, 0x2000000, 0x10000), &d, "and added");
+	drive_check(drive_await_stop(&d), &d, "where the guest sees it");
 	drive_quit(&d);
 	drive_end(&d);
 }
@@ -268,8 +256,8 @@ test_two_at_one_address(void)
 	struct drive d;
 
 	prepare(&d, 1);
-	check(drive_add_device(&d, &dev, 0, BDF, 2), &d, "a device is added");
-	check(!drive_add_device(&d, &second, 1, BDF, 2) && d.failed == EEXIST,
+	drive_check(drive_add_device(&d, &dev, 0, BDF, 2), &d, "a device is added");
+	drive_check(!drive_add_device(&d, &second, 1, BDF, 2) && d.failed == EEXIST,
 	    &d, "but not two at one address");
 	drive_end(&d);
 	drive_close_device(&dev, 2);
@@ -293,22 +281,22 @@ test_device(void)
 	asm_await8(&d, STATUS, 0xff, 0);
 	asm_power_off(&d);
 	drive_add_device(&d, &dev, 0, BDF, 2);
-	check(drive_run(&d), &d, "a VM with a device runs");
-	check(activated(&dev), &d, "DRIVER_OK activates it");
-	check(drive_readable(dev.kick[0]), &d, "a notify kicks it");
-	check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
+	drive_check(drive_run(&d), &d, "a VM with a device runs");
+	drive_check(activated(&dev), &d, "DRIVER_OK activates it");
+	drive_check(drive_readable(dev.kick[0]), &d, "a notify kicks it");
+	drive_check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
 	    BH__PACKET__BODY_WRITE_CONFIG &&
 	    msg.packet->write_config->offset == 4 &&
 	    msg.packet->write_config->data.len == 4, &d,
 	    "a configuration write is posted");
 	go(&d);
-	check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
+	drive_check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
 	    BH__PACKET__BODY_RESET_DEVICE, &d, "a reset is posted");
-	check(drive_readable(d.to_far) && !d.stopped, &d,
+	drive_check(drive_readable(d.to_far) && !d.stopped, &d,
 	    "and holds no vCPU up");
 	chan_send_ack(&dev.bus, msg.packet->seq);
-	check(drive_await_stop(&d), &d, "its answer makes the status 0");
-	check(drive_quit(&d) == 0, &d, "the worker ends with 0");
+	drive_check(drive_await_stop(&d), &d, "its answer makes the status 0");
+	drive_check(drive_quit(&d) == 0, &d, "the worker ends with 0");
 	drive_end(&d);
 	drive_close_device(&dev, 2);
 }
@@ -329,19 +317,19 @@ test_hangup(void)
 	asm_power_off(&d);
 	drive_add_device(&d, &dev, 0, BDF, 1);
 	drive_run(&d);
-	check(activated(&dev), &d, "a device is active");
+	drive_check(activated(&dev), &d, "a device is active");
 	close(dev.bus.fd);
-	check(drive_replace_device(&d, &dev, 0, 1), &d,
+	drive_check(drive_replace_device(&d, &dev, 0, 1), &d,
 	    "its worker dies, and another comes");
-	check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
+	drive_check(drive_bus_recv(&dev, &msg) && msg.packet->body_case ==
 	    BH__PACKET__BODY_ACTIVATE && msg.packet->activate->resume &&
 	    msg.packet->activate->n_queues == 1, &d,
 	    "which is told to go on with the rings");
 	chan_done(&msg);
-	check(!drive_replace_device(&d, &dev, 0, 0), &d,
+	drive_check(!drive_replace_device(&d, &dev, 0, 0), &d,
 	    "one that is another device is refused");
-	check(drive_lose_device(&d, 0), &d, "the device is lost");
-	check(drive_await_stop(&d) && d.reason == REASON(SHUTDOWN), &d,
+	drive_check(drive_lose_device(&d, 0), &d, "the device is lost");
+	drive_check(drive_await_stop(&d) && d.reason == REASON(SHUTDOWN), &d,
 	    "then the guest sees NEEDS_RESET and goes on");
 	drive_quit(&d);
 	drive_end(&d);
@@ -364,6 +352,5 @@ main(int argc, char **argv)
 	test_two_at_one_address();
 	test_device();
 	test_hangup();
-	printf("1..%d\n", number);
-	return failures != 0;
+	return drive_checked();
 }

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "tests/native/vhu_front.h"
+#include "tests/native/private_kib.h"
 
 #define DISK (1u << 20)
 #define DATA 0x100000u
@@ -354,25 +355,6 @@ changes_while_read(void)
 
 /* ---- resets, memory ---------------------------------------------------------------- */
 
-/* Private memory of the process, KiB. */
-static long
-private_kib(void)
-{
-	char path[64], line[128];
-	long kib = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)t.pid);
-	f = fopen(path, "r");
-	if (f == NULL)
-		return -1;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, "RssAnon:", 8) == 0)
-			kib = strtol(line + 8, NULL, 10);
-	fclose(f);
-	return kib;
-}
-
 static bool
 thousand_resets(void)
 {
@@ -525,7 +507,7 @@ lie_to(void)
 	for (int packed = 0; packed < 2; packed++) {
 		t.more_features = packed ? 1ull << VIRTIO_F_RING_PACKED : 0;
 		result(fresh() && device->good(), "works");
-		before = private_kib();
+		before = private_kib(t.pid);
 		result(lies_in_rings(), "rings that lie");
 		if (device == &devices[0])
 			result(lies_to_block(), "requests that lie");
@@ -533,7 +515,7 @@ lie_to(void)
 			result(lies_to_net(), "frames that lie");
 		result(changes_while_read(), "bytes that change while they are read");
 		result(thousand_resets(), "a thousand resets");
-		after = private_kib();
+		after = private_kib(t.pid);
 		printf("# %ld KiB private, %ld before\n", after, before);
 		/* What a first request of each kind touches, and no more. */
 		result(before > 0 && after <= before + 512, "memory is bounded");

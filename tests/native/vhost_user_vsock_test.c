@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/native/vhu_vsock.h"
+#include "tests/native/private_kib.h"
 
 static unsigned int number, failures;
 static bool full;
@@ -349,23 +350,6 @@ changes_while_read(void)
 	return again() && works();
 }
 
-static long
-private_kib(void)
-{
-	char name[64], line[128];
-	long kib = -1;
-	FILE *f;
-
-	snprintf(name, sizeof(name), "/proc/%d/status", (int)t.pid);
-	f = fopen(name, "re");
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, "RssAnon:", 8) == 0)
-			kib = strtol(line + 8, NULL, 10);
-	if (f != NULL)
-		(void)fclose(f);
-	return kib;
-}
-
 static bool
 resets(void)
 {
@@ -389,10 +373,10 @@ resets(void)
 		if (i % 2 == 0)
 			close(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 		if (i == 100)
-			before = private_kib();
+			before = private_kib(t.pid);
 	}
 	unlisten(listener, "_5002");
-	MUST(private_kib() <= before + 64);
+	MUST(private_kib(t.pid) <= before + 64);
 	return again() && works();
 }
 

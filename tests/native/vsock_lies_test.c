@@ -4,6 +4,7 @@
  * that are none, more connections than there may be, no receive buffers, a thousand resets.
  */
 #include "tests/native/vsock_conns.h"
+#include "tests/native/private_kib.h"
 
 /* As the device has them. */
 #define VSOCK_GUEST_CONNS (FD_VSOCK_COUNT - 256u)
@@ -191,23 +192,6 @@ no_buffers(void)
 	return vsock_end();
 }
 
-static long
-private_kib(void)
-{
-	char name[64], line[200];
-	long kib = -1;
-	FILE *f;
-
-	snprintf(name, sizeof(name), "/proc/%d/status", (int)vm.pid);
-	f = fopen(name, "re");
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, "RssAnon:", 8) == 0)
-			kib = strtol(line + 8, NULL, 10);
-	if (f != NULL)
-		(void)fclose(f);
-	return kib;
-}
-
 /* With connections open, one that nobody has answered, and a client that says nothing. */
 static bool
 resets(void)
@@ -233,9 +217,9 @@ resets(void)
 		MUST(activate(&vm, i % NRINGS, 3) == 0);
 		post_all();
 		if (i == n / 2)
-			before = private_kib();
+			before = private_kib(vm.pid);
 	}
-	MUST(private_kib() <= before + 64 && vm.needs_reset == 0);
+	MUST(private_kib(vm.pid) <= before + 64 && vm.needs_reset == 0);
 	return vsock_end();
 }
 

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a back-end program and its helper share beside the jail, see vhost_user.h. */
+/* The log of a back-end program and its helper, see vhost_user.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "device-workers/vhost-user/vhost_user.h"
 #include "ipc/log.h"
-
-int
-vhu_place(int fd, int slot)
-{
-	int rc = 0;
-
-	if (fd == slot)
-		return 0;
-	if (dup3(fd, slot, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
 
 static void
 log_to_stderr(enum log_level level, const char *line, void *arg)
