@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # For tests/guest/run: the workers of a device are killed again and again while a
-# guest checks each of its requests (storm.c, flow.c): in check each some twenty
+# guest checks each of its requests (storm.c, flow.c, kept.c): in check each some twenty
 # times, with FULL=1 a thousand. The next is killed when the one before has taken
 # over and something was done; what its guest saw of it is how long the device stood.
 
@@ -183,6 +183,26 @@ t_kills_serial_reset() {
 		[ "$(grep -c 'has taken over' stderr)" -ge $((n - 2)) ]
 	expect "four lives" [ "$(grep -c '^# life' serial)" = 4 ]
 }
+
+# What was written to it and flushed is there for the guest, and at the end in the file.
+kills_pmem() {
+	truncate -s 2M p
+	kills pmem kept "pmem $1" --pmem "file=p$2"
+	expect "the file holds the last rounds" python3 -c '
+import re, struct
+data = open("p", "rb").read()
+said = re.findall(r"^last (\d+) (\d+)", open("serial", errors="replace").read(), re.M)
+assert len(said) == 8
+for slot, last in ((int(s), int(r)) for s, r in said):
+    for r in range(max(1, last - 31), last + 1):
+        at = (slot * 32 + r % 32) * 4096
+        assert struct.unpack_from("<I", data, at)[0] == slot << 24 | r, (slot, r)'
+}
+t_kills_pmem() { kills_pmem event ""; }
+t_kills_pmem_packed() { kills_pmem packed ,packed=on; }	# full
+
+t_kills_balloon() { kills balloon kept "balloon event" --balloon free_page_reporting=on; }
+t_kills_balloon_packed() { kills balloon kept "balloon packed" --balloon size=8M,packed=on; }	# full
 
 t_kills_front() {
 	disk a 16M

@@ -12,8 +12,8 @@
 #	rng	kills-rng		hang-, loop-each	isolate-each	steps-rng, resets-rng
 #	console	kills-console		hang-, loop-each	isolate-console	steps-console, resets-console
 #	fs	fs			hang-, loop-each	isolate-each	steps-fs, resets-fs
-#	balloon	balloon			hang-, loop-each	isolate-each	steps-balloon, resets-, resizes-
-#	pmem	pmem			hang-, loop-each	isolate-each	steps-pmem, resets-pmem
+#	balloon	kills-balloon		hang-, loop-each	isolate-each	steps-balloon, resets-, resizes-
+#	pmem	kills-pmem		hang-, loop-each	isolate-each	steps-pmem, resets-pmem
 #	mem	mem			hang-, loop-each	isolate-each	steps-mem, resets-mem, resizes-mem
 #	vsock	steps-vsock		hang-, loop-each	isolate-each	steps-vsock, resets-vsock
 #	watchdog kills-watchdog		hang-, loop-each	isolate-each	steps-watchdog, resets-watchdog
