@@ -4,8 +4,10 @@
  * what was written there is in the file when a flush has been answered. The memory is
  * the vcpu-worker's to map; here is but the file's fd. Called by the worker library.
  *
- * One fsync answers all flushes that were there when it began. Where the guest's
- * writes are discarded there is no fd, and a flush is well at once.
+ * One fsync answers all flushes that were there when it began. After one that failed the
+ * kernel takes for written what it could not write, and the next one succeeds: so all
+ * flushes fail from then on, also a successor's, until the driver resets the device.
+ * Where the guest's writes are discarded there is no fd, and a flush is well at once.
  */
 #include "device-workers/pmem/pmem.h"
 
@@ -28,6 +30,7 @@ struct pmem_config {
 
 struct pmem {
 	bool discards;
+	bool failed;		/* something may be lost that the driver wrote */
 	bool flush[BATCH];	/* or something else */
 	struct virtq_chain chain[BATCH];
 };
@@ -40,6 +43,7 @@ pmem_start(struct device *dev, const Bh__DeviceConfig *config, const char **why)
 	const struct pmem_config space = { .start = c->start, .size = c->size };
 
 	pmem.discards = c->discard_writes;
+	pmem.failed = false;
 	if (!pmem.discards && fcntl(FD_BACKEND, F_GETFD) < 0) {
 		*why = "no file";
 		return -EBADF;
@@ -69,12 +73,21 @@ answer(struct virtq *vq, const struct virtq_chain *chain, uint32_t ret)
 }
 
 static bool
-flush(const struct pmem *p)
+flush(struct device *dev)
 {
-	if (p->discards || fsync(FD_BACKEND) == 0)
+	struct pmem *p = dev->priv;
+
+	if (p->discards)
 		return true;
-	log_error("pmem: the file cannot be written: %s", log_errname(errno));
-	return false;
+	while (!p->failed && fsync(FD_BACKEND) != 0) {
+		if (errno == EINTR)
+			continue;
+		log_error("pmem: the file cannot be written, flushes fail until the "
+		    "driver resets the device: %s", log_errname(errno));
+		p->failed = true;
+		device_state_changed(dev);
+	}
+	return !p->failed;
 }
 
 static void
@@ -91,7 +104,7 @@ pmem_queue_ready(struct device *dev, unsigned int q)
 	}
 	if (n == 0)
 		return;
-	good = asked && flush(p);
+	good = asked && flush(dev);
 	for (unsigned int i = 0; i < n; i++)
 		answer(vq, &p->chain[i], good && p->flush[i] ? 0 : RET_FAILED);
 	device_again(dev, q);
@@ -103,6 +116,38 @@ pmem_backend_ready(struct device *dev, int fd, uint32_t events)
 	(void)dev;
 	(void)fd;
 	(void)events;
+}
+
+static void
+pmem_reset(struct device *dev)
+{
+	struct pmem *p = dev->priv;
+
+	p->failed = false;
+}
+
+static size_t
+pmem_save(struct device *dev, uint8_t *buf, size_t size)
+{
+	const struct pmem *p = dev->priv;
+
+	if (size < 1)
+		return 0;
+	buf[0] = p->failed;
+	return 1;
+}
+
+/* One that was built before this had nothing to say. */
+static int
+pmem_load(struct device *dev, uint32_t version, const uint8_t *buf, size_t len)
+{
+	struct pmem *p = dev->priv;
+
+	(void)version;
+	if (len > 1 || (len == 1 && buf[0] > 1))
+		return -EINVAL;
+	p->failed = len == 1 && buf[0] != 0;
+	return 0;
 }
 
 static int64_t
@@ -121,6 +166,9 @@ const struct device_ops pmem_ops = {
 	.start = pmem_start,
 	.queue_ready = pmem_queue_ready,
 	.backend_ready = pmem_backend_ready,
+	.reset = pmem_reset,
+	.save = pmem_save,
+	.load = pmem_load,
 	.refuse = pmem_refuse,
 	.redo = true,
 };

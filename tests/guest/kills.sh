@@ -201,6 +201,12 @@ for slot, last in ((int(s), int(r)) for s, r in said):
 t_kills_pmem() { kills_pmem event ""; }
 t_kills_pmem_packed() { kills_pmem packed ,packed=on; }	# full
 
+t_kills_pmem_discards() {	# full
+	truncate -s 2M p
+	kills pmem kept pmem --pmem file=p,discard_writes=on
+	expect "the file is as it was" [ "$(tr -d '\0' <p | wc -c)" = 0 ]
+}
+
 t_kills_balloon() { kills balloon kept "balloon event" --balloon free_page_reporting=on; }
 t_kills_balloon_packed() { kills balloon kept "balloon packed" --balloon size=8M,packed=on; }	# full
 

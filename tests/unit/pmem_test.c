@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Persistent memory on a file whose fsync() is wrapped: how often it is called, and
- * what the guest hears when it fails.
+ * Persistent memory on a file whose fsync() is wrapped: how often it is called, what
+ * the guest hears when it fails, and that a flush that was answered as done is one of
+ * all that was written before, whenever the power fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 
 static unsigned int syncs;
 static int error;
+static int (*model)(void);	/* what fsync() does, instead */
 
 int __wrap_fsync(int fd);
 
@@ -26,6 +28,8 @@ __wrap_fsync(int fd)
 {
 	assert_int_equal(fd, FD_BACKEND);
 	syncs++;
+	if (model != NULL)
+		return model();
 	errno = error;
 	return error == 0 ? 0 : -1;
 }
@@ -44,6 +48,7 @@ begin(bool discard, const char **why)
 	config.pmem = &pmem;
 	syncs = 0;
 	error = 0;
+	model = NULL;
 	return h_start(&pmem_ops, &config, why);
 }
 
@@ -121,12 +126,172 @@ test_fails(void **state)
 	add(0, 0, 4, 4);
 	h_kick(0);
 	assert_int_equal(ret_of(0, 4), 1);
-	/* The cause has gone. */
+	/* The cause has gone: what the kernel has dropped has not come back. */
 	error = 0;
+	for (unsigned int i = 0; i < 3; i++) {
+		add(i, 0, 4, 4);
+		h_kick(0);
+		assert_int_equal(ret_of(i, 4), 1);
+	}
+	assert_int_equal(syncs, 1);
+	/* Another driver has lost nothing yet. */
+	h_reset();
+	h_activate(1ull << VIRTIO_F_VERSION_1);
 	add(0, 0, 4, 4);
 	h_kick(0);
 	assert_int_equal(ret_of(0, 4), 0);
 	assert_int_equal(syncs, 2);
+}
+
+/* A signal is no error of the file. */
+static int
+interrupted(void)
+{
+	errno = EINTR;
+	return syncs < 3 ? -1 : 0;
+}
+
+static void
+test_interrupted(void **state)
+{
+	(void)state;
+	model = interrupted;
+	add(0, 0, 4, 4);
+	h_kick(0);
+	assert_int_equal(ret_of(0, 4), 0);
+	assert_int_equal(syncs, 3);
+}
+
+/* What a worker hands on, and what is none. */
+static void
+test_state(void **state)
+{
+	uint8_t buf[8] = { 0 };
+	const char *why;
+
+	(void)state;
+	assert_int_equal(pmem_ops.save(&h.dev, buf, 0), 0);
+	assert_int_equal(pmem_ops.save(&h.dev, buf, sizeof(buf)), 1);
+	assert_int_equal(buf[0], 0);
+	assert_int_equal(pmem_ops.load(&h.dev, 2, buf, 2), -EINVAL);
+	buf[0] = 2;
+	assert_int_equal(pmem_ops.load(&h.dev, 2, buf, 1), -EINVAL);
+	error = EIO;
+	add(0, 0, 4, 4);
+	h_kick(0);
+	assert_int_equal(pmem_ops.save(&h.dev, buf, sizeof(buf)), 1);
+	assert_int_equal(buf[0], 1);
+	assert_int_equal(begin(false, &why), 0);
+	assert_int_equal(pmem_ops.load(&h.dev, 1, buf, 0), 0);
+	assert_int_equal(pmem_ops.load(&h.dev, 2, buf, 1), 0);
+	assert_int_equal(ret_of(0, 4), 1);
+	add(1, 0, 4, 4);
+	h_kick(0);
+	assert_int_equal(ret_of(1, 4), 1);
+	assert_int_equal(syncs, 0);
+}
+
+/* ---- the power fails ------------------------------------------------------------- */
+
+#define PAGES 16u
+
+/* Of each page the number of the last write to it. */
+static struct {
+	uint32_t now[PAGES], durable[PAGES];
+	bool dirty[PAGES];	/* the kernel will write it */
+	bool mine[PAGES];	/* the driver wrote it since its reset */
+	uint32_t asked[H_QUEUE][PAGES];	/* what a flush, by its head, is to cover */
+	unsigned int writes, waiting, well, failed;
+	uint32_t seed;
+} file;
+
+static uint32_t
+chance(uint32_t n)
+{
+	file.seed = file.seed * 1664525 + 1013904223;
+	return (file.seed >> 8) % n;
+}
+
+/* What is durable now is what there is if the power fails now. */
+static void
+hear_answers(void)
+{
+	uint32_t id, len, ret;
+
+	while (h_used(0, &id, &len)) {
+		assert_int_equal(len, 4);
+		memcpy(&ret, h.mem + ANSWER + 16ull * id, 4);
+		file.waiting--;
+		file.well += ret == 0;
+		file.failed += ret != 0;
+		for (unsigned int i = 0; ret == 0 && i < PAGES; i++)
+			assert_true(file.durable[i] >= file.asked[id][i]);
+	}
+}
+
+static void
+drive(void)
+{
+	for (unsigned int n = chance(6); n > 0; n--) {
+		uint32_t head = h.next_desc[0], page = chance(PAGES);
+
+		file.now[page] = ++file.writes;
+		file.dirty[page] = file.mine[page] = true;
+		if (chance(2) == 0 || file.waiting == H_QUEUE / 2)
+			continue;
+		for (unsigned int i = 0; i < PAGES; i++)
+			file.asked[head][i] = file.mine[i] ? file.now[i] : 0;
+		add(head, 0, 4, 4);
+		file.waiting++;
+	}
+}
+
+/* The driver does not wait for it; a page that could not be written is taken for clean. */
+static int
+power_fsync(void)
+{
+	bool fails = chance(40) == 0;
+
+	hear_answers();
+	for (unsigned int i = 0; i < PAGES; i++) {
+		if (file.dirty[i] && !(fails && chance(2) == 0))
+			file.durable[i] = file.now[i];
+		file.dirty[i] = false;
+	}
+	drive();
+	hear_answers();
+	errno = EIO;
+	return fails ? -1 : 0;
+}
+
+static void
+test_power_fails(void **state)
+{
+	const char *why;
+	uint8_t buf[8];
+	size_t len;
+
+	(void)state;
+	memset(&file, 0, sizeof(file));
+	model = power_fsync;
+	for (unsigned int i = 0; i < 20000; i++) {
+		drive();
+		h_kick(0);
+		hear_answers();
+		if (chance(10) == 0) {	/* another worker */
+			len = pmem_ops.save(&h.dev, buf, sizeof(buf));
+			assert_int_equal(begin(false, &why), 0);
+			model = power_fsync;
+			assert_int_equal(pmem_ops.load(&h.dev, 2, buf, len), 0);
+		}
+		if (chance(100) != 0)
+			continue;
+		h_reset();
+		h_activate(1ull << VIRTIO_F_VERSION_1);
+		memset(file.mine, 0, sizeof(file.mine));
+		file.waiting = 0;
+	}
+	assert_true(file.well > 1000 && file.failed > 1000);
 }
 
 static void
@@ -173,7 +338,8 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_one_for_all), T(test_fails), T(test_lies), T(test_discards),
+		T(test_one_for_all), T(test_fails), T(test_interrupted), T(test_state),
+		T(test_power_fails), T(test_lies), T(test_discards),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
