@@ -5,9 +5,9 @@
 GUESTS := boot pci_guest blk rng net console reset_device reboot smp msix legacy \
 	hostile registers traffic storm isolated power nmi highmem smbios user fs panic balloon mem dimms \
 	cpus
-GUESTS += flow pmem steady watchdog rtc hotplug vsock share kept
+GUESTS += flow pmem steady watchdog rtc hotplug vsock share kept lies
 GUEST_DIR := tests/guest
-GUEST_LIB := $(addprefix $(GUEST_DIR)/lib/,start.S rt.c pci.c virtio.c vq.c blk.c pace.c window.c)
+GUEST_LIB := $(addprefix $(GUEST_DIR)/lib/,start.S rt.c pci.c virtio.c vq.c blk.c pace.c window.c units.c)
 GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h) arch/x86_64/layout.h
 GUEST_CC ?= gcc
 GUEST_FLAGS := -std=gnu17 -m32 -march=i686 -Os -ffreestanding -fno-pic -fno-pie \

@@ -232,28 +232,6 @@ t_reset_device() {
 	LIMIT=90 NOISY=1 guest reset_device "resets=$([ -n "${FULL:-}" ] && echo 1000 || echo 200)" --disk path=a,packed=on
 }
 
-t_hostile() {
-	disk a
-	local net=()
-	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0)
-	LIMIT=120 NOISY=1 guest hostile "" --disk path=a "${net[@]}" --console null
-}
-
-t_hostile_packed() {
-	disk a
-	local net=()
-	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0,packed=on)
-	LIMIT=120 NOISY=1 guest hostile "" --disk path=a,packed=on "${net[@]}" \
-		--console null,packed=on --rng src=/dev/urandom,packed=on
-}
-
-t_registers() {
-	disk a
-	local net=()
-	[ "$(id -u)" = 0 ] && net=(--net tap=,ip=10.0.5.1,mask=255.255.255.0)
-	LIMIT=120 NOISY=1 guest registers "" --disk path=a "${net[@]}" --console null
-}
-
 t_highmem() {
 	disk a
 	guest highmem "" --memory size=3300M --disk path=a

@@ -3,11 +3,15 @@
  * Split and packed rings as no driver should write them, on every queue of every
  * virtio device that is there. After each: the device answers (where the
  * specification lets it, with DEVICE_NEEDS_RESET), and works after a reset.
- * A device worker that dies ends the VM, and then there is no "done".
+ * That no worker has died is the host's to see. "turns": of the kinds of ring that a
+ * device has, one after the other on its queues, not all on each. "kinds=N" devices are
+ * to be there.
  */
-#include "lib/virtio.h"
+#include "lib/units.h"
 
 #define SIZE 16u
+#define QUEUES 5u		/* of a device, at most */
+#define END_MS 30000u
 #define HOLE 0xd0000000ull		/* no RAM, no device */
 #define FAR 0x7000000000ull		/* beyond all RAM */
 
@@ -23,7 +27,7 @@ static struct vdev d;
 static struct vq q;
 static uint8_t *page;		/* memory that descriptors may name */
 static uint32_t ram_end;
-static bool indirect_ok;
+static unsigned int found;
 
 struct attack {
 	const char *name;
@@ -402,7 +406,7 @@ static bool start(uint16_t index, uint64_t features)
 	if (!virtio_negotiate(&d, features))
 		return false;
 	n = read16(d.common + CC_NUM_QUEUES);
-	for (uint16_t i = 0; i < n && i < 3; i++)
+	for (uint16_t i = 0; i < n && i < QUEUES; i++)
 		if (!vq_setup(i == index ? &q : &other, &d, i, SIZE))
 			return false;
 	virtio_driver_ok(&d);
@@ -422,7 +426,7 @@ static bool follows(enum outcome want)
 	uint32_t t = now_ms();
 
 	if (want == ALIVE) {
-		delay_ms(10);
+		delay_ms(2);
 		return true;
 	}
 	do {
@@ -430,8 +434,23 @@ static bool follows(enum outcome want)
 			return true;
 		if (want == ANSWERED && used_something())
 			return true;
-	} while (now_ms() - t < 3000);
+	} while (now_ms() - t < END_MS);
 	return false;
+}
+
+/* What is in these queues is looked at or stays there until there is input, or a question. */
+static bool only_on_input(uint16_t index)
+{
+	switch (d.id) {
+	case VIRTIO_NET:
+	case VIRTIO_CONSOLE:
+	case VIRTIO_VSOCK:
+		return index != 1;
+	case VIRTIO_BALLOON:
+		return index == 2;
+	default:
+		return false;
+	}
 }
 
 static void attack(uint16_t index, const struct attack *a, unsigned int n,
@@ -439,9 +458,8 @@ static void attack(uint16_t index, const struct attack *a, unsigned int n,
 {
 	uintptr_t mark = heap_mark();
 
-	/* Buffers of a receive queue may be looked at when there is input. */
 	/* Packed tables have no chain: 2.8.7, NEXT in them is to be ignored. */
-	bool rx = (d.id == VIRTIO_NET || d.id == VIRTIO_CONSOLE) && index != 1;
+	bool rx = only_on_input(index);
 	static char title[64];
 	char *p = title;
 
@@ -464,7 +482,8 @@ static void attack(uint16_t index, const struct attack *a, unsigned int n,
 		if (rx || cmdline_has("qemu"))
 			want = ALIVE;
 		strict = want == NEEDS_RESET;
-		memset(page, 0, PAGE);
+		/* No page number of the balloon's. */
+		memset(page, d.id == VIRTIO_BALLOON ? 0xff : 0, PAGE);
 		a[i].make();
 		vq_kick(&q, true);
 		if (!follows(want))
@@ -473,7 +492,7 @@ static void attack(uint16_t index, const struct attack *a, unsigned int n,
 			fail("%s: no DEVICE_NEEDS_RESET", a[i].name);
 		/* Kicking a broken device is no way to wake it. */
 		vq_kick(&q, true);
-		if (!virtio_reset(&d, 5000)) {
+		if (!virtio_reset(&d, END_MS)) {
 			fail("%s: no reset", a[i].name);
 			break;
 		}
@@ -482,7 +501,7 @@ static void attack(uint16_t index, const struct attack *a, unsigned int n,
 	check(start(index, features));
 	delay_ms(2);
 	check(!(virtio_status(&d) & STATUS_NEEDS_RESET));
-	check(virtio_reset(&d, 5000));
+	check(virtio_reset(&d, END_MS));
 	end();
 	heap_release(mark);
 }
@@ -494,43 +513,51 @@ static void not_negotiated(void)
 		{ "indirect, not negotiated", NEEDS_RESET, indirect_empty },
 	};
 
-	attack(d.id == VIRTIO_NET || d.id == VIRTIO_CONSOLE, a, 1, 0,
+	attack(only_on_input(0), a, 1, 0,
 	    "not-negotiated");
 }
 
-static void device(uint16_t id, const char *name)
+static void device(const struct unit *u)
 {
-	uint64_t offered;
+	static const struct {
+		const struct attack *attacks;
+		unsigned int n;
+		uint64_t features;
+	} sets[] = {
+		{ split, ARRAY_LEN(split), 0 },
+		{ packed, ARRAY_LEN(packed), F_PACKED },
+		{ indirect, ARRAY_LEN(indirect), F_INDIRECT },
+		{ split, ARRAY_LEN(split), F_EVENT_IDX },
+		{ indirect, ARRAY_LEN(indirect), F_PACKED | F_INDIRECT },
+	};
+	static unsigned int turn;
+	unsigned int offered[ARRAY_LEN(sets)], n = 0;
 	uint16_t queues;
 
-	for (unsigned int nth = 0; virtio_find(&d, id, nth); nth++) {
-		print("# %s\n", name);
-		offered = virtio_offered(&d);
-		queues = read16(d.common + CC_NUM_QUEUES);
-		indirect_ok = (offered & F_INDIRECT) != 0;
-		for (uint16_t i = 0; i < queues && i < 2; i++) {
-			attack(i, split, ARRAY_LEN(split), 0, name);
-			attack(i, split, ARRAY_LEN(split), F_EVENT_IDX, name);
-			if (indirect_ok)
-				attack(i, indirect, ARRAY_LEN(indirect),
-				    F_INDIRECT, name);
-			if (!(offered & F_PACKED))
-				continue;
-			attack(i, packed, ARRAY_LEN(packed), F_PACKED, name);
-			if (indirect_ok)
-				attack(i, indirect, ARRAY_LEN(indirect),
-				    F_PACKED | F_INDIRECT, name);
-		}
-		not_negotiated();
-	}
+	if (!virtio_find(&d, u->kind, u->nth))
+		return;
+	print("# %s\n", u->name);
+	found++;
+	for (unsigned int k = 0; k < ARRAY_LEN(sets); k++)
+		if (!(sets[k].features & ~virtio_offered(&d)))
+			offered[n++] = k;
+	queues = read16(d.common + CC_NUM_QUEUES);
+	for (uint16_t i = 0; i < queues && i < QUEUES; i++)
+		for (unsigned int k = 0; k < n; k++)
+			if (!cmdline_has("turns") || turn++ % (n + 1) == 0)
+				attack(i, sets[offered[k]].attacks,
+				    sets[offered[k]].n, sets[offered[k]].features,
+				    u->name);
+	not_negotiated();
 }
 
 void guest_main(void)
 {
 	page = alloc(PAGE, PAGE);
 	ram_end = (uint32_t)low_ram_end();
-	device(VIRTIO_BLK, "blk");
-	device(VIRTIO_RNG, "rng");
-	device(VIRTIO_NET, "net");
-	device(VIRTIO_CONSOLE, "console");
+	for (unsigned int i = 0; i < UNITS; i++)
+		device(&units[i]);
+	begin("all-there");
+	check_eq(found, cmdline_num("kinds", found));
+	end();
 }

@@ -10,7 +10,6 @@
 #include "lib/blk.h"
 #include "lib/window.h"
 
-#define VIRTIO_PMEM 27
 #define AP_PAGE 0x8000u
 #define PORT_CAME (LAYOUT_PORT_SLOTS + 4)
 #define PORT_LEAVES (LAYOUT_PORT_SLOTS + 8)

@@ -15,8 +15,6 @@
 #include "lib/virtio.h"
 #include "lib/window.h"
 
-#define VIRTIO_BALLOON 5
-#define VIRTIO_PMEM 27
 #define F_MUST_TELL_HOST (1ull << 0)
 #define F_STATS (1ull << 1)
 #define F_REPORTING (1ull << 5)

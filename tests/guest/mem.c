@@ -7,7 +7,6 @@
 #include "lib/virtio.h"
 #include "lib/window.h"
 
-#define VIRTIO_MEM 24
 #define BLOCK 0x200000u
 #define REGION HIGH
 #define STEP 64u		/* blocks a request */

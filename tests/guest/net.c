@@ -219,14 +219,14 @@ static void exchange(const char *name, uint64_t features)
 	check(start(features));
 	check(again = resolve());
 	for (uint16_t i = 0; again && i < 70; i++)
-		if (!ping(i % 2 ? 1400 : 56, i)) {
+		if (!ping(i % 8 ? 56 : 1400, i)) {
 			fail("ping %u", i);
 			break;
 		}
 	if (again && cmdline_has("spoof"))
 		spoof();
+	check(virtio_reset(&d, 30000));
 	end();
-	virtio_reset(&d, 5000);
 	heap_release(mark);
 }
 

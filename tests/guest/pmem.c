@@ -6,7 +6,6 @@
  */
 #include "lib/virtio.h"
 
-#define VIRTIO_PMEM 27
 #define WINDOW 0x30000000u	/* where it is mapped; no RAM of these guests is there */
 #define MIB2 0x200000u
 

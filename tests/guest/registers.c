@@ -3,12 +3,17 @@
  * Registers of every virtio device as no driver should write them: queues with
  * senseless places and sizes, changed after they were enabled, notified where
  * there is none, DRIVER_OK without queues, then noise over all of BAR 0 and of
- * configuration space ("writes=N" of each).
+ * configuration space ("writes=N" of each). "kinds=N" devices are to be there;
+ * "turns": what is the same for all is done to some of them.
  */
 #include "lib/blk.h"
+#include "lib/units.h"
+
+#define END_MS 30000u
 
 static struct vdev d;
 static uint64_t ring;		/* memory for three areas, a page each */
+static unsigned int found;
 
 static bool fresh(void)
 {
@@ -51,9 +56,9 @@ static void areas(void)
 		    bad[i].device ? bad[i].device : ring + 2 * PAGE);
 		virtio_driver_ok(&d);
 		write16(d.notify, 0);
-		if (!cmdline_has("qemu") && !virtio_needs_reset(&d, 3000))
+		if (!cmdline_has("qemu") && !virtio_needs_reset(&d, END_MS))
 			fail("%s: no DEVICE_NEEDS_RESET", bad[i].name);
-		check(virtio_reset(&d, 5000));
+		check(virtio_reset(&d, END_MS));
 	}
 	end();
 }
@@ -75,8 +80,8 @@ static void sizes(void)
 		/* Refused at the register, or a device that needs a reset. */
 		if (read16(d.common + CC_QUEUE_SIZE) == bad[i] && bad[i] &&
 		    !cmdline_has("qemu"))
-			check(virtio_needs_reset(&d, 3000));
-		check(virtio_reset(&d, 5000));
+			check(virtio_needs_reset(&d, END_MS));
+		check(virtio_reset(&d, END_MS));
 		write16(d.common + CC_QUEUE_SELECT, 0);
 		check_eq(read16(d.common + CC_QUEUE_SIZE), max);
 	}
@@ -112,7 +117,7 @@ static void absent_queues(void)
 	for (uint32_t o = 0; o + 4 <= d.notify_len; o += 4)
 		write16(d.notify + o, (uint16_t)o);
 	delay_ms(5);
-	check(virtio_reset(&d, 5000));
+	check(virtio_reset(&d, END_MS));
 	end();
 
 	begin("driver-ok-without-queues");
@@ -120,17 +125,17 @@ static void absent_queues(void)
 	virtio_driver_ok(&d);
 	write16(d.notify, 0);
 	delay_ms(5);
-	check(virtio_reset(&d, 5000));
+	check(virtio_reset(&d, END_MS));
 	/* Without features, without anything. */
 	virtio_set_status(&d, STATUS_DRIVER_OK);
 	write16(d.notify, 0);
-	check(virtio_reset(&d, 5000));
+	check(virtio_reset(&d, END_MS));
 	for (unsigned int i = 0; i < 20; i++) {
 		check(fresh());
 		virtio_driver_ok(&d);
 		virtio_driver_ok(&d);
 	}
-	check(virtio_reset(&d, 5000));
+	check(virtio_reset(&d, END_MS));
 	end();
 }
 
@@ -164,12 +169,12 @@ static void changed_later(struct blk *b)
 static void config_flood(void)
 {
 	begin("config-flood");
-	for (unsigned int round = 0; round < 5; round++) {
+	for (unsigned int round = cmdline_has("turns") ? 4 : 0; round < 5; round++) {
 		check(fresh());
 		virtio_driver_ok(&d);
 		for (uint32_t i = 0; d.config && i < 2000; i++)
 			write8(d.config + i % 8, (uint8_t)i);
-		check(virtio_reset(&d, 10000));
+		check(virtio_reset(&d, END_MS));
 	}
 	/* Over the edges of the window and of a page. */
 	for (uint32_t o = 0; d.config && o < 8; o++) {
@@ -177,7 +182,7 @@ static void config_flood(void)
 		write32(d.config + d.config_len - o, 0);
 		write32(d.config + PAGE - o, 0);
 	}
-	check(virtio_reset(&d, 10000));
+	check(virtio_reset(&d, END_MS));
 	end();
 }
 
@@ -214,7 +219,7 @@ static void noise_bar(uint32_t writes)
 		default: write32(a, v); break;
 		}
 	}
-	check(virtio_reset(&d, 10000));
+	check(virtio_reset(&d, END_MS));
 	end();
 }
 
@@ -250,21 +255,25 @@ static void noise_config(uint32_t writes)
 		if (i != 1 && i != 3)	/* cache line size is a plain byte */
 			check_eq(pci_read32(d.bdf, i * 4), saved[i]);
 	check(virtio_map(&d));
-	check(virtio_reset(&d, 10000));
+	check(virtio_reset(&d, END_MS));
 	end();
 }
 
-static void device(uint16_t id)
+static void device(const struct unit *u)
 {
-	for (unsigned int nth = 0; virtio_find(&d, id, nth); nth++) {
-		print("# device %u.%u\n", id, nth);
+	if (!virtio_find(&d, u->kind, u->nth))
+		return;
+	print("# %s\n", u->name);
+	found++;
+	/* Not each device's own: by "turns" of every third. */
+	if (!cmdline_has("turns") || found % 3 == 1) {
 		areas();
 		sizes();
 		absent_queues();
-		config_flood();
-		noise_bar(cmdline_num("writes", 20000));
-		noise_config(cmdline_num("writes", 20000) / 4);
 	}
+	config_flood();
+	noise_bar(cmdline_num("writes", 20000));
+	noise_config(cmdline_num("writes", 20000) / 4);
 }
 
 void guest_main(void)
@@ -272,10 +281,11 @@ void guest_main(void)
 	struct blk b;
 
 	ring = (uintptr_t)alloc(3 * PAGE, PAGE);
-	device(VIRTIO_BLK);
-	device(VIRTIO_RNG);
-	device(VIRTIO_NET);
-	device(VIRTIO_CONSOLE);
+	for (unsigned int i = 0; i < UNITS; i++)
+		device(&units[i]);
+	begin("all-there");
+	check_eq(found, cmdline_num("kinds", found));
+	end();
 	if (blk_open(&b, 0, F_INDIRECT))
 		changed_later(&b);
 	begin("works-at-the-end");

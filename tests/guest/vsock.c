@@ -8,7 +8,6 @@
  */
 #include "lib/virtio.h"
 
-#define VIRTIO_VSOCK 19
 #define F_SEQPACKET (1ull << 1)
 #define HOST 2u
 #define PORT 5000u

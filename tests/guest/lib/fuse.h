@@ -5,7 +5,6 @@
 
 #include "lib/virtio.h"
 
-#define VIRTIO_FS 26u
 
 enum {
 	FUSE_LOOKUP = 1, FUSE_FORGET = 2, FUSE_GETATTR = 3, FUSE_SETATTR = 4, FUSE_SYMLINK = 6,

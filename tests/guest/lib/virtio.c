@@ -121,7 +121,7 @@ void virtio_write_features(const struct vdev *d, uint64_t features)
 
 bool virtio_negotiate(struct vdev *d, uint64_t want)
 {
-	if (!virtio_reset(d, 5000))
+	if (!virtio_reset(d, 30000))
 		return false;
 	virtio_set_status(d, STATUS_ACKNOWLEDGE);
 	virtio_set_status(d, STATUS_ACKNOWLEDGE | STATUS_DRIVER);

@@ -290,7 +290,7 @@ int vq_do(struct vq *q, const struct buf *b, unsigned int n, bool indirect)
 	if (id < 0)
 		return -1;
 	vq_kick(q, false);
-	if (!vq_wait(q, &got, &len, 10000) || got != id)
+	if (!vq_wait(q, &got, &len, 30000) || got != id)
 		return -1;
 	return (int)len;
 }
