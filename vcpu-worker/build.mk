@@ -45,7 +45,10 @@ unit_platform_SRCS := tests/unit/platform_test.c arch/x86_64/acpi.c \
 	vcpu-worker/bus.c $(FAKE_HV_SRCS)
 unit_platform_LDLIBS := -lpthread
 
-FUZZERS += virtio_pci
+FUZZERS += virtio_pci i6300esb
+fuzz_i6300esb_SRCS := tests/fuzz/i6300esb_fuzz.c vcpu-worker/i6300esb.c vcpu-worker/pci.c \
+	vcpu-worker/bus.c
+fuzz_i6300esb_LDLIBS := -lpthread
 fuzz_virtio_pci_SRCS := tests/fuzz/virtio_pci_fuzz.c $(VCPU_BUS_SRCS) $(FAKE_HV_SRCS)
 fuzz_virtio_pci_LDLIBS := -lpthread
 

@@ -7,3 +7,6 @@ UNIT_TESTS += rng
 unit_rng_SRCS := tests/unit/rng_test.c device-workers/rng/rng.c \
 	$(VIRTQ_SRCS) ipc/log.c ipc/errname.c
 unit_rng_LDLIBS := -Wl,--wrap=read
+
+FUZZERS += rng
+fuzz_rng_SRCS = tests/fuzz/rng_fuzz.c device-workers/rng/rng.c $(DEVICE_TEST_SRCS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shipped back-end programs for block, net and entropy, and a driver that lies
+ * The shipped back-end programs for block, net, entropy and shares, and a driver that lies
  * in its rings and requests: descriptors outside of memory, loops, tables in
  * tables, the wrong direction, lengths of zero, headers split at every byte, unknown
  * types, requests past the end, a ring that changes while it is read, a thousand
@@ -20,15 +20,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/native/vhu_front.h"
+#include "tests/native/vhu_requests.h"
 #include "tests/native/private_kib.h"
 
-#define DISK (1u << 20)
-#define DATA 0x100000u
-#define TABLE 0x180000u
 #define NEEDS_RESET 0x40
 
 #define F_NEXT 1u
@@ -39,6 +37,7 @@ static const struct device {
 	const char *name, *arg;
 	uint32_t ring;
 	bool (*good)(void);
+	bool (*lies)(void);
 } *device;
 
 static unsigned int number, failures;
@@ -80,7 +79,7 @@ run(const struct drvq_buf *bufs, unsigned int n, uint64_t table, uint32_t *len)
 		return -1;
 	drvq_publish(&t.q);
 	kick();
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 3000; i++) {
 		struct pollfd p = { .fd = t.call, .events = POLLIN };
 		uint64_t count;
 
@@ -111,53 +110,6 @@ again(void)
 	return device->good();
 }
 
-/* ---- devices --------------------------------------------------------------------- */
-
-static void
-blk_header(uint32_t type, uint64_t sector)
-{
-	memset(t.ram + DATA, 0, 16);
-	memcpy(t.ram + DATA, &type, 4);
-	memcpy(t.ram + DATA + 8, &sector, 8);
-	t.ram[DATA + 0x800] = 0xee;
-}
-
-static bool
-blk_good(void)
-{
-	const struct drvq_buf bufs[] = { { DATA, 16, false },
-		{ DATA + 0x1000, 512, true }, { DATA + 0x800, 1, true } };
-	uint32_t len;
-
-	blk_header(0, 3);
-	MUST(run(bufs, 3, 0, &len) == 1 && len == 513);
-	MUST(t.ram[DATA + 0x800] == 0);
-	return true;
-}
-
-static bool
-rng_good(void)
-{
-	const struct drvq_buf buf = { DATA, 64, true };
-	uint32_t len;
-
-	MUST(run(&buf, 1, 0, &len) == 1 && len == 64);
-	return true;
-}
-
-static bool
-net_good(void)
-{
-	const struct drvq_buf bufs[] = { { DATA, 12, false },
-		{ DATA + 0x100, 60, false } };
-	uint32_t len;
-
-	memset(t.ram + DATA, 0, 0x200);
-	memset(t.ram + DATA + 0x100, 0xff, 6);
-	MUST(run(bufs, 2, 0, &len) == 1 && len == 0);
-	return true;
-}
-
 /* A tap in a network namespace of our own, made by the program. */
 static bool
 net_alone(void)
@@ -166,10 +118,12 @@ net_alone(void)
 	    unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
 }
 
+static char disk[128], share[128];	/* options */
 static const struct device devices[] = {
-	{ "blk", "--blk-file=disk", 0, blk_good },
-	{ "rng", NULL, 0, rng_good },
-	{ "net", "--tap=vhu0", 1, net_good },
+	{ "blk", disk, 0, blk_good, lies_to_block },
+	{ "rng", NULL, 0, rng_good, NULL },
+	{ "fs", share, 1, fs_good, lies_to_fs },
+	{ "net", "--tap=vhu0", 1, net_good, lies_to_net },	/* in a namespace */
 };
 
 /* ---- rings that lie --------------------------------------------------------------- */
@@ -214,7 +168,7 @@ show(const struct desc *descs, unsigned int n)
 static bool
 breaks(void)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 10000; i++) {
 		int s = status();
 
 		if (s < 0)
@@ -382,112 +336,6 @@ thousand_resets(void)
 	return again();
 }
 
-/* ---- block requests ----------------------------------------------------------------- */
-
-static bool
-blk_answer(const struct drvq_buf *bufs, unsigned int n, uint8_t want)
-{
-	uint32_t len;
-
-	MUST(run(bufs, n, n > 4 ? TABLE : 0, &len) == 1);
-	if (t.ram[DATA + 0x800] != want)
-		printf("# status %u instead of %u\n", t.ram[DATA + 0x800], want);
-	return t.ram[DATA + 0x800] == want;
-}
-
-static bool
-lies_to_block(void)
-{
-	struct drvq_buf bufs[18] = { { DATA, 16, false },
-		{ DATA + 0x1000, 512, true }, { DATA + 0x800, 1, true } };
-
-	MUST(fresh());
-	for (uint32_t type = 0; type < 70; type++) {
-		static const uint8_t known[] = { 0, 1, 4, 8, 11, 13, 14 };
-
-		if (memchr(known, (int)type, sizeof(known)) != NULL)
-			continue;
-		blk_header(type, 0);
-		MUST(blk_answer(bufs, 3, 2));	/* UNSUPP */
-	}
-	for (uint64_t sector = DISK / 512; sector != 0; sector *= 16) {
-		blk_header(0, sector);
-		MUST(blk_answer(bufs, 3, 1));
-	}
-	blk_header(0, UINT64_MAX);
-	MUST(blk_answer(bufs, 3, 1));
-	for (uint32_t odd = 1; odd < 512; odd += 73) {
-		blk_header(0, 0);
-		bufs[1].len = odd;
-		MUST(blk_answer(bufs, 3, 1));
-	}
-	/* The header in two parts, at every byte, and in sixteen. */
-	for (uint32_t at = 1; at < 16; at++) {
-		const struct drvq_buf parts[] = { { DATA, at, false },
-			{ DATA + at, 16 - at, false }, { DATA + 0x1000, 512, true },
-			{ DATA + 0x800, 1, true } };
-
-		blk_header(0, 0);
-		MUST(blk_answer(parts, 4, 0));
-	}
-	for (unsigned int i = 0; i < 16; i++)
-		bufs[i] = (struct drvq_buf){ DATA + i, 1, false };
-	bufs[16] = (struct drvq_buf){ DATA + 0x1000, 512, true };
-	bufs[17] = (struct drvq_buf){ DATA + 0x800, 1, true };
-	blk_header(0, 0);
-	MUST(blk_answer(bufs, 18, 0));
-	/* Headers too short: no status can be told of a request that is none. */
-	for (uint32_t have = 0; have < 16; have++) {
-		const struct drvq_buf parts[] = { { DATA, have, false },
-			{ DATA + 0x800, 1, true } };
-		uint32_t len;
-
-		blk_header(0, 0);
-		MUST(run(parts, 2, 0, &len) >= 0);
-		MUST(again());
-	}
-	/* The wrong direction: nothing to write the status to. */
-	for (int i = 0; i < 2; i++) {
-		const struct drvq_buf parts[] = { { DATA, 16, false },
-			{ DATA + 0x1000, 512, false }, { DATA + 0x800, 1, i == 1 } };
-		uint32_t len;
-
-		blk_header(0, 0);
-		MUST(run(parts, 3, 0, &len) >= 0);
-		MUST(i == 0 ? breaks() : t.ram[DATA + 0x800] <= 2);
-		MUST(again());
-	}
-	return true;
-}
-
-static bool
-lies_to_net(void)
-{
-	MUST(fresh());
-	/* Headers in two parts, and frames that end within one. */
-	for (uint32_t at = 1; at < 40; at++) {
-		const struct drvq_buf parts[] = { { DATA, at, false },
-			{ DATA + at, 72 - at, false } };
-		const struct drvq_buf cut = { DATA, at, false };
-		uint32_t len;
-
-		MUST(run(parts, 2, 0, &len) == 1 && len == 0);
-		MUST(run(&cut, 1, 0, &len) == 1 && len == 0);
-	}
-	/* Any header, and buffers for the device to write. */
-	for (int i = 0; i < 2000; i++) {
-		const struct drvq_buf parts[] = { { DATA, 12, false },
-			{ DATA + 0x100, 1 + rnd(65000), false },
-			{ DATA + 0x800, 1, true } };
-		uint32_t len;
-
-		for (unsigned int k = 0; k < 12; k++)
-			t.ram[DATA + k] = (uint8_t)(rnd(2) ? rnd(256) : rnd(4));
-		MUST(run(parts, i % 10 == 0 ? 3 : 2, 0, &len) >= 0);
-	}
-	return again();
-}
-
 /* ---- all of it ------------------------------------------------------------------------ */
 
 static void
@@ -509,10 +357,8 @@ lie_to(void)
 		result(fresh() && device->good(), "works");
 		before = private_kib(t.pid);
 		result(lies_in_rings(), "rings that lie");
-		if (device == &devices[0])
-			result(lies_to_block(), "requests that lie");
-		if (device == &devices[2])
-			result(lies_to_net(), "frames that lie");
+		if (device->lies != NULL)
+			result(device->lies(), "requests that lie");
 		result(changes_while_read(), "bytes that change while they are read");
 		result(thousand_resets(), "a thousand resets");
 		after = private_kib(t.pid);
@@ -526,32 +372,37 @@ int
 main(void)
 {
 	const char *build = getenv("BUILD");
-	char program[256], disk[128];
+	const size_t n = sizeof(devices) / sizeof(devices[0]);
+	char program[256];
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	alarm(280);
 	if (!front_set_up(DISK)) {
 		printf("Bail out! set-up\n");
 		return 1;
 	}
 	snprintf(disk, sizeof(disk), "--blk-file=%s", t.disk);
-	for (device = devices; device < devices + 3; device++) {
+	snprintf(share, sizeof(share), "--shared-dir=%s/share", t.dir);
+	if (mkdir(strchr(share, '=') + 1, 0755) != 0)
+		return 1;
+	for (device = devices; device < devices + n; device++) {
 		snprintf(program, sizeof(program), "%s/bulkhead-vhost-user-%s",
 		    build != NULL ? build : "build", device->name);
 		t.ring = device->ring;
 		t.more_features = 0;
-		if (device == &devices[2] &&
+		if (device->good == net_good &&
 		    (!net_alone() || access("/dev/net/tun", W_OK) != 0)) {
 			printf("ok %u - net # SKIP cannot make a tap\n", ++number);
 			continue;
 		}
-		if (!front_start(program, device == devices ? disk : device->arg,
-		    NULL, NULL))
+		if (!front_start(program, device->arg, NULL, NULL))
 			break;
 		lie_to();
 		kill(t.pid, SIGTERM);
 		waitpid(t.pid, NULL, 0);
 		t.pid = 0;
 	}
+	(void)rmdir(strchr(share, '=') + 1);
 	front_clean_up();
 	printf("1..%u\n", number);
 	return failures != 0;

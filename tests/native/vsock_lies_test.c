@@ -75,6 +75,67 @@ packets_that_lie(void)
 }
 
 static bool
+is_reset(const struct guest *g)
+{
+	return receive() && got.op == VSOCK_OP_RST && got.dst_port == g->port;
+}
+
+/* Each is right by itself, but not there, or not any more. */
+static bool
+sequences_that_lie(void)
+{
+	static const enum vsock_op late[] = { VSOCK_OP_RW, VSOCK_OP_SHUTDOWN,
+		VSOCK_OP_RESPONSE, VSOCK_OP_CREDIT_UPDATE, VSOCK_OP_CREDIT_REQUEST };
+	struct guest g;
+	char in[4];
+	int fd;
+
+	MUST(begin_on(1));
+	/* Flags that are none close nothing; one that has said its last says more. */
+	MUST((fd = client(&g, 8, VSOCK_STREAM)) >= 0);
+	g.bytes = "abc";
+	g.flags = ~(uint32_t)SHUT_F_BOTH;
+	MUST(send_op(&g, VSOCK_OP_SHUTDOWN, 0) && send_op(&g, VSOCK_OP_RW, 3));
+	MUST(recv(fd, in, sizeof(in), 0) == 3 && memcmp(in, "abc", 3) == 0);
+	g.flags = SHUT_F_SEND;
+	MUST(send_op(&g, VSOCK_OP_SHUTDOWN, 0) && send_op(&g, VSOCK_OP_SHUTDOWN, 0));
+	MUST(send_op(&g, VSOCK_OP_RW, 3) && is_reset(&g) && closed(fd));
+	/* Over, by either end of it. */
+	for (int by_reset = 0; by_reset < 2; by_reset++) {
+		MUST((fd = client(&g, 9, VSOCK_STREAM)) >= 0);
+		g.bytes = "abc";
+		g.flags = SHUT_F_BOTH;
+		MUST(send_op(&g, by_reset ? VSOCK_OP_RST : VSOCK_OP_SHUTDOWN, 0));
+		MUST((by_reset || is_reset(&g)) && closed(fd));
+		for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++)
+			MUST(send_op(&g, late[i], 0) && is_reset(&g));
+		MUST(send_op(&g, VSOCK_OP_RST, 0) && !receive_in(50));
+	}
+	/* Before the host's answer: each costs the request, which comes to nothing. */
+	vm.want_port = NULL;
+	for (uint32_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+		g = (struct guest){ .type = VSOCK_STREAM, .port = 10 + i, .host = 5 };
+		MUST(send_op(&g, VSOCK_OP_REQUEST, 0) && fakevm_pump(&vm, 1) >= 0);
+		MUST(send_op(&g, VSOCK_OP_REQUEST, 0) && is_reset(&g));
+		g.port += 100;
+		MUST(send_op(&g, VSOCK_OP_REQUEST, 0) && fakevm_pump(&vm, 1) >= 0);
+		/* These two cost nothing, but the third does. */
+		if (late[i] == VSOCK_OP_CREDIT_UPDATE ||
+		    late[i] == VSOCK_OP_CREDIT_REQUEST)
+			MUST(send_op(&g, late[i], 0) && !receive_in(20) &&
+			    send_op(&g, VSOCK_OP_RW, 0));
+		else
+			MUST(send_op(&g, late[i], 0));
+		MUST(is_reset(&g));
+		fakevm_give_port(&vm, ECONNREFUSED, -1);
+	}
+	vm.want_port = on_want_port;
+	MUST(guest_connects(&g, 300, 5, VSOCK_STREAM) && vm.needs_reset == 0);
+	close(near_end);
+	return vsock_end();
+}
+
+static bool
 clients_that_lie(void)
 {
 	static const char *const lines[] = { "\n", "CONNECT\n", "CONNECT \n",
@@ -227,6 +288,7 @@ static int
 all(void)
 {
 	result(packets_that_lie(), &vm, "packets that lie");
+	result(sequences_that_lie(), &vm, "packets at the wrong time");
 	result(clients_that_lie(), &vm, "clients that lie");
 	if (full)
 		result(too_many(), &vm, "more than there may be");
