@@ -17,6 +17,7 @@
 #include "controller/paths.h"
 #include "controller/pause.h"
 #include "controller/requests.h"
+#include "controller/resize.h"
 #include "controller/resources.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -79,6 +80,7 @@ lose(struct child *child)
 	m.index = child->index;
 	if (vm->state == VM_RUNNING && child->dev->on_pci)
 		child_send(vm->vcpu, &p, NULL, 0, child->index, REPLACE_SECONDS);
+	resize_successor(child);
 }
 
 void
@@ -284,6 +286,7 @@ taken_over(struct child *child)
 	child->died_at = 0;
 	deaths_replaced(child);
 	manage_event_id(child->vm, "worker", "restarted", child->name);
+	resize_successor(child);
 }
 
 void
@@ -332,6 +335,8 @@ recover_running(struct vm *vm)
 			recover_ready(c);
 		else if (c->ready)
 			c->died_at = 0;
+		if (c->ready && c->died_at == 0)
+			resize_successor(c);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "controller/paths.h"
+#include "controller/requests.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
 
@@ -164,4 +165,27 @@ resize_answered(struct vm *vm, uint32_t disk, const Bh__Failed *failed)
 		    vm->spec.disks[disk].path, (unsigned long long)b->size,
 		    log_errtext(errno));
 	finish(vm, disk, rc, text);
+}
+
+void
+resize_successor(const struct child *child)
+{
+	struct vm *vm = child->vm;
+	Bh__Failed failed = BH__FAILED__INIT;
+	static char text[] = "its worker has died";
+	uint32_t disk;
+
+	if (child->kind != PROC_BLK || child->dev == NULL)
+		return;
+	disk = child->dev->index;
+	if (vm->disks[disk].resizing == 0 ||
+	    child_waiting(child, BH__PACKET__BODY_RESIZE_DISK) > 0)
+		return;
+	if (!child->lost && !child->isolated) {
+		ask(vm, worker_of(vm, disk), disk, vm->disks[disk].resizing);
+		return;
+	}
+	failed.error = ENODEV;
+	failed.text = text;
+	resize_answered(vm, disk, &failed);
 }

@@ -21,4 +21,10 @@ int resize_disk(struct vm *vm, uint32_t disk, uint64_t size, resize_done_fn *don
 /* The worker of disk @disk has answered; @failed: NULL where it said yes. */
 void resize_answered(struct vm *vm, uint32_t disk, const Bh__Failed *failed);
 
+/*
+ * Disk worker @child has taken over, or there is none any more: what its predecessor
+ * did not answer is asked again, or has failed. Nothing for other devices.
+ */
+void resize_successor(const struct child *child);
+
 #endif

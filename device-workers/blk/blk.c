@@ -384,12 +384,13 @@ blk_resize(struct device *dev, uint64_t size, bool image, const char **why)
 	if (!image && blk_image_of(&b->image) != NULL)
 		return -EOPNOTSUPP;
 	err = b->be.ops->resize(&b->be, size, why);
-	if (err != 0 || size == b->limits.size)
+	if (err != 0)
 		return err;
 	if (b->image.raw)
 		blk_image_raw_resized(b->image.img, size);
 	b->limits.size = size;
 	space->capacity = htole64(size / BLK_SECTOR);
+	/* Also where it is that large: the guest's driver may not know it yet. */
 	device_config_changed(dev);
 	return 0;
 }

@@ -557,15 +557,17 @@ blk_image_resize(struct blk_image *img, uint64_t size, const char **why)
 {
 	struct layer *l = &img->layer[0];
 
-	*why = "a disk image of this format cannot be resized while it runs; use "
-	    "qemu-img resize, and start again";
-	if (l->ops->resize == NULL)
+	if (l->ops->resize == NULL) {
+		(void)image_fail(img, why, "a ", l->ops->name, " image cannot "
+		    "be resized while it runs; use qemu-img resize, and start "
+		    "again");
 		return -EOPNOTSUPP;
+	}
 	*why = "the image cannot be written to";
 	if (!l->writable || img->broken)
 		return l->writable ? -EIO : -EROFS;
 	*why = "the new size is not a multiple of the disk's sectors";
-	if (size % img->block_size != 0 || size > INT64_MAX)
+	if (size == 0 || size % img->block_size != 0 || size > INT64_MAX)
 		return -EINVAL;
 	return l->ops->resize(img, l, size, why);
 }

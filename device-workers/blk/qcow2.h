@@ -137,6 +137,15 @@ int qcow2_discard(struct blk_image *img, struct layer *l, uint64_t off,
 int qcow2_zero(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len,
     bool unmap);
 
+/* Zeros by writing them, where they are not already. */
+int qcow2_zero_bytes(struct blk_image *img, struct layer *l, uint64_t off,
+    uint64_t len);
+/* Clusters behind the disk's end, whole ones, are given back; no backing file. */
+int qcow2_drop(struct blk_image *img, struct layer *l, uint64_t off,
+    uint64_t len);
+/* The same of all that the L2 table of disk offset @off maps, and the table. */
+int qcow2_drop_table(struct blk_image *img, struct layer *l, uint64_t off);
+
 /* Nothing is in flight: as the resize of layer_ops. */
 int qcow2_resize(struct blk_image *img, struct layer *l, uint64_t size,
     const char **why);

@@ -280,7 +280,8 @@ qcow2_write(struct blk_image *img, struct layer *l, struct cursor *c,
 
 /* ---- zeros ------------------------------------------------------------------------- */
 
-enum zero_how { ZERO_KEEP, ZERO_UNMAP, ZERO_DISCARD };
+/* ZERO_DROP: there is no disk any more. */
+enum zero_how { ZERO_KEEP, ZERO_UNMAP, ZERO_DISCARD, ZERO_DROP };
 
 static int
 zero_entry(struct blk_image *img, struct layer *l, struct chunk *c, uint64_t i,
@@ -293,6 +294,10 @@ zero_entry(struct blk_image *img, struct layer *l, struct chunk *c, uint64_t i,
 
 	if (kind < 0)
 		return kind;
+	if (how == ZERO_DROP) {
+		c->new[i] = 0;
+		return 0;
+	}
 	if (kind == EXTENT_ABSENT) {
 		/* Discarded, a backing file's bytes may show. */
 		if (how != ZERO_DISCARD)
@@ -331,7 +336,7 @@ zero_clusters(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len
 		part = ((q->cluster_size >> 3) - l2_index(q, off)) <<
 		    q->cluster_bits;
 		/* Without a table nothing is here: zeros, or what is below. */
-		if (table != 0 || (q->has_backing && how != ZERO_DISCARD)) {
+		if (table != 0 || (q->has_backing && how < ZERO_DISCARD)) {
 			err = load_chunk(img, l, off, want, &c);
 			if (err != 0)
 				return err;
@@ -350,9 +355,8 @@ zero_clusters(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len
 	return 0;
 }
 
-/* By writing them, where they are not already. */
-static int
-zero_bytes(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len)
+int
+qcow2_zero_bytes(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len)
 {
 	while (len > 0) {
 		struct layer *from = NULL;
@@ -411,13 +415,39 @@ qcow2_zero(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len,
 	int err;
 
 	if (l->u.qcow2.version < 3 && l->u.qcow2.has_backing)
-		return zero_bytes(img, l, off, len);
+		return qcow2_zero_bytes(img, l, off, len);
 	whole(l, off, len, &first, &end);
-	err = zero_bytes(img, l, off, min64(first - off, len));
+	err = qcow2_zero_bytes(img, l, off, min64(first - off, len));
 	if (err == 0)
 		err = zero_clusters(img, l, first, end - first,
 		    unmap ? ZERO_UNMAP : ZERO_KEEP);
 	if (err == 0)
-		err = zero_bytes(img, l, end, off + len - end);
+		err = qcow2_zero_bytes(img, l, end, off + len - end);
 	return err;
+}
+
+/* ---- what is behind the disk's end ---------------------------------------------------- */
+
+int
+qcow2_drop(struct blk_image *img, struct layer *l, uint64_t off, uint64_t len)
+{
+	return zero_clusters(img, l, off, len, ZERO_DROP);
+}
+
+int
+qcow2_drop_table(struct blk_image *img, struct layer *l, uint64_t off)
+{
+	const struct qcow2 *q = &l->u.qcow2;
+	uint32_t table_bits = 2 * q->cluster_bits - 3;
+	const uint64_t none = 0;
+	uint64_t table;
+	int err = qcow2_drop(img, l, off, 1ull << table_bits);
+
+	if (err == 0)
+		err = qcow2_l2_table(img, l, off, &table);
+	if (err == 0)
+		err = cache_write(&img->cache, l->file, &none, sizeof(none),
+		    q->l1_offset + 8 * (off >> table_bits));
+	return err != 0 ? err : qcow2_give_back(img, l,
+	    (table & QCOW2_OFFSET) >> q->cluster_bits, 1);
 }

@@ -210,6 +210,12 @@ t_resets_rtc() { each_step rtc 1 resets; }	# full
 
 resize_disk() { ctl resize-disk --disk _disk0 --size $((16 + RANDOM % 2))M; }
 t_resizes_blk() { DURING=resize_disk each_step blk 1 ""; }	# full
+t_resizes_image() {	# full
+	command -v qemu-img >/dev/null || { ok "# SKIP no qemu-img (qemu-utils)"; return; }
+	qemu-img create -q -f qcow2 a 16M
+	DURING=resize_disk each_step blk 1 ""
+	expect "the image is sound" sh -c "qemu-img check -q -f qcow2 a >/dev/null 2>&1; test \$? = 0 -o \$? = 3"
+}
 resize_balloon() { ctl resize --balloon $((RANDOM % 2 + 1))M; }
 t_resizes_balloon() { DURING=resize_balloon each_step balloon 1 ""; }	# full
 resize_mem() { ctl resize --memory $((128 + RANDOM % 2 * 64))M; }

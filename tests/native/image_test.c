@@ -247,8 +247,6 @@ resized(void)
 	vm.resize_image = false;
 	MUST(fakevm_resize(&vm, 2ull * DISK) == -EOPNOTSUPP);
 	vm.resize_image = true;
-	MUST(fakevm_resize(&vm, DISK / 2) == -EOPNOTSUPP);
-	MUST(strstr(vm.failed, "only be made larger") != NULL);
 	MUST(request(VIRTIO_BLK_T_OUT, DISK / 512, 512, false) == 1);
 	MUST(fakevm_resize(&vm, 2ull * DISK) == 0);
 	while (vm.config_changes == 0)
@@ -256,6 +254,18 @@ resized(void)
 	memcpy(&capacity, vm.config, sizeof(capacity));
 	MUST(capacity == 2 * DISK / 512);
 	MUST(request(VIRTIO_BLK_T_OUT, DISK / 512, 512, false) == 0);
+	/* Half of that and less: the guest is told, and what was there is gone. */
+	vm.config_changes = 0;
+	MUST(fakevm_resize(&vm, DISK / 2) == 0);
+	while (vm.config_changes == 0)
+		MUST(fakevm_pump(&vm, 1000) >= 0);
+	memcpy(&capacity, vm.config, sizeof(capacity));
+	MUST(capacity == DISK / 2 / 512);
+	MUST(request(VIRTIO_BLK_T_OUT, DISK / 512, 512, false) == 1);
+	MUST(fakevm_resize(&vm, 2ull * DISK) == 0);
+	memset(vm.ram + DATA, 0xff, 512);
+	MUST(request(VIRTIO_BLK_T_IN, DISK / 512, 512, true) == 0);
+	MUST(vm.ram[DATA] == 0 && vm.ram[DATA + 511] == 0);
 	MUST(fakevm_quit(&vm) == 0);
 	MUST(run("qemu-img check -q g && qemu-img info g | grep -q 134217728") == 0);
 	/* A raw disk that was detected says so. */
@@ -263,6 +273,34 @@ resized(void)
 	MUST(fakevm_resize(&vm, 2ull * DISK) == -ENOTBLK);
 	MUST(fakevm_quit(&vm) == 0);
 	vm.resize_image = false;
+	return true;
+}
+
+/* The formats whose size is fixed say which they are. */
+static bool
+not_resized(const char *name, Bh__ImageType type, const char *other)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "a %s image", name);
+	MUST(start(type, other != NULL ? "m.vmdk" : "f", other) == 0);
+	vm.resize_image = true;
+	MUST(fakevm_resize(&vm, 2ull * DISK) == -EOPNOTSUPP);
+	MUST(strstr(vm.failed, words) != NULL);
+	vm.resize_image = false;
+	MUST(fakevm_quit(&vm) == 0);
+	return true;
+}
+
+static bool
+fixed_formats(void)
+{
+	MUST(run("rm -f f && qemu-img create -q -f vpc -o subformat=fixed,"
+	    "force_size=on f 64M") == 0);
+	MUST(not_resized("vhd", BH__IMAGE_TYPE__IMAGE_TYPE_DETECT, NULL));
+	MUST(run("rm -f f && qemu-img create -q -f vhdx f 64M") == 0);
+	MUST(not_resized("vhdx", BH__IMAGE_TYPE__IMAGE_TYPE_VHDX, NULL));
+	MUST(not_resized("vmdk", BH__IMAGE_TYPE__IMAGE_TYPE_VMDK, "m-flat.vmdk"));
 	return true;
 }
 
@@ -335,7 +373,8 @@ main(void)
 	result(refused(BH__IMAGE_TYPE__IMAGE_TYPE_QCOW2, "r", "not a qcow2"), &vm,
 	    "what is not an image");
 	result(damaged(), &vm, "damage that is found in use");
-	result(resized(), &vm, "an image that grows in use");
+	result(resized(), &vm, "an image that grows and shrinks in use");
+	result(fixed_formats(), &vm, "images whose size is fixed");
 	asking();
 	fakevm_fini(&vm);
 	(void)run("rm -rf %s", dir);

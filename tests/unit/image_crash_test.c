@@ -31,6 +31,7 @@ static struct {
 	uint8_t *flushed;
 	bool *touched;			/* written to since the last flush */
 	uint64_t size;
+	uint64_t next;			/* the size that it is about to have */
 	unsigned int calls;		/* until then */
 } guest;
 
@@ -207,8 +208,10 @@ examine(void)
 	}
 	disk.fd = -1;
 	t_ok(&t, "crashed", BLK_FORMAT_AUTO);
-	for (uint64_t i = 0; i < guest.size / SECTOR; i++) {
-		if (guest.touched[i])
+	/* Of the old size it has all of it; grown, zeros. */
+	assert_true(t.be.size == guest.size || t.be.size == guest.next);
+	for (uint64_t i = 0; i < t.be.size / SECTOR; i++) {
+		if (i < guest.size / SECTOR && guest.touched[i])
 			continue;
 		assert_int_equal(t_io(&t, false, sector, SECTOR, i * SECTOR), 0);
 		if (memcmp(sector, guest.flushed + i * SECTOR, SECTOR) != 0)
@@ -265,7 +268,7 @@ crash_often(const char *how, const char *format, uint64_t size,
 	struct t_image t;
 
 	guest.format = format;
-	guest.size = size;
+	guest.size = guest.next = size;
 	guest.flushed = malloc(size);
 	guest.touched = calloc(size / SECTOR, 1);
 	assert_true(guest.flushed != NULL && guest.touched != NULL);
@@ -286,6 +289,62 @@ crash_often(const char *how, const char *format, uint64_t size,
 	t_close(&t);
 	free(guest.flushed);
 	free(guest.touched);
+}
+
+/* Of @size bytes, and up to that: the power fails while it gets another size. */
+static void
+resize_often(const char *how, uint64_t size, unsigned int crashes)
+{
+	const char *why = NULL;
+	struct t_image t;
+
+	guest.format = "qcow2";
+	guest.size = guest.next = size;
+	guest.flushed = malloc(size);
+	guest.touched = calloc(size / SECTOR, 1);
+	assert_true(guest.flushed != NULL && guest.touched != NULL);
+	t_must("rm -f a base");
+	t_make_raw("in.raw", size);
+	t_must("%s", how);
+	t_ok(&t, "a", BLK_FORMAT_AUTO);
+	t_load_ref(&t, "in.raw");
+	memcpy(guest.flushed, t.ref, size);
+	record(t.fd[0]);
+	for (unsigned int i = 0; i < crashes;) {
+		uint64_t old = t.be.size;
+
+		guest.next = (1 + t_random() % (size / SECTOR)) * SECTOR;
+		if (guest.next > old) {
+			memset(t.ref + old, 0, guest.next - old);
+			memset(guest.flushed + old, 0, guest.next - old);
+			memset(guest.touched + old / SECTOR, 0,
+			    (guest.next - old) / SECTOR);
+		}
+		guest.calls = 1 + t_random() % 24;
+		assert_int_equal(t.be.ops->resize(&t.be, guest.next, &why), 0);
+		i += guest.calls == 0;
+		guest.calls = 0;
+		guest.size = guest.next;
+		for (unsigned int k = t_random() % 8; k > 0; k--)
+			step(&t);
+	}
+	disk.fd = -1;
+	t_judge(&t, "qcow2", true);
+	t_close(&t);
+	free(guest.flushed);
+	free(guest.touched);
+}
+
+static void
+qcow2_survives_resizes(void **state)
+{
+	(void)state;
+	t_need_qemu();
+	resize_often("qemu-img convert -O qcow2 in.raw a", 4u << 20, 24);
+	resize_often("qemu-img convert -O qcow2 -o cluster_size=512 in.raw a",
+	    1u << 20, 24);
+	resize_often("qemu-img convert -c -O qcow2 -o compat=0.10,"
+	    "cluster_size=4k in.raw a", 2u << 20, 24);
 }
 
 static void
@@ -325,6 +384,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(qcow2_survives),
+		cmocka_unit_test(qcow2_survives_resizes),
 		cmocka_unit_test(vhdx_survives),
 	};
 	int failed = cmocka_run_group_tests_name("image_crash", tests, t_setup,

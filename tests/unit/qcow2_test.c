@@ -322,8 +322,8 @@ grows_in_use(void **state)
 	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
 	memset(buf, 0x31, sizeof(buf));
 	assert_int_equal(t_io(&t, true, buf, sizeof(buf), 0), 0);
-	assert_int_equal(blk_image_resize(t.img, 4 << 20, &why), -EOPNOTSUPP);
-	assert_non_null(strstr(why, "larger"));
+	assert_int_equal(blk_image_resize(t.img, 0, &why), -EINVAL);
+	assert_non_null(strstr(why, "multiple"));
 	assert_int_equal(blk_image_resize(t.img, large + 1, &why), -EINVAL);
 	assert_int_equal(blk_image_resize(t.img, 1ull << 45, &why), -EOPNOTSUPP);
 	assert_non_null(strstr(why, "L1 table"));
@@ -346,6 +346,77 @@ grows_in_use(void **state)
 	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
 	assert_int_equal(blk_image_resize(t.img, 16 << 20, &why), -EOPNOTSUPP);
 	assert_non_null(strstr(why, "backing"));
+	t_close(&t);
+}
+
+/*
+ * Smaller and larger again, by any sizes: what is cut off is zeros when it is back, the
+ * rest stays, and qemu-img finds no fault in any of it.
+ */
+static void
+shrinks_in_use(void **state)
+{
+	static const char *const how[] = {
+		"-o cluster_size=512", "-o cluster_size=4k,refcount_bits=1",
+		"-c -o cluster_size=64k", "-o compat=0.10,cluster_size=1k", "",
+	};
+	const uint64_t most = 2u << 20;
+	const char *why = NULL;
+	struct t_image t;
+
+	(void)state;
+	t_need_qemu();
+	for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		t_make_raw("in.raw", most);
+		t_must("rm -f a.qcow2 && qemu-img convert -O qcow2 %s in.raw "
+		    "a.qcow2", how[i]);
+		t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+		t_load_ref(&t, "in.raw");
+		for (unsigned int k = 0; k < 24; k++) {
+			uint64_t old = t.be.size;
+			uint64_t size = (1 + t_random() % (most / 512)) * 512;
+
+			assert_int_equal(t.be.ops->resize(&t.be, size, &why), 0);
+			assert_int_equal(t.be.size, size);
+			if (size > old)
+				memset(t.ref + old, 0, size - old);
+			t_compare_all(&t);
+			t_must("qemu-img check -q -f qcow2 a.qcow2" T_QUIET
+			    "; test $? = 0 -o $? = 3");
+			t_steps(&t, 4, 65536);
+		}
+		t_judge(&t, "qcow2", true);
+		t_close(&t);
+	}
+}
+
+/* What is behind the end is given back, with its tables: as good as new. */
+static void
+shrinking_gives_back(void **state)
+{
+	static uint8_t buf[1u << 20];
+	const char *why = NULL;
+	struct t_image t;
+	struct stat st;
+
+	(void)state;
+	t_need_qemu();
+	t_must("rm -f a.qcow2 base && truncate -s 4M base && qemu-img create -q "
+	    "-f qcow2 -b base -F raw -o cluster_size=4k a.qcow2 16M");
+	t_ok(&t, "a.qcow2", BLK_FORMAT_AUTO);
+	memset(buf, 0x5a, sizeof(buf));
+	for (uint64_t at = 0; at < t.be.size; at += sizeof(buf))
+		assert_int_equal(t_io(&t, true, buf, sizeof(buf), at), 0);
+	assert_int_equal(t.be.ops->resize(&t.be, 2u << 20, &why), 0);
+	assert_int_equal(fstat(t.fd[0], &st), 0);
+	assert_in_range(st.st_blocks * 512, 2u << 20, 3u << 20);
+	/* The backing file's bytes would show. */
+	assert_int_equal(t.be.ops->resize(&t.be, 16u << 20, &why), -EOPNOTSUPP);
+	assert_non_null(strstr(why, "backing"));
+	assert_int_equal(blk_image_close(t.img), 0);
+	t_must("qemu-img check -q -f qcow2 a.qcow2 && qemu-io -r -f qcow2 -c "
+	    "'read -q -P 0x5a 0 2M' a.qcow2 && qemu-img info a.qcow2 | "
+	    "grep -q '2097152 bytes'");
 	t_close(&t);
 }
 
@@ -537,6 +608,8 @@ main(void)
 		cmocka_unit_test(lazy_refcounts),
 		cmocka_unit_test(bitmaps_are_dropped),
 		cmocka_unit_test(grows_in_use),
+		cmocka_unit_test(shrinks_in_use),
+		cmocka_unit_test(shrinking_gives_back),
 		cmocka_unit_test(space_is_reused),
 		cmocka_unit_test(damaged_headers),
 		cmocka_unit_test(damaged_tables),
