@@ -440,7 +440,7 @@ qcow2_drop_table(struct blk_image *img, struct layer *l, uint64_t off)
 	const struct qcow2 *q = &l->u.qcow2;
 	uint32_t table_bits = 2 * q->cluster_bits - 3;
 	const uint64_t none = 0;
-	uint64_t table;
+	uint64_t table = 0;
 	int err = qcow2_drop(img, l, off, 1ull << table_bits);
 
 	if (err == 0)
