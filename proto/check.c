@@ -80,18 +80,26 @@ enum_known(const ProtobufCEnumDescriptor *e, int value)
 
 static const char *check_message(const ProtobufCMessage *m, unsigned int depth);
 
-/* One value of a field: @at points to it in the message's struct. */
+/* The texts that may be longer than others, by their numbers: names are left out. */
+static size_t
+longest(const ProtobufCMessageDescriptor *d, const ProtobufCFieldDescriptor *f)
+{
+	bool cmdline = f->id == 5 && (d == &bh__load_config__descriptor ||
+	    d == &bh__api_value__descriptor);
+
+	return cmdline ? MAX_CMDLINE : MAX_STRING;
+}
+
+/* One value of field @f of @d: @at points to it in the message's struct. */
 static const char *
-check_value(const ProtobufCFieldDescriptor *f, const void *at,
-    unsigned int depth)
+check_value(const ProtobufCMessageDescriptor *d,
+    const ProtobufCFieldDescriptor *f, const void *at, unsigned int depth)
 {
 	switch ((int)f->type) {
 	case PROTOBUF_C_TYPE_STRING: {
 		const char *s = *(char *const *)at;
-		bool cmdline = strcmp(f->name, "cmdline") == 0;
 
-		return s ? check_string(s, cmdline ? MAX_CMDLINE : MAX_STRING)
-			 : NULL;
+		return s ? check_string(s, longest(d, f)) : NULL;
 	}
 	case PROTOBUF_C_TYPE_ENUM:
 		REQUIRE(enum_known(f->descriptor, *(const int *)at),
@@ -126,7 +134,7 @@ check_message(const ProtobufCMessage *m, unsigned int depth)
 			    (base + f->quantifier_offset);
 
 			if (*which == f->id)
-				why = check_value(f, base + f->offset, depth);
+				why = check_value(d, f, base + f->offset, depth);
 		} else if (f->label == PROTOBUF_C_LABEL_REPEATED) {
 			size_t n = *(const size_t *)(const void *)
 			    (base + f->quantifier_offset);
@@ -140,9 +148,9 @@ check_message(const ProtobufCMessage *m, unsigned int depth)
 			    f->type != PROTOBUF_C_TYPE_ENUM)
 				continue;
 			for (size_t k = 0; k < n && why == NULL; k++)
-				why = check_value(f, array + k * step, depth);
+				why = check_value(d, f, array + k * step, depth);
 		} else {
-			why = check_value(f, base + f->offset, depth);
+			why = check_value(d, f, base + f->offset, depth);
 		}
 	}
 	return why;
