@@ -14,6 +14,7 @@ help:
 	'make unit-tests fuzzers     build the unit tests, the fuzz targets' \
 	'make analyze                gcc, clang, clang-tidy, cppcheck, headers' \
 	'make docs                   docs/sandbox.md, from the policies' \
+	'make bench                  beside the other VMMs that are here: build/bench/table.md' \
 	'make fuzz TIME=seconds      all fuzz targets, for that long together' \
 	'make install PREFIX= DESTDIR=   default PREFIX=/usr/local' \
 	'make deps                   install the Debian packages that all this needs' \
@@ -39,6 +40,11 @@ check-all:
 
 analyze:
 	+tests/run analyze
+
+bench:
+	tests/deps build lab bench
+	+$(MAKE) all guests
+	tests/bench/run
 
 fuzz: fuzzers
 	tests/fuzz/run $(FUZZ_SECONDS)

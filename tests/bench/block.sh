@@ -12,7 +12,7 @@
 # a build without the jail), system calls and context switches a request
 # (tracepoints; as root), and the private memory of an idle worker.
 # CPU=n: which CPU. DIR=: where the image is made, a tmpfs; MIB=: its size. ONLY=speed,
-# instructions, calls or memory: that part.
+# instructions, calls or memory: that part. RESULTS=: a file for tests/bench/run.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build}
@@ -82,6 +82,7 @@ compare() {
 	printf '%s\n' "$title"
 	for b in $backends; do
 		local m; m=$(median <"$D/r.$b")
+		[ -z "${RESULTS:-}" ] || printf '%s\t%s\t%s\n' "$title" "$b" "$m" >>"$RESULTS"
 		case $b in qsd*) awk -v a="$m" -v b="$best" 'BEGIN { exit !(a > b) }' && best=$m ;; esac
 		printf '  %-14s %9.0f a second  [%s]  ours is %s x\n' "$b" "$m" \
 			"$(sort -g "$D/r.$b" | sed -n '1p;$p' | paste -sd' ' | sed 's/ /../')" \

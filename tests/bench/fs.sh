@@ -81,6 +81,8 @@ compare() {
 	end_backend
 	printf '%-16s' "$title"
 	for b in $backends; do
+		[ -z "${RESULTS:-}" ] ||
+			printf '%s\t%s\t%s\n' "$title" "$b" "$(median <"$D/r.$b")" >>"$RESULTS"
 		printf ' %-9s %8.0f [%s]' "$b" "$(median <"$D/r.$b")" \
 			"$(sort -g "$D/r.$b" | sed -n '1p;$p' | paste -sd' ' | sed 's/ /../')"
 	done

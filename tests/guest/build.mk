@@ -32,9 +32,10 @@ $(BUILD)/guest/%.elf: $(GUEST_DIR)/%.c $(GUEST_LIB_OBJ) $(GUEST_HEADERS) \
 	$(Q)$(GUEST_CC) $(GUEST_FLAGS) $(GUEST_LINK) -o $@.32 $< $(GUEST_LIB_OBJ)
 	$(Q)objcopy -O elf64-x86-64 $@.32 $@
 
-$(BUILD)/guest/ten.elf: $(GUEST_DIR)/ten.S $(GUEST_DIR)/lib/guest.ld
+# The same that stays where others power off.
+$(BUILD)/guest/ten.elf $(BUILD)/guest/still.elf: $(GUEST_DIR)/ten.S $(GUEST_DIR)/lib/guest.ld
 	@mkdir -p $(@D)
-	$(Q)$(GUEST_CC) $(GUEST_FLAGS) $(GUEST_LINK) -o $@.32 $<
+	$(Q)$(GUEST_CC) $(GUEST_FLAGS) $(if $(filter %still.elf,$@),-DSTILL) $(GUEST_LINK) -o $@.32 $<
 	$(Q)objcopy -O elf64-x86-64 $@.32 $@
 
 # What the runner needs on the host.
@@ -48,7 +49,7 @@ $(BUILD)/guest/idle $(BUILD)/guest/exits: $(GUEST_DIR)/host/idle.c
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -static \
 		$(if $(filter %exits,$@),-DEXITS) -o $@ $<
 
-guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten) $(BUILD)/guest/watch $(BUILD)/guest/sockio \
+guests: $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) ten still) $(BUILD)/guest/watch $(BUILD)/guest/sockio \
 	$(BUILD)/guest/tapfd $(BUILD)/guest/udp $(BUILD)/guest/idle $(BUILD)/guest/exits \
 	$(BUILD)/guest/killat $(BUILD)/guest/jump
 .PHONY: guests
