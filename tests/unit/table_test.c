@@ -2,28 +2,38 @@
 /* The permission table is whole, and the walls that matter stand. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "proto/table.h"
 
+/* The names are in the schema alone: programs are built without them. */
 static void
 every_message_has_a_rule_of_its_name(void **state)
 {
-	const ProtobufCMessageDescriptor *d = &bh__packet__descriptor;
+	FILE *f = fopen("proto/bulkhead.proto", "re");
+	char line[200], type[100], name[100];
+	unsigned int id, seen = 0;
+	bool packet = false;
 
 	(void)state;
-	for (unsigned int i = 0; i < d->n_fields; i++) {
-		const char *name;
-
-		if (strcmp(d->fields[i].name, "seq") == 0)
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "message ", 8) == 0)
+			packet = strncmp(line, "message Packet ", 15) == 0;
+		if (!packet || sscanf(line, " %99s %99s = %u;", type, name, &id) != 3 ||
+		    strcmp(name, "seq") == 0)
 			continue;
-		name = proto_name_of((Bh__Packet__BodyCase)d->fields[i].id);
-		assert_string_equal(name, d->fields[i].name);
+		assert_string_equal(proto_name_of((Bh__Packet__BodyCase)id), name);
+		seen++;
 	}
+	fclose(f);
+	assert_int_equal(seen, bh__packet__descriptor.n_fields - 1);
 }
 
 static void
