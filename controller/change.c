@@ -341,7 +341,7 @@ take_out(const struct plan_device *dev)
 		TAKE_OUT(spec->vsocks, spec->nvsocks, dev->index);
 	else if (dev->kind == PROC_NET || dev->front == FRONT_NET)
 		TAKE_OUT(spec->nets, spec->nnets, dev->index);
-	else if (dev->front == FRONT_FS)
+	else if (dev->kind == PROC_FS || dev->front == FRONT_FS)
 		TAKE_OUT(spec->fs, spec->nfs, dev->index);
 	else
 		TAKE_OUT(spec->generics, spec->ngenerics, dev->index);

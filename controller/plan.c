@@ -194,8 +194,8 @@ plan_removable(struct vm_spec *spec, const struct plan_device *dev)
 	};
 
 	return dev->kind == PROC_BLK || dev->kind == PROC_NET ||
-	    dev->kind == PROC_PMEM || dev->kind == PROC_VSOCK ||
-	    dev->kind == PROC_FRONT ? u.out : NULL;
+	    dev->kind == PROC_FS || dev->kind == PROC_PMEM ||
+	    dev->kind == PROC_VSOCK || dev->kind == PROC_FRONT ? u.out : NULL;
 }
 
 /* "_disk" and 12 to "_disk12"; @prefix is short. */

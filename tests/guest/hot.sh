@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# For tests/guest/run: a running VM's devices that change: disks that get another size.
+# For tests/guest/run: a running VM's devices that change: disks that get another size; an ordinary
+# user's VM.
 
 # resized_to N TEXT: the guest has been told so; what there was has stayed.
 resized_to() { expect "$2" wait_for serial "^capacity $1 works" 20; }
@@ -8,7 +9,7 @@ resized_to() { expect "$2" wait_for serial "^capacity $1 works" 20; }
 ctl_refused() {
 	local words=$1
 	shift
-	expect "$*: $words" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket '$PWD/api' $* 2>said"
+	expect "$*: $words" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket '${api:-$PWD/api}' $* 2>said"
 	grep -q -- "$words" said || not_ok "it says: $(cat said)"
 }
 under_way() { grep -q 'under way' <(ctl remove-device nobody 2>&1); }
@@ -54,4 +55,70 @@ t_resize_disk() {
 	resizes raw
 	command -v qemu-img >/dev/null || { ok "# SKIP no qemu-img (qemu-utils)"; return; }
 	resizes qcow2
+}
+
+# What an ordinary user's VM can at run time, docs/api.md: each device comes, is confined as
+# one at boot, and leaves nothing.
+declared() { expect "$1: as declared" sh -c "'$ROOT/$BUILD/bulkheadctl' audit $pid --check >audited || { cat audited; false; }"; }
+is_gone() { ! grep -q "\"$1\"" <(ctl info); }
+comes_and_goes() {	# comes_and_goes KIND OPTIONS
+	local i before after found
+	before="$(fds "$pid") $(tree "$pid" | wc -l)"
+	found=$(grep -c '^slot .* has' serial)
+	expect "$1 comes" ctl "add-$1" "$2,id=hot"
+	for ((i = 0; i < 400 * SLOWNESS; i++)); do
+		[ "$(grep -c '^slot .* has' serial)" = "$found" ] || break
+		sleep 0.05
+	done
+	expect "$1: the guest finds it" [ "$(grep -c '^slot .* has' serial)" = $((found + 1)) ]
+	declared "$1 is there"
+	expect "$1: the guest is asked" ctl remove-device hot
+	for ((i = 0; i < 400 * SLOWNESS; i++)); do is_gone hot && break; sleep 0.05; done
+	expect "$1 goes" is_gone hot
+	declared "$1 has gone"
+	for ((i = 0; i < 400 * SLOWNESS; i++)); do
+		after="$(fds "$pid") $(tree "$pid" | wc -l)"
+		[ "$after" != "$before" ] || break
+		sleep 0.05
+	done
+	expect "$1: nothing is left: $before" [ "$after" = "$before" ]
+}
+t_rootless_hot() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP needs root, to be another"; return; }
+	local far api=$PWD/api/s
+	at_user hotplug
+	mkdir -p api/share && chmod 777 api
+	disk api/a 8M && disk api/b 8M && disk api/p 2M && disk secret 8M
+	chmod 600 secret && chmod 666 api/[abp]
+	"$ROOT/$BUILD/bulkhead-vhost-user-rng" --socket-path="$PWD/api/far" 2>/dev/null &
+	far=$!
+	BULKHEAD=$at/as-user KERNEL=$at/hotplug.elf NOISY=1 start 100 hotplug "" --api-socket "$PWD/api/s" \
+		--disk path="$PWD/api/a" --memory size=64M,hotplug_method=virtio-mem,hotplug_size=128M \
+		--balloon size=0 --cpus boot=1,max=2
+	ctl() { "$ROOT/$BUILD/bulkheadctl" --api-socket "$api" "$@"; }
+	wait_for serial '^functions' 20 || not_ok "the guest runs"
+	expect "it is not root's" grep -q 'Uid:.65533' "/proc/$pid/status"
+	declared "at boot"
+	comes_and_goes disk "path=$PWD/api/b"
+	comes_and_goes fs "tag=t,path=$PWD/api/share"
+	if [ -n "${FULL:-}" ]; then
+		comes_and_goes pmem "file=$PWD/api/p"
+		comes_and_goes vsock "cid=3,socket=$PWD/api/v"
+		chmod 666 api/far
+		comes_and_goes generic-vhost-user "device_type=rng,socket=$PWD/api/far,queue_sizes=[64]"
+	fi
+	expect "its disk grows" ctl resize-disk --disk _disk0 --size 16M
+	expect "and shrinks" ctl resize-disk --disk _disk0 --size 4M
+	expect "the balloon is asked" ctl resize --balloon 1M
+	expect "memory is asked for" ctl resize --memory 192M
+	expect "a processor comes" ctl resize --cpus 2
+	declared "all of it"
+	ctl_refused "permission denied" add-disk "path=$PWD/secret"
+	ctl_refused "CAP_NET_ADMIN" add-net tap=
+	declared "nothing has changed"
+	ctl power-button
+	finish
+	kill $far 2>/dev/null
+	expect "exit status 0" [ "$status" = 0 ]
+	rm -rf "$at"
 }

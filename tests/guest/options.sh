@@ -181,13 +181,10 @@ t_net_fd() {
 
 # What passt needs of the host, and a service on its loopback; BULKHEAD becomes
 # Bulkhead as an ordinary user who may use KVM.
-user_net() {
-	ip tuntap add uplink mode tap && ip addr add 10.0.5.99/24 dev uplink &&
-		ip link set uplink up && ip route add default via 10.0.5.1
-	"$G/udp" echo 5000 &
-	echo=$!
+# at_user GUEST: programs and guest where an ordinary user may have them, $at/as-user to run them.
+at_user() {
 	at=$(mktemp -d /tmp/bulkhead-user.XXXXXX)
-	cp "$ROOT/$BUILD"/bulkhead* "$G/user.elf" "$at/" 2>/dev/null
+	cp "$ROOT/$BUILD"/bulkhead* "$G/$1.elf" "$at/" 2>/dev/null
 	chmod 755 "$at"
 	mknod -m 666 "$at/kvm" c 10 232
 	cat >"$at/as-user" <<-END
@@ -196,6 +193,14 @@ user_net() {
 	END
 	chmod 755 "$at/as-user"
 	: >serial && chmod 666 serial
+}
+
+user_net() {
+	ip tuntap add uplink mode tap && ip addr add 10.0.5.99/24 dev uplink &&
+		ip link set uplink up && ip route add default via 10.0.5.1
+	"$G/udp" echo 5000 &
+	echo=$!
+	at_user user
 }
 
 user_net_end() {
