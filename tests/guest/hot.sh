@@ -51,7 +51,28 @@ resizes() {	# resizes FORMAT
 	   expect "and sound" sh -c "qemu-img check -q a >/dev/null 2>&1; test \$? = 0 -o \$? = 3" ;;
 	esac
 }
+# Nobody comes after the worker: the answer is no, and the file as it was.
+resize_is_lost() {
+	local i asked
+	rm -f a && disk a 16M
+	NOISY=1 start 60 capacity "" --disk path=a,image_type=raw --api-socket "$PWD/api" --on-worker-failure isolate
+	resized_to 32768 "isolated: a guest"
+	kill -STOP "$(worker blk)"
+	ctl resize-disk --disk _disk0 --size 32M 2>said &
+	asked=$!
+	for ((i = 0; i < 400 * SLOWNESS; i++)); do under_way && break; sleep 0.05; done
+	kill -9 "$(worker blk)"
+	wait $asked
+	expect "it has failed" [ $? != 0 ]
+	expect "and why" grep -q 'its worker has died' said
+	expect "the file is as it was" [ "$(stat -c %s a)" = $((16 << 20)) ]
+	expect "nothing is under way any more" [ -z "$(under_way && echo yes)" ]
+	kill -PWR "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}
 t_resize_disk() {
+	resize_is_lost
 	resizes raw
 	command -v qemu-img >/dev/null || { ok "# SKIP no qemu-img (qemu-utils)"; return; }
 	resizes qcow2
@@ -83,6 +104,22 @@ comes_and_goes() {	# comes_and_goes KIND OPTIONS
 	done
 	expect "$1: nothing is left: $before" [ "$after" = "$before" ]
 }
+# Its worker is killed, and it is taken away before or after it has a successor.
+forced() {	# forced KIND OPTIONS
+	local i before after
+	before="$(fds "$pid") $(tree "$pid" | wc -l)"
+	expect "$1 comes once more" ctl "add-$1" "$2,id=hot"
+	kill -9 "$(worker "$1")"
+	expect "$1: taken away" ctl remove-device hot --force
+	expect "$1: is gone" is_gone hot
+	for ((i = 0; i < 400 * SLOWNESS; i++)); do
+		after="$(fds "$pid") $(tree "$pid" | wc -l)"
+		[ "$after" != "$before" ] || break
+		sleep 0.05
+	done
+	expect "$1: nothing is left: $before" [ "$after" = "$before" ]
+	declared "$1 was taken away"
+}
 t_rootless_hot() {
 	[ "$(id -u)" = 0 ] || { ok "# SKIP needs root, to be another"; return; }
 	local far api=$PWD/api/s
@@ -105,6 +142,7 @@ t_rootless_hot() {
 		comes_and_goes pmem "file=$PWD/api/p"
 		comes_and_goes vsock "cid=3,socket=$PWD/api/v"
 		chmod 666 api/far
+		forced fs "tag=t,path=$PWD/api/share"
 		comes_and_goes generic-vhost-user "device_type=rng,socket=$PWD/api/far,queue_sizes=[64]"
 	fi
 	expect "its disk grows" ctl resize-disk --disk _disk0 --size 16M
