@@ -15,6 +15,9 @@ bulkhead-test-fs-lock_SRCS := tests/native/fs_lock_test.c $(FAKEVM_SRCS)
 PROGRAMS += bulkhead-test-fs-bounds
 bulkhead-test-fs-bounds_SRCS := tests/native/fs_bounds_test.c $(FAKEVM_SRCS)
 
+PROGRAMS += bulkhead-test-fs-mount
+bulkhead-test-fs-mount_SRCS := tests/native/fs_mount_test.c $(FAKEVM_SRCS)
+
 UNIT_TESTS += fs_door
 unit_fs_door_SRCS := tests/unit/fs_door_test.c device-workers/fs/door.c $(VIRTQ_SRCS)
 
