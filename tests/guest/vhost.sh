@@ -269,3 +269,33 @@ t_vhost_fs() {
 	NOISY=1 guest fs "" --fs tag=share,socket=s
 	wait $far
 }
+
+# Our own.
+t_vhost_fs_own() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP needs root"; return; }
+	mkdir share && echo "from the host" >share/hello
+	back_end fs --shared-dir="$PWD/share"
+	NOISY=1 guest fs "" --fs tag=share,socket=s
+	back_end_ends
+}
+
+# Killed under a guest that is busy, and started again: the user has a line for each, the
+# new one serves nobody who has not greeted it, and the VM goes on.
+t_vhost_fs_kill() {
+	[ "$(id -u)" = 0 ] || { ok "# SKIP needs root"; return; }
+	mkdir share
+	back_end fs --shared-dir="$PWD/share"
+	start 60 fs storm --fs tag=share,socket=s
+	wait_for serial '^busy' 20 || { not_ok "the guest runs"; return; }
+	kill -9 $far; wait $far 2>/dev/null
+	wait_for stderr 'lost the back end' 20 || not_ok "a line says that it is lost"
+	rm -f s
+	back_end fs --shared-dir="$PWD/share"
+	wait_for stderr 'the back end is back' 20 || not_ok "a line says that it is back"
+	wait_for serial '^not ok .*: -5' 20 || not_ok "what the guest asks next is an error"
+	expect "no other line" [ "$(wc -l <stderr)" = 2 ]
+	kill -TERM "$pid"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+	back_end_ends
+}
