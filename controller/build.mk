@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 OPTION_SRCS := $(addprefix controller/,options.c options_sub.c option_table.c \
-	values.c usage.c spec.c spec_net.c spec_small.c spec_pci.c spec_files.c publish.c id_map.c)
+	values.c usage.c spec.c spec_net.c spec_small.c spec_pci.c spec_files.c publish.c id_map.c \
+	numa.c spec_memory.c)
 PROGRAMS += bulkhead
 bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c plan_pci.c output.c \
 	terminal.c resources.c supervise.c requests.c recover.c upgrade.c deaths.c pulse.c report.c host.c \
 	paths.c taken.c adopt.c broker.c start.c \
-	config.c guard.c resize.c resize_vm.c balloon.c watchdog.c memory.c dimms.c pmem.c life.c life_messages.c manage.c manage_info.c manage_events.c manage_worker.c change.c holes.c share.c hotplug.c keeper.c describe.c service.c front.c \
+	config.c numa_message.c guard.c resize.c resize_vm.c balloon.c watchdog.c memory.c dimms.c pmem.c life.c life_messages.c manage.c manage_info.c manage_events.c manage_worker.c change.c holes.c share.c hotplug.c keeper.c describe.c service.c front.c \
 	confine.c cgroup.c passt.c pause.c count.c timeline.c opener/tap_adopt.c) $(OPTION_SRCS) \
 	$(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c sandbox/single.c sandbox/seal.c \
 	sandbox/no_nss.c

@@ -12,6 +12,8 @@
 #include "controller/dimms.h"
 #include "controller/front.h"
 #include "controller/memory.h"
+#include "controller/numa.h"
+#include "controller/numa_message.h"
 #include "controller/pmem.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
@@ -273,9 +275,13 @@ fill_balloon(const struct vm *vm, const struct balloon_spec *spec,
 	balloon->size = spec->size;
 	balloon->deflate_on_oom = spec->deflate_on_oom;
 	balloon->free_page_reporting = spec->free_page_reporting;
-	/* hugetlbfs says the size of its pages so. */
-	balloon->host_page = vm->plan.zones[0].hugepages &&
-	    fstat(vm->zones[0].ram, &st) == 0 ? (uint64_t)st.st_blksize : 4096;
+	balloon->host_page = 4096;
+	/* hugetlbfs says the size of its pages so; the largest fits all zones. */
+	for (uint32_t i = 0; i < vm->plan.nzones; i++)
+		if (vm->plan.zones[i].hugepages &&
+		    fstat(vm->zones[i].ram, &st) == 0 &&
+		    (uint64_t)st.st_blksize > balloon->host_page)
+			balloon->host_page = (uint64_t)st.st_blksize;
 	balloon->queue_size = 128;
 }
 
@@ -287,6 +293,8 @@ fill_mem(const struct vm *vm, uint32_t zone, Bh__MemConfig *mem)
 	mem->block = memory_block(vm, zone);
 	mem->requested = vm->plan.zones[zone].hot_wanted;
 	mem->queue_size = 128;
+	mem->has_node = vm->spec.nnuma != 0;
+	mem->node = vm->plan.zones[zone].node;
 }
 
 static void
@@ -466,6 +474,7 @@ fill_segments(const struct vm *vm, struct segments *to)
 		to->segments[i].mmio32_size = s->mmio32_size;
 		to->segments[i].mmio64_base = s->mmio64_base;
 		to->segments[i].mmio64_size = s->mmio64_size;
+		to->segments[i].node = numa_node_of_segment(&vm->spec, i);
 		to->list[i] = &to->segments[i];
 	}
 	return to->list;
@@ -474,6 +483,7 @@ fill_segments(const struct vm *vm, struct segments *to)
 static void
 send_load_config(struct child *child)
 {
+	static struct numa_message numa;
 	struct segments segments;
 	struct vm *vm = child->vm;
 	const struct vm_spec *s = &vm->spec;
@@ -503,6 +513,7 @@ send_load_config(struct child *child)
 	load.smbios = &smbios;
 	load.serial = s->serial.mode != PORT_OFF;
 	load.dimms = vm->plan.dimm_size != 0;
+	load.numa = numa_fill(s, &vm->plan, &numa);
 	load.seccomp = seccomp(vm);
 	send_memory(child);
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);

@@ -8,8 +8,10 @@
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <linux/fs.h>
+#include <linux/mempolicy.h>
 #include <sys/fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "device-workers/lib/counters.h"
@@ -48,6 +50,9 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW(memfd_create, "guest memory and byte rings"),
 	SB_ALLOW(fchmod, "mode 0600 of these; passt writes to a pipe as another user"),
 	SB_ALLOW(ftruncate, "size of these"),
+	SB_ALLOW2(mmap, SB_EQ32(2, PROT_NONE), SB_EQ32(3, MAP_SHARED),
+	    "no memory, but where a node is said for it"),
+	SB_ALLOW1(mbind, SB_EQ32(2, MPOL_BIND), "host_numa_node"),
 	SB_ALLOW(fallocate, "prefault; give all memory back at a reset"),
 	SB_ALLOW(newfstatat, "how large guest memory is"),
 	SB_ALLOW2(pread64, SB_EQ(2, COUNTERS * sizeof(uint64_t)),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/numa.h"
 #include "controller/options.h"
 #include "controller/publish.h"
 #include "controller/usage.h"
@@ -194,7 +195,7 @@ begin(struct part *p, const char *name)
 	Bh__ApiOption *o;
 
 	if (p->noptions == PART_OPTIONS || p->nvalues + 64 > PART_VALUES ||
-	    p->bytes > PART_BYTES || p->ntext + 4096 > TEXT_BYTES)
+	    p->bytes > PART_BYTES || p->ntext + 8192 > TEXT_BYTES)
 		flush(p);
 	o = &p->options[p->noptions];
 	p->option_list[p->noptions++] = o;
@@ -378,6 +379,23 @@ write_queue_sizes(struct part *p, const char *name,
 }
 
 static void
+write_numa(struct part *p, const struct sub_option *sub, const struct numa_spec *numa)
+{
+	static char s[NUMA_TEXT];
+
+	if (sub->type == SUB_ZONES)
+		for (uint32_t i = 0; i < numa->nzones; i++)
+			text(p, sub->name, numa->zones[i]);
+	else if (sub->type == SUB_DISTANCES)
+		numa_distances_text(numa, s);
+	else
+		numa_bits_text((const uint64_t *)(const void *)
+		    ((const uint8_t *)numa + sub->offset), sub->max, s);
+	if (sub->type != SUB_ZONES && s[0] != '\0')
+		made(p, sub->name, "%s", s);
+}
+
+static void
 write_topology(struct part *p, const char *name, const struct topology_spec *t)
 {
 	if (t->threads != 0)
@@ -462,6 +480,11 @@ write_value(struct part *p, const struct sub_option *sub, const void *object,
 		return;
 	case SUB_QUEUE_SIZES:
 		write_queue_sizes(p, sub->name, object);
+		return;
+	case SUB_BITS:
+	case SUB_DISTANCES:
+	case SUB_ZONES:
+		write_numa(p, sub, object);
 		return;
 	case SUB_PUBLISH:
 		write_ports(p, sub->name, object);

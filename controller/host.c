@@ -107,37 +107,72 @@ pool(uint64_t page, const char *name)
  * reserves all of it; a DIMM's are looked for when it comes.
  */
 static int
-check_hugepages(const struct memory_spec *m, uint64_t standard,
+check_pool(const struct vm_spec *spec, uint64_t page, uint64_t standard,
     struct spec_error *err)
 {
-	uint64_t page = m->hugepage_size != 0 ? m->hugepage_size : standard;
-	uint64_t hot = m->hotplug_method == HOTPLUG_VIRTIO_MEM ?
-	    m->hotplug_size : 0;
-	uint64_t have, need;
+	uint64_t size = 0, hot = 0, have, need;
 
-	if (page == 0)
-		page = 2ull << 20;
-	if (m->size % page != 0) {
-		(void)usage(err, "--memory size=%z,hugepages=on: not a multiple "
-		    "of the %lK of a huge page; round it up", m->size,
-		    page >> 10);
-		return -EINVAL;
+	for (uint32_t i = 0; i < spec_nzones(spec); i++) {
+		const struct zone_spec z = spec_zone(spec, i);
+
+		if (!z.hugepages ||
+		    (z.hugepage_size != 0 ? z.hugepage_size : standard) != page)
+			continue;
+		size += z.size;
+		if (spec->memory.hotplug_method == HOTPLUG_VIRTIO_MEM)
+			hot += z.hotplug_size;
+		if (z.size % page != 0) {
+			(void)usage(err, "--memory size=%z,hugepages=on: not a "
+			    "multiple of the %lK of a huge page; round it up",
+			    z.size, page >> 10);
+			return -EINVAL;
+		}
 	}
 	have = pool(page, "free_hugepages") - pool(page, "resv_hugepages") +
 	    pool(page, "nr_overcommit_hugepages") -
 	    pool(page, "surplus_hugepages");
-	need = m->size / page + hot / page;
+	need = size / page + hot / page;
 	if (have >= need)
 		return 0;
 	if (hot != 0)
 		(void)usage(err, "--memory size=%z,hotplug_size=%z,hugepages=on: "
 		    "needs %l huge pages of %z and the host has %l; reserve more "
-		    "(vm.nr_hugepages)", m->size, hot, need, page, have);
+		    "(vm.nr_hugepages)", size, hot, need, page, have);
 	else
 		(void)usage(err, "--memory size=%z,hugepages=on: needs %l huge "
 		    "pages of %z and the host has %l; reserve more "
-		    "(vm.nr_hugepages)", m->size, need, page, have);
+		    "(vm.nr_hugepages)", size, need, page, have);
 	return -ENOMEM;
+}
+
+static int
+check_hugepages(const struct vm_spec *spec, uint64_t standard,
+    struct spec_error *err)
+{
+	int rc = 0;
+
+	if (standard == 0)
+		standard = 2ull << 20;
+	for (uint32_t i = 0; rc == 0 && i < spec_nzones(spec); i++) {
+		const struct zone_spec z = spec_zone(spec, i);
+
+		if (z.hugepages)
+			rc = check_pool(spec, z.hugepage_size != 0 ?
+			    z.hugepage_size : standard, standard, err);
+	}
+	return rc;
+}
+
+/* Memory of ordinary pages. */
+static uint64_t
+ordinary(const struct vm_spec *spec)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < spec_nzones(spec); i++)
+		if (!spec_zone(spec, i).hugepages)
+			sum += spec_zone(spec, i).size;
+	return sum;
 }
 
 /* What may run where is the kernel's to say; here, what there can never be. */
@@ -189,11 +224,10 @@ host_check_kept(const struct vm_spec *spec, const struct plan_host *host,
 	}
 	if (rc == 0)
 		rc = share_check(spec, host, UID_FIRST, UID_BLOCK * UID_BLOCKS, err);
-	if (rc != 0 || spec->memory.hugepages || host->memory == 0 ||
-	    spec->memory.size <= host->memory)
+	if (rc != 0 || host->memory == 0 || ordinary(spec) <= host->memory)
 		return rc;
 	(void)usage(err, "--memory size=%z: the host has %lM of memory and swap; "
-	    "lower it", spec->memory.size, host->memory >> 20);
+	    "lower it", ordinary(spec), host->memory >> 20);
 	return -ENOMEM;
 }
 
@@ -202,15 +236,15 @@ host_check(const struct vm_spec *spec, const struct plan_host *host,
     struct spec_error *err)
 {
 	static char text[8192];
-	uint64_t free_now, size = spec->memory.size;
+	uint64_t free_now, size = ordinary(spec);
 	int rc = host_check_kept(spec, host, err);
 
 	if (rc != 0)
 		return rc;
 	slurp("/proc/meminfo", text, sizeof(text));
-	if (spec->memory.hugepages)
-		return check_hugepages(&spec->memory,
-		    meminfo(text, "Hugepagesize:"), err);
+	rc = check_hugepages(spec, meminfo(text, "Hugepagesize:"), err);
+	if (rc != 0)
+		return rc;
 	free_now = meminfo(text, "MemAvailable:");
 	if (free_now != 0 && size > free_now)
 		warn_of_size(size, free_now);

@@ -14,6 +14,7 @@
 #include "controller/hotplug.h"
 #include "controller/life.h"
 #include "controller/manage_inside.h"
+#include "controller/memory.h"
 #include "controller/pause.h"
 #include "controller/resize.h"
 #include "controller/resize_vm.h"
@@ -74,7 +75,7 @@ static const struct verb {
 	    false },
 	[BH__API_VERB__API_VERB_RESIZE_ZONE] = { "vm.resize-zone",
 	    "The memory zone could not be resized",
-	    IN_CREATED | IN_RUNNING | CHANGES, true },
+	    IN_CREATED | IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_SNAPSHOT] = { "vm.snapshot",
 	    "The VM could not be snapshotted", IN_RUNNING, true },
 	[BH__API_VERB__API_VERB_CRASHES] = { "bulkhead.crashes", "", 7, false },
@@ -386,6 +387,24 @@ resize_all(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 		settle(vm, status, why);
 }
 
+static void
+resize_zone(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
+{
+	const Bh__ApiValue *id = value_of(req, "id",
+	    BH__API_VALUE__VALUE_TEXT);
+	const Bh__ApiValue *size = value_of(req, "size",
+	    BH__API_VALUE__VALUE_NUMBER);
+	const char *why = "id and desired_ram are needed";
+	uint32_t status = 400;
+
+	if (id != NULL && size != NULL)
+		status = memory_resize_zone(vm, id->text, size->number, &why);
+	if (status == 204)
+		manage_done(vm, seq, 204);
+	else
+		refuse(vm, seq, req->verb, status, why);
+}
+
 void
 manage_resized(struct vm *vm, uint32_t status, const char *why)
 {
@@ -517,6 +536,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_RESIZE:
 		resize_all(vm, seq, req);
 		return;
+	case BH__API_VERB__API_VERB_RESIZE_ZONE:
+		resize_zone(vm, seq, req);
+		return;
 	case BH__API_VERB__API_VERB_UPGRADE_WORKER:
 		upgrade(vm, seq, req, msg);
 		return;
@@ -526,7 +548,6 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_REBOOT:
 	case BH__API_VERB__API_VERB_PAUSE:
 	case BH__API_VERB__API_VERB_RESUME:
-	case BH__API_VERB__API_VERB_RESIZE_ZONE:
 	case BH__API_VERB__API_VERB_SNAPSHOT:
 	case BH__API_VERB__API_VERB_RESTORE:
 	case BH__API_VERB__API_VERB_COREDUMP:

@@ -4,6 +4,7 @@
 #include "controller/memory.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +134,10 @@ memory_refuse(const struct vm *vm, uint64_t size, const char **why)
 
 	if (size == memory_wanted(vm))
 		return 0;
+	*why = "desired_ram: this VM's memory is of zones; resize one of them "
+	    "(vm.resize-zone)";
+	if (vm->spec.nzones != 0)
+		return 500;
 	*why = "desired_ram: this VM's memory is as large as it is; start it with "
 	    "--memory hotplug_size=";
 	if (most == 0)
@@ -170,6 +175,48 @@ memory_resize(struct vm *vm, uint64_t size, const char **why)
 	/* A guest that boots again has as much. */
 	vm->spec.memory.hotplugged_size = vm->plan.zones[0].hot_wanted;
 	tell(vm, 0);
+	manage_event(vm, "vm", "resized");
+	return 204;
+}
+
+/* ---- vm.resize-zone -------------------------------------------------------------- */
+
+uint32_t
+memory_resize_zone(struct vm *vm, const char *id, uint64_t size, const char **why)
+{
+	struct plan_zone *z = NULL;
+	uint32_t n = 0;
+
+	*why = "this VM has no memory zones; vm.resize is for all of its memory";
+	if (vm->spec.nzones == 0)
+		return 500;
+	for (uint32_t i = 0; i < vm->plan.nzones; i++)
+		if (strcmp(vm->plan.zones[i].id, id) == 0) {
+			z = &vm->plan.zones[i];
+			n = i;
+		}
+	*why = "there is no such memory zone";
+	if (z == NULL)
+		return 404;
+	if (size == z->size + z->hot_wanted)
+		return 204;
+	*why = "desired_ram: this zone is as large as it is; start it with "
+	    "--memory-zone hotplug_size=";
+	if (z->hot_size == 0)
+		return 500;
+	*why = "desired_ram: less than the zone has at boot (size=)";
+	if (size < z->size)
+		return 500;
+	*why = "desired_ram: more than the zone's size= and hotplug_size= together";
+	if (size - z->size > z->hot_size)
+		return 500;
+	*why = "desired_ram: what is more than at boot is not a multiple of 128M";
+	if ((size - z->size) % MEM_LIMIT_ALIGN != 0)
+		return 500;
+	manage_event(vm, "vm", "resizing");
+	/* A guest that boots again has as much. */
+	z->hot_wanted = vm->spec.zones[n].hotplugged_size = size - z->size;
+	tell(vm, n);
 	manage_event(vm, "vm", "resized");
 	return 204;
 }

@@ -26,6 +26,10 @@ uint64_t memory_wanted(const struct vm *vm);
  */
 uint32_t memory_resize(struct vm *vm, uint64_t size, const char **why);
 
+/* The same of zone @id, whose boot memory counts. */
+uint32_t memory_resize_zone(struct vm *vm, const char *id, uint64_t size,
+    const char **why);
+
 /* Can memory_resize() be asked for it? 0, or its status and *why; changes nothing. */
 uint32_t memory_refuse(const struct vm *vm, uint64_t size, const char **why);
 

@@ -149,6 +149,45 @@ static const struct sub_option memory_subs[] = {
 	    "... of which there is at boot; 0"),
 };
 
+static const struct sub_option zone_subs[] = {
+	TEXT("id", zone_spec, id, SPEC_MAX_ZONE_ID, "its name"),
+	SIZE("size", zone_spec, size, 0, "RAM; 512M"),
+	LATER("file"),
+	TOGGLE("shared", zone_spec, shared,
+	    "accepted: guest memory is always shared"),
+	TOGGLE("hugepages", zone_spec, hugepages, "back it by hugetlbfs; off"),
+	SIZE("hugepage_size", zone_spec, hugepage_size, 4096,
+	    "2M or 1G; the system's default"),
+	U32("host_numa_node", zone_spec, host_node, 0, 1023,
+	    "of the host, whose memory it is; any"),
+	SIZE("hotplug_size", zone_spec, hotplug_size, 0,
+	    "memory that may come, by virtio-mem; none"),
+	SIZE("hotplugged_size", zone_spec, hotplugged_size, 0,
+	    "... of which there is at boot; 0"),
+	TOGGLE("prefault", zone_spec, prefault, "allocate it at start; off"),
+	TOGGLE("reserve", zone_spec, reserve,
+	    "fail at start rather than overcommit; off"),
+	{ .name = "mergeable", .type = SUB_TOGGLE,
+	  .offset = AT(zone_spec, mergeable), .meta = "off",
+	  .help = "shared memory cannot be merged" },
+};
+
+static const struct sub_option numa_subs[] = {
+	U32("guest_numa_id", numa_spec, node, 0, SPEC_MAX_NODES - 1,
+	    "the node: 0, 1 and so on"),
+	{ .name = "cpus", .type = SUB_BITS, .offset = AT(numa_spec, cpus),
+	  .max = SPEC_MAX_VCPUS - 1, .meta = "[<n>,<n>-<n>,..]",
+	  .help = "its vCPUs; whom no node has is of node 0" },
+	{ .name = "distances", .type = SUB_DISTANCES, .meta = "[<node>@<n>,..]",
+	  .help = "11 to 254; 20" },
+	{ .name = "memory_zones", .type = SUB_ZONES, .meta = "[<id>,..]",
+	  .help = "its memory; what no node has is of node 0" },
+	{ .name = "pci_segments", .type = SUB_BITS,
+	  .offset = AT(numa_spec, segments), .max = SPEC_MAX_SEGMENTS - 1,
+	  .meta = "[<n>,..]", .help = "its PCI segments; 0 is of node 0" },
+	LATER("device_id"),
+};
+
 static const struct sub_option disk_subs[] = {
 	PATH("path", disk_spec, path, "disk image or block device"),
 	PATH_FD(disk_spec, path),
@@ -394,6 +433,12 @@ static const struct sub_option segment_subs[] = {
 	    "share of the 64-bit window; 1"),
 };
 
+const struct zone_spec zone_default = {
+	.size = 512ull << 20, .host_node = SPEC_NO_NODE,
+};
+
+static const struct numa_spec numa_default = { .node = SPEC_NO_NODE };
+
 const struct disk_spec disk_default = {
 	.sparse = true, .num_queues = 1, .queue_size = 128,
 };
@@ -450,6 +495,19 @@ const struct option_row option_rows[] = {
 	STRING("cmdline", payload.cmdline, "<text>", "the kernel's command line"),
 	SUBS("cpus", cpus, cpus_subs, ""),
 	SUBS("memory", memory, memory_subs, ""),
+	{ .name = "memory-zone", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, zones), .count_offset = AT(vm_spec, nzones),
+	  .element_size = sizeof(struct zone_spec),
+	  .max_elements = SPEC_MAX_ZONES, .element_default = &zone_default,
+	  .subs = zone_subs, .nsubs = COUNT(zone_subs),
+	  .help = "with --memory size=0: what it is made of; several values may "
+		  "follow" },
+	{ .name = "numa", .kind = OPTION_SUBS_LIST,
+	  .offset = AT(vm_spec, numa), .count_offset = AT(vm_spec, nnuma),
+	  .element_size = sizeof(struct numa_spec),
+	  .max_elements = SPEC_MAX_NODES, .element_default = &numa_default,
+	  .subs = numa_subs, .nsubs = COUNT(numa_subs),
+	  .help = "a NUMA node of the guest; several values may follow" },
 	{ .name = "disk", .kind = OPTION_SUBS_LIST,
 	  .offset = AT(vm_spec, disks), .count_offset = AT(vm_spec, ndisks),
 	  .element_size = sizeof(struct disk_spec),
@@ -584,8 +642,6 @@ const struct option_row option_rows[] = {
 	OPTION_IS_LATER("fw-cfg-config"), OPTION_IS_LATER("gdb"),
 	OPTION_IS_LATER("host-data"),
 	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
-	OPTION_IS_LATER("memory-zone"),
-	OPTION_IS_LATER("numa"),
 	FLAG_IS_LATER("pvmemcontrol"),
 	OPTION_IS_LATER("restore"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),

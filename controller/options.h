@@ -42,6 +42,9 @@ enum sub_type {
 	SUB_OEM_STRINGS,	/* struct platform_spec: oem_strings */
 	SUB_DEVICE_TYPE,	/* uint32_t: a virtio device's number or name */
 	SUB_QUEUE_SIZES,	/* struct generic_spec: nqueues and queue_sizes */
+	SUB_BITS,		/* a list of numbers up to max: uint64_t [], a bit each */
+	SUB_DISTANCES,		/* struct numa_spec: distances */
+	SUB_ZONES,		/* struct numa_spec: zones */
 };
 
 struct sub_option {
@@ -100,6 +103,7 @@ extern const struct balloon_spec balloon_default;
 extern const struct pmem_spec pmem_default;
 extern const struct vsock_spec vsock_default;
 extern const struct rtc_spec rtc_default;
+extern const struct zone_spec zone_default;
 
 enum options_result {
 	OPTIONS_RUN,

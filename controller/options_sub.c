@@ -9,6 +9,7 @@
 
 #include "controller/options.h"
 #include "controller/id_map.h"
+#include "controller/numa.h"
 #include "controller/publish.h"
 #include "controller/usage.h"
 #include "controller/values.h"
@@ -408,6 +409,20 @@ store_queue_sizes(struct place *p)
 	return 0;
 }
 
+static int
+store_numa(struct place *p)
+{
+	const char *why;
+
+	if (p->sub->type == SUB_BITS)
+		why = numa_bits(p->value, field(p), p->sub->max);
+	else if (p->sub->type == SUB_DISTANCES)
+		why = numa_distances(p->value, p->object);
+	else
+		why = numa_zones(p->spec, p->value, p->plain, p->object);
+	return why != NULL ? bad(p, why) : 0;
+}
+
 /* Bare words and file=, socket=: only one of them says where a port goes. */
 static int
 store_mode(struct place *p, uint32_t *mode_given)
@@ -480,6 +495,10 @@ store(struct place *p, uint32_t *mode_given)
 		return store_device_type(p);
 	case SUB_QUEUE_SIZES:
 		return store_queue_sizes(p);
+	case SUB_BITS:
+	case SUB_DISTANCES:
+	case SUB_ZONES:
+		return store_numa(p);
 	}
 	return -EINVAL;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/x86_64/layout.h"
+#include "controller/numa.h"
 #include "controller/plan_inside.h"
 #include "controller/usage.h"
 #include "ipc/slots.h"
@@ -23,17 +24,21 @@
 static void
 plan_zones(struct vm_plan *plan, const struct vm_spec *spec)
 {
-	const struct memory_spec *m = &spec->memory;
-	struct plan_zone *z = &plan->zones[0];
+	plan->nzones = spec_nzones(spec);
+	for (uint32_t i = 0; i < plan->nzones; i++) {
+		const struct zone_spec m = spec_zone(spec, i);
+		struct plan_zone *z = &plan->zones[i];
 
-	*z = (struct plan_zone){ .id = "mem0", .size = m->size,
-		.hugepages = m->hugepages, .hugepage_size = m->hugepage_size,
-		.prefault = m->prefault, .reserve = m->reserve };
-	if (m->hotplug_method == HOTPLUG_VIRTIO_MEM) {
-		z->hot_size = m->hotplug_size;
-		z->hot_wanted = m->hotplugged_size;
+		*z = (struct plan_zone){ .id = m.id, .size = m.size,
+			.hugepages = m.hugepages, .hugepage_size = m.hugepage_size,
+			.prefault = m.prefault, .reserve = m.reserve,
+			.host_node = m.host_node,
+			.node = numa_node_of_zone(spec, m.id) };
+		if (spec->memory.hotplug_method != HOTPLUG_VIRTIO_MEM)
+			continue;
+		z->hot_size = m.hotplug_size;
+		z->hot_wanted = m.hotplugged_size;
 	}
-	plan->nzones = 1;
 }
 
 static void
@@ -104,6 +109,10 @@ plan_memory(struct vm_plan *plan, const struct vm_spec *spec,
 	}
 	top = (top + GIB - 1) & ~(GIB - 1);
 	/* At least 1 GiB of window has to be left below the address limit. */
+	if ((end < GIB || top > end - GIB) && spec->nzones != 0)
+		return usage(err, "--memory-zone: what they have, and may have by "
+		    "hotplug_size, does not fit below 2^%u bytes of guest "
+		    "addresses; lower it or raise --cpus max_phys_bits", bits);
 	if ((end < GIB || top > end - GIB) && spec->memory.hotplug_size != 0)
 		return usage(err, "--memory size=%z,hotplug_size=%z: does not fit "
 		    "below 2^%u bytes of guest addresses; lower it or raise --cpus "
@@ -228,6 +237,19 @@ name_taken(const struct vm_plan *plan, const struct vm_spec *spec,
 }
 
 /* Cloud Hypervisor counts all unnamed devices together: _disk0, _net1. */
+/* A zone's id may be that of another device, too: a prefix tells them apart. */
+static void
+name_mem(struct plan_device *dev, const struct vm_spec *spec, const char *zone)
+{
+	static const char prefix[] = "__mem_";
+	size_t at = spec->nzones != 0 ? sizeof(prefix) - 1 : 0;
+
+	memcpy(dev->id, prefix, at);
+	memcpy(dev->id + at, zone, strlen(zone) + 1);
+}
+
+_Static_assert(SPEC_MAX_ZONE_ID + sizeof("__mem_") <= PLAN_ID_SIZE, "zone ids");
+
 static void
 name_device(const struct vm_plan *plan, const struct vm_spec *spec,
     struct plan_device *dev, uint32_t *counter)
@@ -265,8 +287,7 @@ name_device(const struct vm_plan *plan, const struct vm_spec *spec,
 			number_name(dev->id, fronts[dev->front], (*counter)++);
 		while (name_taken(plan, spec, dev));
 	else if (dev->kind == PROC_MEM)
-		memcpy(dev->id, plan->zones[dev->index].id,
-		    strlen(plan->zones[dev->index].id) + 1);
+		name_mem(dev, spec, plan->zones[dev->index].id);
 	else if (dev->kind == PROC_BALLOON)
 		memcpy(dev->id, "__balloon", sizeof("__balloon"));
 	else if (dev->kind == PROC_WATCHDOG)

@@ -35,6 +35,8 @@ struct plan_zone {
 	uint64_t hugepage_size;	/* bytes; 0: the system's default */
 	uint64_t hot_size;	/* bytes of virtio-mem's region; 0: there is none */
 	uint64_t hot_gpa, hot_wanted;	/* where; bytes that shall be plugged */
+	uint32_t host_node;	/* SPEC_NO_NODE: any */
+	uint32_t node;		/* the guest's */
 };
 
 /* A PCI segment's parts of the windows, in bytes. */

@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <linux/mempolicy.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "controller/dimms.h"
@@ -61,17 +64,61 @@ huge_flags(const struct plan_zone *z)
 	return flags;
 }
 
+/* "--memory " or "--memory-zone id=a,". */
+static const char *
+option_of(const struct vm *vm, const struct plan_zone *z)
+{
+	static char text[SPEC_MAX_ZONE_ID + 32];
+
+	if (vm->spec.nzones == 0)
+		return "--memory ";
+	(void)snprintf(text, sizeof(text), "--memory-zone id=%s,", z->id);
+	return text;
+}
+
 static int
 no_memory(struct vm *vm, const struct plan_zone *z, uint64_t bytes, int rc)
 {
 	char size[VALUE_SIZE_TEXT];
 
 	value_size_text(bytes, size);
-	life_fail(vm, "--memory %s=%s%s: cannot be made: %s; %s",
+	life_fail(vm, "%s%s=%s%s: cannot be made: %s; %s", option_of(vm, z),
 	    bytes == z->size ? "size" : "hotplug_size", size,
 	    z->hugepages ? ",hugepages=on" : "", log_errtext(rc), z->hugepages ?
 	    "reserve huge pages of this size (vm.nr_hugepages), and make size a "
 	    "multiple of them" : "lower it");
+	return rc;
+}
+
+/*
+ * The policy is the file's, not the mapping's (shmem, hugetlbfs): whoever touches the
+ * memory later gets it from there. The mapping is gone before anybody could.
+ */
+static int
+bind_node(struct vm *vm, const struct plan_zone *z, int fd, uint64_t size)
+{
+	unsigned long mask[1024 / 64] = { 0 };
+	void *at;
+	int rc = 0;
+
+	if (z->host_node == SPEC_NO_NODE)
+		return 0;
+	mask[z->host_node / 64] = 1ul << z->host_node % 64;
+	at = mmap(NULL, size, PROT_NONE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) {
+		rc = -errno;
+	} else {
+		if (syscall(SYS_mbind, at, size, MPOL_BIND, mask,
+		    sizeof(mask) * 8 + 1, 0) < 0)
+			rc = -errno;
+		munmap(at, size);
+	}
+	if (rc != 0)
+		life_fail(vm, "%shost_numa_node=%u: %s", option_of(vm, z),
+		    z->host_node, rc == -EINVAL ? "this host has no such node, or "
+		    "may not use it; see lscpu" : rc == -ENOSYS || rc == -EPERM ?
+		    "memory cannot be bound to nodes here (mbind); leave it out" :
+		    log_errtext(rc));
 	return rc;
 }
 
@@ -85,6 +132,8 @@ make_hot(struct vm *vm, uint32_t i)
 	m->hot = sealed_memfd("bulkhead-ram-hot", z->hot_size, huge_flags(z));
 	if (m->hot < 0)
 		return no_memory(vm, z, z->hot_size, m->hot);
+	if (bind_node(vm, z, m->hot, z->hot_size) != 0)
+		return -EINVAL;
 	m->state = sealed_memfd("bulkhead-plugged",
 	    MEM_STATE_SIZE(z->hot_size / memory_block(vm, i)), 0);
 	if (m->state < 0)
@@ -103,6 +152,9 @@ make_zone(struct vm *vm, uint32_t i)
 	m->ram = sealed_memfd("bulkhead-ram", z->size, huge_flags(z));
 	if (m->ram < 0)
 		return no_memory(vm, z, z->size, m->ram);
+	rc = bind_node(vm, z, m->ram, z->size);
+	if (rc != 0)
+		return rc;
 	/*
 	 * Allocating is what both prefault and reserve come to: shared memory
 	 * knows no reservation other than its pages.
@@ -111,8 +163,8 @@ make_zone(struct vm *vm, uint32_t i)
 	    fallocate(m->ram, 0, 0, (off_t)z->size) < 0) {
 		rc = -errno;
 		value_size_text(z->size, size);
-		life_fail(vm, "--memory size=%s,%s=on%s: cannot be "
-		    "allocated: %s; %s", size,
+		life_fail(vm, "%ssize=%s,%s=on%s: cannot be "
+		    "allocated: %s; %s", option_of(vm, z), size,
 		    z->prefault ? "prefault" : "reserve",
 		    z->hugepages ? ",hugepages=on" : "", log_errtext(rc),
 		    z->hugepages ? "reserve more huge pages of this size "

@@ -170,61 +170,6 @@ check_cpus(struct vm_spec *spec, struct spec_error *err)
 }
 
 static int
-check_hotplug(const struct memory_spec *m, struct spec_error *err)
-{
-	if (m->hotplug_size % MEM_LIMIT_ALIGN != 0)
-		return usage(err, "--memory hotplug_size=%z: not a multiple of "
-		    "128M; round it up", m->hotplug_size);
-	if (m->hotplugged_size % MEM_LIMIT_ALIGN != 0)
-		return usage(err, "--memory hotplugged_size=%z: not a multiple of "
-		    "128M; round it up", m->hotplugged_size);
-	if (m->hotplugged_size > m->hotplug_size)
-		return usage(err, "--memory hotplugged_size=%z: more than "
-		    "hotplug_size=%z; lower it", m->hotplugged_size,
-		    m->hotplug_size);
-	/* KVM has 31 bits for the pages of one region. */
-	if (m->hotplug_method == HOTPLUG_VIRTIO_MEM && m->hotplug_size > 4ull << 40)
-		return usage(err, "--memory hotplug_size=%z: more than 4T; lower it",
-		    m->hotplug_size);
-	if (m->hugepage_size != 0 && m->hotplug_size % m->hugepage_size != 0)
-		return usage(err, "--memory hotplug_size=%z: not a multiple of "
-		    "hugepage_size=%z; round it up", m->hotplug_size,
-		    m->hugepage_size);
-	return 0;
-}
-
-static int
-check_memory(const struct vm_spec *spec, struct spec_error *err)
-{
-	const struct memory_spec *m = &spec->memory;
-
-	if (m->mergeable)
-		return usage(err, "--memory mergeable=on: guest memory is "
-		    "shared between processes, and shared memory cannot be "
-		    "merged; leave it out");
-	if (m->size == 0)
-		return usage(err, "--memory size=0: a VM needs memory; give it "
-		    "some, as size=512M");
-	if (m->size % PAGE != 0)
-		return usage(err, "--memory size=%z: not a multiple of the page "
-		    "size; make it one of 4096", m->size);
-	if (m->size < 1u << 20)
-		return usage(err, "--memory size=%z: too little; at least 1M",
-		    m->size);
-	if (m->hugepage_size != 0 && !m->hugepages)
-		return usage(err, "--memory hugepage_size=%z: means nothing "
-		    "without hugepages=on; add it", m->hugepage_size);
-	if (m->hugepage_size != 0 && !spec_power_of_two(m->hugepage_size))
-		return usage(err, "--memory hugepage_size=%z: not a power of "
-		    "two; write 2M or 1G", m->hugepage_size);
-	if (m->hugepage_size != 0 && m->size % m->hugepage_size != 0)
-		return usage(err, "--memory size=%z: not a multiple of "
-		    "hugepage_size=%z; round it up", m->size,
-		    m->hugepage_size);
-	return check_hotplug(m, err);
-}
-
-static int
 check_bucket(const char *option, const char *kind, const struct bucket_spec *b,
     struct spec_error *err)
 {
@@ -401,10 +346,10 @@ check_balloon(const struct vm_spec *spec, struct spec_error *err)
 	for (uint32_t i = 0; i < spec->nballoons; i++) {
 		uint64_t size = spec->balloons[i].size;
 
-		if (size >= spec->memory.size)
+		if (size >= spec_ram(spec))
 			return usage(err, "--balloon size=%z: not less than the "
 			    "guest's memory of %z; lower it", size,
-			    spec->memory.size);
+			    spec_ram(spec));
 		if (size % 4096 != 0 || size > BALLOON_LIMIT_SIZE)
 			return usage(err, "--balloon size=%z: not a multiple of "
 			    "4096, or too large", size);
@@ -541,7 +486,7 @@ spec_check(struct vm_spec *spec, struct spec_error *err)
 
 	if ((bad = check_payload(spec, err)) != 0 ||
 	    (bad = check_cpus(spec, err)) != 0 ||
-	    (bad = check_memory(spec, err)) != 0 ||
+	    (bad = spec_check_memory(spec, err)) != 0 ||
 	    (bad = check_ports(spec, err)) != 0 ||
 	    (bad = check_platform(spec, err)) != 0 ||
 	    (bad = check_landlock(spec, err)) != 0 ||

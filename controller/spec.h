@@ -23,6 +23,8 @@
 #define SPEC_MAX_GENERICS 32u
 #define SPEC_MAX_PMEMS 32u
 #define SPEC_MAX_ZONES 8u
+#define SPEC_MAX_ZONE_ID 52u	/* with a prefix it is a device's */
+#define SPEC_MAX_NODES NUMA_LIMIT_NODES
 #define SPEC_MAX_QUEUES DEVICE_LIMIT_QUEUES
 #define SPEC_MAX_QUEUE_PAIRS 8u	/* tap fds of one worker: FD_BACKEND_COUNT */
 #define SPEC_MAX_GUARD_IPS NET_LIMIT_GUARD_IPS	/* of each family */
@@ -115,6 +117,30 @@ struct memory_spec {
 	uint32_t hotplug_method;	/* enum hotplug_method */
 	uint64_t hotplug_size;	/* bytes that may come; 0: none */
 	uint64_t hotplugged_size;	/* ... and are there at boot */
+};
+
+#define SPEC_NO_NODE UINT32_MAX
+
+/* Memory of one kind. */
+struct zone_spec {
+	const char *id;
+	uint64_t size;		/* bytes at boot */
+	bool hugepages;
+	uint64_t hugepage_size;	/* bytes; 0: the system's default */
+	bool prefault, reserve;
+	bool shared, mergeable;	/* as --memory */
+	uint32_t host_node;	/* it is from this NUMA node; SPEC_NO_NODE: any */
+	uint64_t hotplug_size, hotplugged_size;
+};
+
+/* A NUMA node of the guest; a bit a vCPU or PCI segment. */
+struct numa_spec {
+	uint32_t node;		/* SPEC_NO_NODE: not given */
+	uint64_t cpus[SPEC_MAX_VCPUS / 64];
+	uint64_t segments[2];
+	uint8_t distances[SPEC_MAX_NODES];	/* 0: not given */
+	const char *zones[SPEC_MAX_ZONES];
+	uint32_t nzones;
 };
 
 enum image_type {		/* the order of the words of image_type= */
@@ -358,6 +384,10 @@ struct vm_spec {
 	struct payload_spec payload;
 	struct cpus_spec cpus;
 	struct memory_spec memory;
+	struct zone_spec zones[SPEC_MAX_ZONES];
+	uint32_t nzones;
+	struct numa_spec numa[SPEC_MAX_NODES];
+	uint32_t nnuma;
 	struct disk_spec disks[SPEC_MAX_DISKS];
 	uint32_t ndisks;
 	struct net_spec nets[SPEC_MAX_NETS];
@@ -443,6 +473,14 @@ int spec_fd(const char *path);
 typedef int spec_file_fn(void *arg, const char *option, const char *name,
     const char **text);
 int spec_each_file(struct vm_spec *spec, spec_file_fn *fn, void *arg);
+
+/*
+ * Guest memory by zones: those of --memory-zone, or one that is all of --memory.
+ * What it has at boot, in bytes.
+ */
+uint32_t spec_nzones(const struct vm_spec *spec);
+struct zone_spec spec_zone(const struct vm_spec *spec, uint32_t n);
+uint64_t spec_ram(const struct vm_spec *spec);
 
 /* Make @spec the defaults, but for what is the VMM's own, its memory included. */
 void spec_init_vm(struct vm_spec *spec);

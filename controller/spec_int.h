@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between spec.c and spec_net.c, spec_small.c, spec_pci.c: parts of spec_check(). All return 0, or -EINVAL
+ * Between spec.c and spec_net.c, spec_small.c, spec_pci.c, spec_memory.c: parts of spec_check(). All return 0, or -EINVAL
  * with the line.
  */
 #ifndef BULKHEAD_CONTROLLER_SPEC_INT_H
@@ -24,6 +24,9 @@ int spec_check_vhost(const char *option, const struct vhost_spec *v,
 
 /* What is said to be an fd could be one, and each is used once. */
 int spec_check_files(struct vm_spec *spec, struct spec_error *err);
+
+/* --memory, --memory-zone, --numa. */
+int spec_check_memory(const struct vm_spec *spec, struct spec_error *err);
 
 /* Names, slots and segments of all devices, --pci-segment. */
 int spec_check_pci(const struct vm_spec *spec, struct spec_error *err);

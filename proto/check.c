@@ -288,6 +288,32 @@ check_segments(size_t n, Bh__PciSegment *const *segments)
 }
 
 static const char *
+check_numa(const Bh__LoadConfig *m)
+{
+	const Bh__Numa *numa = m->numa;
+	uint64_t end;
+
+	for (size_t i = 0; i < m->n_segments; i++)
+		REQUIRE(m->segments[i]->node < (numa != NULL ? numa->nodes : 1),
+		    "node of a PCI segment");
+	if (numa == NULL)
+		return NULL;
+	REQUIRE(numa->nodes >= 1 && numa->nodes <= NUMA_LIMIT_NODES,
+	    "number of nodes");
+	REQUIRE(numa->n_memory <= GMEM_LIMIT_REGIONS, "memory of nodes");
+	for (size_t i = 0; i < numa->n_memory; i++)
+		REQUIRE(numa->memory[i]->node < numa->nodes &&
+		    !__builtin_add_overflow(numa->memory[i]->gpa,
+		    numa->memory[i]->size, &end), "memory of a node");
+	REQUIRE(numa->vcpus.len == m->max_vcpus, "nodes of the vCPUs");
+	for (size_t i = 0; i < numa->vcpus.len; i++)
+		REQUIRE(numa->vcpus.data[i] < numa->nodes, "node of a vCPU");
+	REQUIRE(numa->distances.len == (size_t)numa->nodes * numa->nodes,
+	    "distances");
+	return NULL;
+}
+
+static const char *
 check_vm_config(const Bh__VmConfig *m)
 {
 	const char *why;
@@ -450,6 +476,8 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_LOAD_CONFIG:
 		why = check_segments(p->load_config->n_segments,
 		    p->load_config->segments);
+		if (why == NULL)
+			why = check_numa(p->load_config);
 		return why != NULL ? why : check_machine(p->load_config->boot_vcpus,
 		    p->load_config->max_vcpus, p->load_config->topology,
 		    p->load_config->mmio64_base, p->load_config->mmio64_size);

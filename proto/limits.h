@@ -34,6 +34,7 @@
 #define VM_LIMIT_POSTS 32u		/* VIRTIO_PCI_MAX_POSTS */
 
 /* virtio-mem: what it has noted, in a memfd of its own, a bit a block behind a page. */
+#define NUMA_LIMIT_NODES 32u		/* of the guest */
 #define MEM_LIMIT_ALIGN (128u << 20)	/* bytes: of its region */
 #define KEPT_LIMIT 200u			/* fds of a KeptFile */
 #define DIMM_LIMIT 16u			/* ARCH_DIMMS */

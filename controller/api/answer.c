@@ -350,6 +350,8 @@ print_plain(struct text *t, const struct field *f, const Bh__ApiValue *v,
 	case FIELD_MODE:
 	case FIELD_MODE_PATH:
 	case FIELD_FDS:
+	case FIELD_DISTANCES:
+	case FIELD_LIST:
 	case FIELD_OTHER:
 		put(t, "null");
 		return;
@@ -367,29 +369,61 @@ fitting(const struct field *f, const Bh__ApiValue *v)
 	return v != NULL && v->value_case == want ? v : NULL;
 }
 
+/* "[1@20,2@30]": all of it is digits and these marks. */
+static void
+print_distances(struct text *t, const struct field *f, const Bh__ApiOption *o,
+    bool *first)
+{
+	const char *s = text_of(value_of(o, schema_name(f)));
+
+	if (*s == '\0')
+		return;
+	put_name(t, first, f->json);
+	put(t, "[{\"destination\":");
+	for (s++; *s != '\0'; s++)
+		if (*s == '@')
+			put(t, ",\"distance\":");
+		else if (*s == ',')
+			put(t, "},{\"destination\":");
+		else if (*s == ']')
+			put(t, "}");
+		else
+			put_bytes(t, s, 1);
+	put(t, "]");
+}
+
+static void
+print_fields(struct text *t, const struct member *m, const Bh__ApiOption *o,
+    bool *first)
+{
+	for (unsigned int i = 0; i < m->nfields; i++) {
+		const struct field *f = &m->fields[i];
+
+		if (f->type == FIELD_LIMITER)
+			print_limiter(t, f, o, first);
+		else if (f->type == FIELD_MODE)
+			print_mode(t, f, o, first);
+		else if (f->type == FIELD_TEXTS)
+			print_texts(t, f, o, first);
+		else if (f->type == FIELD_DISTANCES)
+			print_distances(t, f, o, first);
+		else if (f->type != FIELD_MODE_PATH && f->type != FIELD_FDS &&
+		    f->type != FIELD_LIST && f->type != FIELD_OTHER && (i == 0 ||
+		    strcmp(m->option, "platform") != 0 ||
+		    (strcmp(f->json, "uuid") != 0 &&
+		    strcmp(f->json, "serial_number") != 0)))
+			print_plain(t, f, fitting(f, value_of(o,
+			    schema_name(f))), first);
+	}
+}
+
 static void
 print_object(struct text *t, const struct member *m, const Bh__ApiOption *o)
 {
 	bool first = true;
 
 	put(t, "{");
-	for (unsigned int i = 0; i < m->nfields; i++) {
-		const struct field *f = &m->fields[i];
-
-		if (f->type == FIELD_LIMITER)
-			print_limiter(t, f, o, &first);
-		else if (f->type == FIELD_MODE)
-			print_mode(t, f, o, &first);
-		else if (f->type == FIELD_TEXTS)
-			print_texts(t, f, o, &first);
-		else if (f->type != FIELD_MODE_PATH && f->type != FIELD_FDS &&
-		    f->type != FIELD_OTHER && (i == 0 ||
-		    strcmp(m->option, "platform") != 0 ||
-		    (strcmp(f->json, "uuid") != 0 &&
-		    strcmp(f->json, "serial_number") != 0)))
-			print_plain(t, f, fitting(f, value_of(o,
-			    schema_name(f))), &first);
-	}
+	print_fields(t, m, o, &first);
 	put(t, "}");
 }
 
@@ -421,11 +455,47 @@ print_payload(struct text *t, const struct member *m, const struct gathered *g)
 }
 
 static void
+print_list(struct text *t, const struct member *m, const struct gathered *g)
+{
+	bool first = true;
+
+	put(t, "[");
+	for (size_t i = 0; i < g->noptions; i++) {
+		if (strcmp(g->options[i]->option, m->option) != 0)
+			continue;
+		if (!first)
+			put(t, ",");
+		first = false;
+		print_object(t, m, g->options[i]);
+	}
+	put(t, "]");
+}
+
+/* One object, and the lists that are within it. */
+static void
+print_single(struct text *t, const struct member *m, const struct gathered *g,
+    const Bh__ApiOption *o)
+{
+	bool first = true;
+
+	put(t, "{");
+	print_fields(t, m, o, &first);
+	for (unsigned int i = 0; i < m->nfields; i++) {
+		const struct field *f = &m->fields[i];
+
+		if (f->type != FIELD_LIST || option_of(g, schema_name(f)) == NULL)
+			continue;
+		put_name(t, &first, f->json);
+		print_list(t, schema_member_of(schema_name(f)), g);
+	}
+	put(t, "}");
+}
+
+static void
 print_member(struct text *t, const struct member *m, const struct gathered *g,
     bool *first)
 {
 	const Bh__ApiOption *o = option_of(g, m->option);
-	bool inner = true;
 
 	if (strcmp(m->option, "payload") == 0) {
 		put_name(t, first, m->json);
@@ -445,20 +515,10 @@ print_member(struct text *t, const struct member *m, const struct gathered *g,
 	    strcmp(m->option, "platform") == 0)
 		return;
 	put_name(t, first, m->json);
-	if (!m->list) {
-		print_object(t, m, o);
-		return;
-	}
-	put(t, "[");
-	for (size_t i = 0; i < g->noptions; i++) {
-		if (strcmp(g->options[i]->option, m->option) != 0)
-			continue;
-		if (!inner)
-			put(t, ",");
-		inner = false;
-		print_object(t, m, g->options[i]);
-	}
-	put(t, "]");
+	if (m->list)
+		print_list(t, m, g);
+	else
+		print_single(t, m, g, o);
 }
 
 static void
@@ -496,7 +556,7 @@ print_info(struct text *t, const struct gathered *g, const Bh__ApiAnswer *last)
 
 	put(t, "{\"config\":{");
 	for (unsigned int i = 0; i < schema_nmembers; i++)
-		if (!schema_members[i].older)
+		if (!schema_members[i].older && !schema_members[i].within)
 			print_member(t, &schema_members[i], g, &first);
 	put(t, "},\"state\":");
 	put_text(t, states[last->state]);

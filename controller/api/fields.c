@@ -258,7 +258,7 @@ take_digits(struct build *b, const struct field *f, const json_t *value)
 static int
 take_numbers(struct build *b, const struct field *f, const json_t *value)
 {
-	char text[1024];
+	char text[4096];
 	size_t at = 0;
 
 	if (!json_is_array(value))
@@ -275,6 +275,34 @@ take_numbers(struct build *b, const struct field *f, const json_t *value)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%c%lld",
 		    i == 0 ? '[' : ',', json_integer_value(n));
 	}
+	text[at++] = ']';
+	return fields_add_text(b, schema_name(f), text, at);
+}
+
+static int
+take_distances(struct build *b, const struct field *f, const json_t *value)
+{
+	char text[4096];
+	size_t at = 0;
+
+	if (!json_is_array(value))
+		return fields_bad(b, f->json, "not an array");
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		const json_t *item = json_array_get(value, i);
+		const json_t *to = json_object_get(item, "destination");
+		const json_t *n = json_object_get(item, "distance");
+
+		if (!json_is_integer(to) || !json_is_integer(n) ||
+		    json_object_size(item) != 2 || json_integer_value(to) < 0 ||
+		    json_integer_value(n) < 0 || sizeof(text) - at < 64)
+			return fields_bad(b, f->json, "not a list of destination and "
+			    "distance, or too long");
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%c%lld@%lld",
+		    i == 0 ? '[' : ',', json_integer_value(to),
+		    json_integer_value(n));
+	}
+	if (at == 0)
+		return 0;
 	text[at++] = ']';
 	return fields_add_text(b, schema_name(f), text, at);
 }
@@ -456,6 +484,11 @@ fields_take(struct build *b, const struct field *f, const json_t *object,
 		return take_digits(b, f, value);
 	case FIELD_NUMBERS:
 		return take_numbers(b, f, value);
+	case FIELD_DISTANCES:
+		return take_distances(b, f, value);
+	case FIELD_LIST:	/* request.c takes its elements */
+		return json_is_array(value) ? 0 :
+		    fields_bad(b, f->json, "not an array");
 	case FIELD_LIMITER:
 		return take_limiter(b, value);
 	case FIELD_MODE:

@@ -21,6 +21,7 @@ struct endpoint {
 	Bh__ApiVerb verb;
 	bool put;
 	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_DISK_SIZE, BODY_SIZES,
+	    BODY_ZONE_SIZE,
 	    BODY_ID, BODY_ANY, BODY_IGNORED } body;
 	const char *option;	/* BODY_ELEMENT */
 };
@@ -50,8 +51,8 @@ static const struct endpoint endpoints[] = {
 	{ "vm.resize", BH__API_VERB__API_VERB_RESIZE, true, BODY_SIZES, NULL },
 	{ "vm.resize-disk", BH__API_VERB__API_VERB_RESIZE_DISK, true,
 	  BODY_DISK_SIZE, NULL },
-	{ "vm.resize-zone", BH__API_VERB__API_VERB_RESIZE_ZONE, true, BODY_ANY,
-	  NULL },
+	{ "vm.resize-zone", BH__API_VERB__API_VERB_RESIZE_ZONE, true,
+	  BODY_ZONE_SIZE, NULL },
 	{ "vm.add-device", BH__API_VERB__API_VERB_ADD, true, BODY_ELEMENT,
 	  "device" },
 	{ "vm.add-user-device", BH__API_VERB__API_VERB_ADD, true, BODY_ELEMENT,
@@ -212,6 +213,25 @@ take_list(struct build *b, const json_t *list)
 	return 0;
 }
 
+/* Lists that @value, of b->member, has within it: options of their own. */
+static int
+take_inner(struct build *b, const json_t *value)
+{
+	const struct member *m = b->member;
+
+	for (unsigned int i = 0; i < m->nfields; i++) {
+		const json_t *list = json_object_get(value, m->fields[i].json);
+
+		if (m->fields[i].type != FIELD_LIST || list == NULL ||
+		    json_is_null(list))
+			continue;
+		b->member = schema_member_of(schema_name(&m->fields[i]));
+		if (b->member == NULL || take_list(b, list) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 take_config(struct build *b, json_t *root)
 {
@@ -223,7 +243,8 @@ take_config(struct build *b, json_t *root)
 	json_object_foreach(root, key, value) {
 		b->member = NULL;
 		for (unsigned int i = 0; i < schema_nmembers; i++)
-			if (strcmp(schema_members[i].json, key) == 0)
+			if (!schema_members[i].within &&
+			    strcmp(schema_members[i].json, key) == 0)
 				b->member = &schema_members[i];
 		if (b->member == NULL) {
 			if (take_unknown(b, key, value) != 0)
@@ -235,7 +256,8 @@ take_config(struct build *b, json_t *root)
 		if (b->member->nfields == 0 ? take_bare(b, value) != 0 :
 		    b->member->list ? take_list(b, value) != 0 :
 		    strcmp(b->member->option, "payload") == 0 ?
-		    take_payload(b, value) != 0 : take_object(b, value) != 0)
+		    take_payload(b, value) != 0 : take_object(b, value) != 0 ||
+		    take_inner(b, value) != 0)
 			return -1;
 	}
 	return 0;
@@ -268,19 +290,21 @@ too_deep(const uint8_t *body, size_t len)
 	return false;
 }
 
+/* @field: the size's name in JSON. */
 static int
-take_disk_size(struct build *b, const json_t *root)
+take_id_size(struct build *b, const json_t *root, const char *option,
+    const char *field)
 {
 	const json_t *id = json_object_get(root, "id");
-	const json_t *size = json_object_get(root, "desired_size");
+	const json_t *size = json_object_get(root, field);
 
 	if (!json_is_string(id))
 		return fields_bad(b, "id", id == NULL ? "missing field" :
 		    "not a string");
 	if (!json_is_integer(size) || json_integer_value(size) < 0)
-		return fields_bad(b, "desired_size", size == NULL ? "missing field" :
+		return fields_bad(b, field, size == NULL ? "missing field" :
 		    "not a number of bytes");
-	if (fields_option(b, "resize-disk", 2) != 0 ||
+	if (fields_option(b, option, 2) != 0 ||
 	    fields_add_text(b, "id", json_string_value(id),
 	    json_string_length(id)) != 0)
 		return -1;
@@ -359,7 +383,9 @@ take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
 	if (!json_is_object(root))
 		return fields_bad(b, "", "not an object");
 	if (e->body == BODY_DISK_SIZE)
-		return take_disk_size(b, root);
+		return take_id_size(b, root, "resize-disk", "desired_size");
+	if (e->body == BODY_ZONE_SIZE)
+		return take_id_size(b, root, "resize-zone", "desired_ram");
 	if (e->body == BODY_SIZES)
 		return take_sizes(b, root);
 	if (e->body == BODY_ID)

@@ -77,7 +77,29 @@ static const struct field memory[] = {
 	BOOL("shared", false), BOOL("hugepages", false),
 	GIVEN("hugepage_size"),
 	BOOL("prefault", false), BOOL("reserve", false), BOOL("thp", true),
-	OTHER("zones", "memory-zone", true),
+	{ .json = "zones", .name = "memory-zone", .type = FIELD_LIST },
+};
+
+static const struct field zone[] = {
+	{ .json = "id", .type = FIELD_TEXT, .required = true },
+	{ .json = "size", .type = FIELD_NUMBER, .required = true, .shown = true,
+	  .plain = 512LL << 20 },
+	TEXT("file"),
+	BOOL("mergeable", false), BOOL("shared", false),
+	BOOL("hugepages", false), GIVEN("hugepage_size"),
+	GIVEN("host_numa_node"), GIVEN("hotplug_size"),
+	GIVEN("hotplugged_size"),
+	BOOL("prefault", false), BOOL("reserve", false),
+};
+
+static const struct field numa[] = {
+	{ .json = "guest_numa_id", .type = FIELD_NUMBER, .required = true,
+	  .shown = true },
+	{ .json = "cpus", .type = FIELD_NUMBERS },
+	{ .json = "distances", .type = FIELD_DISTANCES },
+	{ .json = "memory_zones", .type = FIELD_TEXTS },
+	{ .json = "pci_segments", .type = FIELD_NUMBERS },
+	TEXT("device_id"),
 };
 
 static const struct field limit_group[] = {
@@ -240,6 +262,8 @@ static const struct field vsock[] = {
 const struct member schema_members[] = {
 	OBJECT("cpus", "cpus", cpus),
 	OBJECT("memory", "memory", memory),
+	{ .json = "zones", .option = "memory-zone", .list = true,
+	  .within = true, .fields = zone, .nfields = COUNT(zone) },
 	OBJECT("payload", "payload", payload),
 	LIST("rate_limit_groups", "rate-limit-group", limit_group),
 	LIST("disks", "disk", disk),
@@ -259,7 +283,7 @@ const struct member schema_members[] = {
 	{ .json = "vsock", .option = "vsock", .fields = vsock,
 	  .nfields = COUNT(vsock) },
 	FLAG("iommu", "iommu"),
-	NOT_YET_LIST("numa", "numa"),
+	LIST("numa", "numa", numa),
 	FLAG("watchdog", "watchdog"),
 	{ .json = "rtc", .option = "rtc", .fields = rtc, .nfields = COUNT(rtc) },
 	FLAG("pvpanic", "pvpanic"),

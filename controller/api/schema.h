@@ -25,6 +25,8 @@ enum field_type {
 	FIELD_MODE,		/* where a port goes */
 	FIELD_MODE_PATH,	/* ... and its file or socket; no value of its own */
 	FIELD_FDS,		/* "fd=#0"; numbers of another process are ignored */
+	FIELD_DISTANCES,	/* an array of destination and distance: "[1@20]" */
+	FIELD_LIST,		/* elements of another member of the schema, by name */
 	FIELD_OTHER,		/* an object, or with plain an array, not taken apart */
 };
 
@@ -52,6 +54,7 @@ struct member {
 	bool list;
 	bool shown;		/* also where all of it is default */
 	bool flag;		/* a boolean, and not an object */
+	bool within;		/* an element of a FIELD_LIST, not of VmConfig itself */
 	bool older;		/* another's older form: read, never shown */
 	const struct field *fields;
 	unsigned int nfields;

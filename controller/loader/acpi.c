@@ -10,6 +10,7 @@
 
 #include "arch/x86_64/layout.h"
 #include "controller/loader/acpi_cpus.h"
+#include "controller/loader/acpi_numa.h"
 #include "controller/loader/acpi_segments.h"
 #include "controller/loader/dsdt.h"
 #include "controller/loader/writer.h"
@@ -223,6 +224,20 @@ put_mcfg(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
 }
 
 static void
+put_nodes(struct acpi_tables *t, struct writer *w, const Bh__LoadConfig *config)
+{
+	t->srat = t->slit = 0;
+	if (config->numa == NULL)
+		return;
+	t->srat = begin(w, "SRAT", 3);
+	acpi_put_srat(w, config);
+	end(w);
+	t->slit = begin(w, "SLIT", 1);
+	acpi_put_slit(w, config->numa);
+	end(w);
+}
+
+static void
 put_xsdt(struct acpi_tables *t, struct writer *w)
 {
 	t->xsdt = begin(w, "XSDT", 1);
@@ -231,6 +246,10 @@ put_xsdt(struct acpi_tables *t, struct writer *w)
 	put(w, LAYOUT_RSDP + t->mcfg, 8);
 	if (t->ssdt != 0)
 		put(w, LAYOUT_RSDP + t->ssdt, 8);
+	if (t->srat != 0) {
+		put(w, LAYOUT_RSDP + t->srat, 8);
+		put(w, LAYOUT_RSDP + t->slit, 8);
+	}
 	for (uint32_t i = 0; t->nsegments > 1 && i < t->nsegments; i++)
 		put(w, LAYOUT_RSDP + t->segment[i], 8);
 	end(w);
@@ -264,6 +283,7 @@ acpi_build(struct acpi_tables *t, const Bh__LoadConfig *config)
 	put_mcfg(t, &w, config);
 	put_ssdt(t, &w, config);
 	put_segments(t, &w, config);
+	put_nodes(t, &w, config);
 	put_xsdt(t, &w);
 	set_rsdp(t, &w);
 	t->len = w.len;

@@ -20,7 +20,7 @@
 
 struct acpi_tables {
 	size_t len;		/* bytes used, RSDP first */
-	size_t dsdt, fadt, madt, mcfg, ssdt, xsdt;	/* offsets; ssdt 0: none */
+	size_t dsdt, fadt, madt, mcfg, ssdt, srat, slit, xsdt;	/* offsets; 0: none */
 	uint32_t nsegments;
 	size_t segment[PCI_LIMIT_SEGMENTS];	/* where there are several: [0] for all */
 	_Alignas(16) uint8_t bytes[ACPI_MAX_SIZE];

@@ -21,13 +21,19 @@ acpi_cpus_change(const Bh__LoadConfig *config)
 	return config->max_vcpus > config->boot_vcpus;
 }
 
+uint32_t
+acpi_apic_id(const Bh__LoadConfig *config, uint32_t cpu)
+{
+	const Bh__Topology *t = config->topology;
+
+	return t == NULL ? cpu : x86_apic_id(cpu, t->threads, t->cores, t->dies);
+}
+
 void
 acpi_put_cpu(struct writer *w, const Bh__LoadConfig *config, uint32_t cpu,
     bool enabled)
 {
-	const Bh__Topology *t = config->topology;
-	uint32_t id = t == NULL ? cpu :
-	    x86_apic_id(cpu, t->threads, t->cores, t->dies);
+	uint32_t id = acpi_apic_id(config, cpu);
 	uint32_t flags = enabled ? LAPIC_ENABLED : LAPIC_ONLINE_CAPABLE;
 
 	if (id < XAPIC_IDS && cpu < XAPIC_IDS) {

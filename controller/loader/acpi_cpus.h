@@ -20,6 +20,9 @@ bool acpi_cpus_change(const Bh__LoadConfig *config);
 void acpi_put_cpu(struct writer *w, const Bh__LoadConfig *config, uint32_t cpu,
     bool enabled);
 
+/* The APIC id of vCPU @cpu. */
+uint32_t acpi_apic_id(const Bh__LoadConfig *config, uint32_t cpu);
+
 /* The SSDT's body: \_SB.CPUS.CTFY and a device for each of max_vcpus. */
 void acpi_put_cpu_devices(struct writer *w, const Bh__LoadConfig *config);
 

@@ -28,6 +28,7 @@ acpi_put_segment(struct writer *w, const Bh__PciSegment *s, uint32_t number)
 	put_bytes(w, segment_aml, segment_aml_size);
 	set(w, segment_offset_SG00, name_of(number), 4);
 	set(w, segment_offset_SEGN, number, 4);
+	set(w, segment_offset_NODE, s->node, 4);
 	set(w, segment_offset_ECAM, LAYOUT_ECAM + number * LAYOUT_ECAM_BUS, 4);
 	set(w, segment_offset_W32B, s->mmio32_base, 4);
 	set(w, segment_offset_W32L, s->mmio32_base + s->mmio32_size - 1, 4);

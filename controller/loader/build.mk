@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-ACPI_SRCS := $(addprefix controller/loader/,acpi.c acpi_cpus.c acpi_segments.c aml.c writer.c) \
+ACPI_SRCS := $(addprefix controller/loader/,acpi.c acpi_cpus.c acpi_numa.c acpi_segments.c aml.c writer.c) \
 	$(GEN)/dsdt.c $(GEN)/segment.c
 LOADER_LIB_SRCS := controller/loader/load.c controller/loader/image.c \
 	controller/loader/memmap.c controller/loader/elf.c \
@@ -17,7 +17,7 @@ bulkhead-loader_POLICY := controller/loader/loader_policy.c
 # names that are patched. iasl's own C output has the date in it.
 IASL ?= iasl
 ASL_NAMES_dsdt := P32L P64B P64L COMS NCPU NMEM NSEG
-ASL_NAMES_segment := SEGN ECAM W32B W32L W64B W64L
+ASL_NAMES_segment := SEGN ECAM W32B W32L W64B W64L NODE
 $(GEN)/%.c: controller/loader/%.asl controller/loader/slots.asl arch/x86_64/layout.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -undef -x c -I. $< | sed 's/\(0x[0-9a-f]*\)ull/\1/g' > $(@D)/$*.asl

@@ -61,6 +61,7 @@ DefinitionBlock ("", "DSDT", 6, "BLKHD ", "BULKHEAD", 1)
 			Name (_UID, Zero)
 			Name (_SEG, Zero)
 			Name (_BBN, Zero)
+			Name (_PXM, Zero)
 			Name (_CCA, One)
 			Name (_CBA, LAYOUT_ECAM)
 

@@ -30,5 +30,6 @@ extern const uint32_t segment_offset_W32B;	/* 4 bytes */
 extern const uint32_t segment_offset_W32L;	/* 4 bytes */
 extern const uint32_t segment_offset_W64B;	/* 8 bytes */
 extern const uint32_t segment_offset_W64L;	/* 8 bytes */
+extern const uint32_t segment_offset_NODE;	/* 4 bytes */
 
 #endif

@@ -21,12 +21,14 @@ DefinitionBlock ("", "SSDT", 2, "BLKHD ", "SEGMENT", 1)
 			Name (W32L, 0x11223377)		// ... and last byte
 			Name (W64B, 0x1122334455667788)
 			Name (W64L, 0x1122334455667799)	// 0: it has none
+			Name (NODE, 0x112233aa)		// of NUMA
 
 			Name (_HID, EisaId ("PNP0A08"))
 			Name (_CID, EisaId ("PNP0A03"))
 			Method (_UID) { Return (SEGN) }
 			Method (_SEG) { Return (SEGN) }
 			Name (_BBN, Zero)
+			Method (_PXM) { Return (NODE) }
 			Name (_CCA, One)
 			Method (_CBA) { Return (ECAM) }
 			Name (CR32, ResourceTemplate ()

@@ -33,6 +33,10 @@ main(int argc, char **argv)
 	static struct acpi_tables t;
 	Bh__LoadConfig c = BH__LOAD_CONFIG__INIT;
 	Bh__PciSegment segments[3], *list[3];
+	Bh__Numa numa = BH__NUMA__INIT;
+	Bh__NumaMemory memory[2] = { BH__NUMA_MEMORY__INIT, BH__NUMA_MEMORY__INIT };
+	Bh__NumaMemory *memory_list[2] = { &memory[0], &memory[1] };
+	uint8_t vcpus[1024], distances[9] = { 10, 15, 254, 15, 10, 20, 254, 20, 10 };
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: acpi-dump DIRECTORY\n");
@@ -50,6 +54,22 @@ main(int argc, char **argv)
 		segments[i].mmio64_size = 1ull << 40;
 		list[i] = &segments[i];
 	}
+	for (uint32_t i = 0; i < 1024; i++)
+		vcpus[i] = (uint8_t)(i % 3);
+	memory[0].size = LAYOUT_LOW_RAM_END;
+	memory[1] = memory[0];
+	memory[1].gpa = LAYOUT_RAM64;
+	memory[1].node = 2;
+	memory[1].hot = true;
+	segments[2].node = 2;
+	numa.nodes = 3;
+	numa.n_memory = 2;
+	numa.memory = memory_list;
+	numa.vcpus.len = sizeof(vcpus);
+	numa.vcpus.data = vcpus;
+	numa.distances.len = sizeof(distances);
+	numa.distances.data = distances;
+	c.numa = &numa;
 	c.n_segments = 3;
 	c.segments = list;
 	if (acpi_build(&t, &c) != 0) {
@@ -64,6 +84,8 @@ main(int argc, char **argv)
 	dump(argv[1], "ssdt-segments", t.bytes + t.segment[0]);
 	dump(argv[1], "ssdt-segment1", t.bytes + t.segment[1]);
 	dump(argv[1], "ssdt-segment2", t.bytes + t.segment[2]);
+	dump(argv[1], "srat", t.bytes + t.srat);
+	dump(argv[1], "slit", t.bytes + t.slit);
 	dump(argv[1], "xsdt", t.bytes + t.xsdt);
 	return 0;
 }

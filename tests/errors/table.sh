@@ -238,6 +238,11 @@ o watchdog-model 2 '--watchdog|model=tco|i6300esb' --kernel "$K" --watchdog mode
 o watchdog-timeout 2 '--watchdog|timeout=5|leave it out' --kernel "$K" --watchdog model=i6300esb,timeout=5
 o rtc-twice 2 '--rtc|at most 1' --kernel "$K" --rtc --rtc
 o rng-limit 2 '--rng|bw_size|bw_refill_time' --kernel "$K" --rng src=/dev/urandom,bw_size=5
+o zone-without-zero 2 '--memory size=512M|--memory-zone|size=0' --kernel "$K" --memory-zone id=a
+o zone-no-host-node 1 '--memory-zone id=a,host_numa_node=1023: ' --kernel "$K" \
+	--memory size=0 --memory-zone id=a,size=128M,host_numa_node=1023
+o zone-huge 1 '--memory|lower it' --kernel "$K" --memory size=0 --memory-zone id=a,size=40000G
+o numa-node-missing 2 '--numa|guest_numa_id=2|from 0 on' --kernel "$K" --numa guest_numa_id=0 guest_numa_id=2
 o balloon-too-large 2 '--balloon|size=128M|lower it' --kernel "$K" --memory size=128M --balloon size=128M
 o balloon-odd 2 '--balloon|multiple of 4096' --kernel "$K" --balloon size=1000
 o hotplug-odd 2 '--memory|hotplug_size=100M|128M' --kernel "$K" --memory hotplug_method=virtio-mem,hotplug_size=100M

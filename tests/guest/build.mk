@@ -5,7 +5,7 @@
 GUESTS := boot pci_guest blk rng net console reset_device reboot smp msix legacy \
 	hostile registers traffic storm isolated power nmi highmem smbios user fs panic balloon mem dimms \
 	cpus
-GUESTS += flow pmem steady watchdog rtc hotplug vsock share kept lies capacity
+GUESTS += flow pmem steady watchdog rtc hotplug vsock share kept lies capacity zones
 GUEST_DIR := tests/guest
 GUEST_LIB := $(addprefix $(GUEST_DIR)/lib/,start.S rt.c pci.c virtio.c vq.c blk.c pace.c window.c units.c)
 GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h) arch/x86_64/layout.h

@@ -282,3 +282,36 @@ t_recoveries() {
 	finish
 	expect "exit status 0" [ "$status" = 0 ]
 }
+
+t_zones() {
+	local i
+	local opts=(--memory size=0,hotplug_method=virtio-mem --cpus boot=2,max=4
+		--memory-zone id=low,size=64M "id=high,size=64M,hotplug_size=1G,hotplugged_size=128M")
+	disk a
+	guest zones "" "${opts[@]:0:4}" --memory-zone id=low,size=64M id=high,size=64M --disk path=a
+	expect "no nodes" grep -q '^# no nodes' serial
+	guest zones "" "${opts[@]}" --disk path=a --numa \
+		guest_numa_id=1,cpus=[1-2],memory_zones=high,distances=[0@35] guest_numa_id=0,cpus=[0],memory_zones=[low]
+	for i in 'memory 0x0+0x4000000 node 0 flags 1' 'memory 0x4000000+0x4000000 node 1 flags 1' \
+	    'memory 0x100000000+0x40000000 node 1 flags 3' 'distance 0 to 1 is 35' 'distance 1 to 0 is 35' \
+	    'distance 1 to 1 is 10' 'apic 0 node 0 flags 1' 'apic 1 node 1 flags 1' 'apic 3 node 0 flags 1'; do
+		expect "$i" grep -q "^# $i" serial
+	done
+	NOISY=1 start 60 mem "blocks=64 follow ms=600000" "${opts[@]}" --api-socket api
+	wait_for serial '^blocks 64' 20 || not_ok "the guest runs"
+	expect "vm.info shows the zones" grep -q '"zones"' <(ctl info)
+	ctl resize-zone --id high --size 1088M || not_ok "the zone is asked for 1 GiB"
+	wait_for serial '^blocks 512' 20 || not_ok "has it"
+	expect "vm.info knows" grep -q '"memory_actual_size":[[:space:]]*1207959552' <(ctl info)
+	for i in "low --size 128M" "high --size 32M" "high --size 2G" "high --size 65M" "none --size 64M"; do
+		# shellcheck disable=SC2086
+		expect "$i: refused" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket api resize-zone --id $i 2>/dev/null"
+	done
+	expect "not all of memory at once" sh -c "! '$ROOT/$BUILD/bulkheadctl' --api-socket api resize --memory 256M 2>/dev/null"
+	expect "as large as it is" ctl resize-zone --id low --size 64M
+	ctl resize-zone --id high --size 64M || not_ok "is asked for nothing"
+	wait_for serial '^blocks 0' 20 || not_ok "has nothing"
+	ctl shutdown-vmm || not_ok "ends"
+	finish
+	expect "exit status 0" [ "$status" = 0 ]
+}

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "arch/x86_64/layout.h"
+#include "controller/numa.h"
 #include "controller/options.h"
 #include "controller/plan.h"
 #include "ipc/slots.h"
@@ -105,6 +106,61 @@ memory_to_come(void **state)
 	assert_true(plan_make(&plan, &spec, &host, &err) < 0);
 	spec.memory.hotplug_size = spec.memory.hotplugged_size = 0;
 	spec.memory.hotplug_method = HOTPLUG_ACPI;
+}
+
+/* One behind the other, around the hole; each has its own part for more. */
+static void
+zones_and_their_nodes(void **state)
+{
+	static const char *names[] = { "a", "b" };
+
+	(void)state;
+	spec.memory.size = 0;
+	spec.memory.hotplug_method = HOTPLUG_VIRTIO_MEM;
+	spec.nzones = 3;
+	for (uint32_t i = 0; i < 3; i++)
+		spec.zones[i] = zone_default;
+	spec.zones[0].id = "a";
+	spec.zones[0].size = 2 * GIB;
+	spec.zones[1].id = "b";
+	spec.zones[1].size = 2 * GIB;
+	spec.zones[1].hotplug_size = 3 * GIB;
+	spec.zones[2].id = "c";
+	spec.zones[2].size = GIB;
+	spec.zones[2].hotplug_size = spec.zones[2].hotplugged_size = GIB;
+	spec.nnuma = 2;
+	spec.numa[0] = (struct numa_spec){ .node = 1, .zones = { names[1] },
+		.nzones = 1, .cpus = { 2 }, .distances = { 33 } };
+	spec.numa[1] = (struct numa_spec){ .node = 0, .zones = { names[0] },
+		.nzones = 1, .segments = { 2 } };
+	assert_int_equal(plan_make(&plan, &spec, &host, &err), 0);
+	assert_int_equal(plan.nzones, 3);
+	assert_int_equal(plan.nregions, 6);
+	assert_int_equal(plan.regions[1].gpa, 2 * GIB);
+	assert_int_equal(plan.regions[1].size, GIB);
+	assert_int_equal(plan.regions[2].gpa, 4 * GIB);
+	assert_int_equal(plan.regions[2].offset, GIB);
+	assert_int_equal(plan.regions[3].gpa, 5 * GIB);
+	assert_int_equal(plan.zones[1].hot_gpa, 6 * GIB);
+	assert_int_equal(plan.zones[2].hot_gpa, 10 * GIB);
+	assert_int_equal(plan.zones[2].hot_wanted, GIB);
+	assert_int_equal(plan.zones[0].node, 0);
+	assert_int_equal(plan.zones[1].node, 1);
+	assert_int_equal(plan.zones[2].node, 0);
+	assert_string_equal(plan.devices[plan.ndevices - 1].id, "__mem_c");
+	assert_int_equal(numa_node_of_cpu(&spec, 1), 1);
+	assert_int_equal(numa_node_of_cpu(&spec, 2), 0);
+	assert_int_equal(numa_node_of_segment(&spec, 1), 0);
+	assert_int_equal(numa_distance(&spec, 0, 0), 10);
+	assert_int_equal(numa_distance(&spec, 0, 1), 33);
+	assert_int_equal(numa_distance(&spec, 1, 0), 33);
+	assert_int_equal(spec_ram(&spec), 5 * GIB);
+	spec.zones[2].size = 1ull << 46;
+	assert_true(plan_make(&plan, &spec, &host, &err) < 0);
+	assert_non_null(strstr(err.line, "--memory-zone"));
+	spec.nzones = spec.nnuma = 0;
+	spec.memory.hotplug_method = HOTPLUG_ACPI;
+	spec.memory.size = GIB;
 }
 
 static void
@@ -398,6 +454,7 @@ main(void)
 		cmocka_unit_test_setup(ram_below_and_above_the_hole, setup),
 		cmocka_unit_test_setup(ram_beyond_the_address_space, setup),
 		cmocka_unit_test_setup(memory_to_come, setup),
+		cmocka_unit_test_setup(zones_and_their_nodes, setup),
 		cmocka_unit_test_setup(names_count_on, setup),
 		cmocka_unit_test_setup(slots_are_honoured_and_unique, setup),
 		cmocka_unit_test_setup(segments, setup),
