@@ -199,11 +199,11 @@ t_steps_worker() { step_of_start bulkhead-blk 1 "$([ -n "${FULL:-}" ] && echo 3 
 
 # A worker (or the opener) killed at each step of its life with a disk that comes, or
 # leaves: each time the device is there or not, as the answer says, and the VM goes on.
-hot_steps() {	# hot_steps KIND FIRST STRIDE LAST
-	local kind=$1
-	shift
+hot_steps() {	# hot_steps KIND FIRST STRIDE LAST [DEVICE]
+	local kind=$1 what=${5:-disk path=$PWD/b}
+	set -- "${@:2:3}"
 	local n=0 there=0 not=0 i fds
-	disk a && disk b
+	disk a && disk b && mkdir -p share
 	stepped "bulkhead-$kind" 1 "$@"
 	start 100 hotplug "" --disk path=a --api-socket "$PWD/api" --worker-failure-limit deaths=100000
 	wait_for serial '^functions 3' 20 || not_ok "the guest runs"
@@ -212,7 +212,7 @@ hot_steps() {	# hot_steps KIND FIRST STRIDE LAST
 	while ! grep -q "^[0-9]* $3 " killed 2>/dev/null && [ $n -lt $((($3 - $1) / $2 + 5)) ]; do
 		n=$((n + 1))
 		: >said
-		if ctl add-disk path="$PWD/b,id=hot" >said 2>&1; then
+		if ctl "add-${what%% *}" "${what#* },id=hot" >said 2>&1; then
 			there=$((there + 1))
 			ctl info | grep -q '"hot"' || not_ok "$n: added and not there"
 			ctl remove-device hot >said 2>&1 || not_ok "$n: asked to go: $(cat said)"
@@ -228,8 +228,8 @@ hot_steps() {	# hot_steps KIND FIRST STRIDE LAST
 	done
 	echo "# $(wc -l <killed) killed, the last at $(tail -n 1 killed | cut -d' ' -f2): $there times it came, $not times not"
 	expect "some were killed" [ -s killed ]
-	ctl add-disk path="$PWD/b,id=hot" >/dev/null || not_ok "in the end it comes"
-	wait_for serial 'slot 3 works' 20 || not_ok "and works"
+	ctl "add-${what%% *}" "${what#* },id=hot" >/dev/null || not_ok "in the end it comes"
+	wait_for serial 'slot 3 (works|has 105a)' 20 || not_ok "and works"
 	ctl remove-device hot
 	for i in {1..100}; do
 		[ "$(fds "$pid")" != "$fds" ] || break
@@ -244,6 +244,9 @@ hot_steps() {	# hot_steps KIND FIRST STRIDE LAST
 # It is ready at about its thousandth.
 t_steps_hot() { if [ -n "${FULL:-}" ]; then hot_steps blk 1 11 1200; else hot_steps blk 901 50 1101; fi; }
 t_steps_hot_late() { hot_steps blk 960 1 1100; }	# full
+# Ready at about its 9200th: it looks at each number that an fd may have.
+t_steps_hot_fs() { hot_steps fs 1 131 9300 "fs tag=t,path=$PWD/share"; }	# full
+t_steps_hot_fs_late() { hot_steps fs 9100 3 9300 "fs tag=t,path=$PWD/share"; }	# full
 t_steps_hot_opener() { hot_steps opener 1 7 1000; }	# full
 
 # All kinds of workers die in turn, now and then two at once; the guest goes on, and
