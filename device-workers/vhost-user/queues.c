@@ -51,7 +51,11 @@ apply_hold(struct vhu *v)
 	}
 }
 
-/* Stop the device until all of its rings are stopped; say so once. */
+/*
+ * Stop the device until all of its rings are stopped; say so once: to whoever listens for
+ * errors of a ring, and as the change of configuration that it is for a driver (2.1.2), after
+ * which a front end may ask for the status.
+ */
 static void
 need_reset(struct vhu *v, const char *why)
 {
@@ -67,6 +71,8 @@ need_reset(struct vhu *v, const char *why)
 		    write(FD_ERR + (int)q, &one, sizeof(one)) < 0)
 			continue;	/* told already */
 	}
+	if (v->program->has_config)
+		vhu_tell_front_end(v, VHU_BACKEND_CONFIG_CHANGE);
 	apply_hold(v);
 }
 
