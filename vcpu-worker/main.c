@@ -22,6 +22,7 @@ static struct chan_buffers ctl_buffers, log_buffers;
 static struct vm the_vm = {
 	.log_lock = PTHREAD_MUTEX_INITIALIZER,
 	.start_lock = PTHREAD_MUTEX_INITIALIZER,
+	.mem_lock = PTHREAD_MUTEX_INITIALIZER,
 	.start_cond = PTHREAD_COND_INITIALIZER,
 	.stop_taken = ATOMIC_FLAG_INIT,
 };

@@ -192,17 +192,19 @@ vm_add_memory(struct vm *vm, const Bh__MemoryRegion *r, int fd,
 	*why = "cannot map guest memory";
 	if (moved < 0)
 		return -errno;
+	pthread_mutex_lock(&vm->mem_lock);
 	rc = r->discard ? gmem_add_discarding(&vm->mem, r->slot, r->gpa, r->size,
 	    moved, r->offset) : gmem_add(&vm->mem, r->slot, r->gpa, r->size, moved,
 	    r->offset, r->readonly);
 	close(moved);
-	if (rc < 0)
-		return rc;
-	*why = "KVM refuses guest memory";
-	rc = hv_set_memory(vm->hv, r->slot, r->gpa, r->size,
-	    vm->mem.region[r->slot].host, r->readonly);
-	if (rc < 0)
-		(void)gmem_remove(&vm->mem, r->slot);
+	if (rc == 0) {
+		*why = "KVM refuses guest memory";
+		rc = hv_set_memory(vm->hv, r->slot, r->gpa, r->size,
+		    vm->mem.region[r->slot].host, r->readonly);
+		if (rc < 0)
+			(void)gmem_remove(&vm->mem, r->slot);
+	}
+	pthread_mutex_unlock(&vm->mem_lock);
 	return rc;
 }
 
@@ -215,13 +217,16 @@ vm_remove_memory(struct vm *vm, uint32_t slot, const char **why)
 	if (slot >= GMEM_MAX_REGIONS || vm->mem.region[slot].size == 0)
 		return -ENOENT;
 	/* From the guest first, then from under KVM. */
+	pthread_mutex_lock(&vm->mem_lock);
 	*why = "KVM keeps guest memory";
 	rc = hv_set_memory(vm->hv, slot, vm->mem.region[slot].gpa, 0,
 	    vm->mem.region[slot].host, false);
-	if (rc < 0)
-		return rc;
-	*why = "cannot unmap guest memory";
-	return gmem_remove(&vm->mem, slot);
+	if (rc == 0) {
+		*why = "cannot unmap guest memory";
+		rc = gmem_remove(&vm->mem, slot);
+	}
+	pthread_mutex_unlock(&vm->mem_lock);
+	return rc;
 }
 
 static void

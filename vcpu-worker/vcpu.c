@@ -78,6 +78,25 @@ port_access(struct vcpu *v, const struct hv_exit *e)
 	}
 }
 
+/*
+ * Where KVM emulates an instruction, it takes memory for a device's whose page the host
+ * cannot provide: a file that is cut short, or has no room left under it.
+ */
+static bool
+is_memory(struct vm *vm, uint64_t addr, bool write)
+{
+	bool there = false;
+
+	pthread_mutex_lock(&vm->mem_lock);
+	for (unsigned int i = 0; i < GMEM_MAX_REGIONS; i++) {
+		const struct gmem_region *r = &vm->mem.region[i];
+
+		there |= addr - r->gpa < r->size && !(write && r->readonly);
+	}
+	pthread_mutex_unlock(&vm->mem_lock);
+	return there;
+}
+
 static void
 memory_access(struct vcpu *v, const struct hv_exit *e)
 {
@@ -85,7 +104,14 @@ memory_access(struct vcpu *v, const struct hv_exit *e)
 	bool known = e->write ? bus_write(bus, e->addr, e->data, e->len) :
 	    bus_read(bus, e->addr, e->data, e->len);
 
-	if (!known)
+	if (known)
+		return;
+	if (is_memory(v->vm, e->addr, e->write))
+		vm_stop(v->vm, BH__STOP_REASON__STOP_REASON_ERROR,
+		    "vCPU %u: the host cannot provide guest memory at 0x%llx: a file "
+		    "is cut short, or has no room", v->index,
+		    (unsigned long long)e->addr);
+	else
 		log_guest_at(LOG_INFO, "%s of unknown address 0x%llx",
 		    e->write ? "write" : "read", (unsigned long long)e->addr);
 }

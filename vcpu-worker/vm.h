@@ -98,6 +98,7 @@ struct vm {
 	struct arch_cpu_config cpus;
 	struct hv_vm *hv;
 	struct gmem mem;
+	pthread_mutex_t mem_lock;	/* of where it is, for vCPU threads */
 	uint64_t ram_end;		/* of what the guest boots with */
 	struct bus ports, mmio;
 	struct pci_host pci;

@@ -482,3 +482,15 @@ t_pmem() {
 	expect "exit status 0" [ "$status" = 0 ]
 	expect "one death" [ "$(grep -c ' died: ' stderr)" = 1 ]
 }
+
+# What the host cannot provide any more is not lost without a word.
+t_pmem_cut() {
+	truncate -s 2M file
+	start 40 kept "pmem ms=100000" --memory size=128M --pmem file=file
+	wait_for serial '^running' 20 || not_ok "the guest runs"
+	truncate -s 4096 file
+	finish
+	expect "the VM ends with status 1" [ "$status" = 1 ]
+	expect "and says why" grep -q 'the guest cannot go on' stderr
+	expect "no flush is said to be done since" [ "$(grep -c '^flow' serial)" = 0 ]
+}
