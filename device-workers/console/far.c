@@ -8,12 +8,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -61,14 +63,13 @@ update(struct far *f)
 {
 	uint32_t rwant = 0, wwant = 0, lwant = 0;
 
-	if (f->attached) {
-		if (f->rfd >= 0 && f->in_len == 0)
-			rwant = EPOLLIN;
-		if (used(f) > 0 && f->waits)
-			wwant = EPOLLOUT;
-	} else {
+	if ((f->attached || f->rfd != f->wfd) && f->rfd >= 0 && f->in_len == 0 &&
+	    !f->in_ended)
+		rwant = EPOLLIN;
+	if (f->attached && used(f) > 0 && f->waits)
+		wwant = EPOLLOUT;
+	if (!f->attached)
 		lwant = EPOLLIN;
-	}
 	if (f->client_slot >= 0) {
 		/* Its going has to be seen, even when it has said its last. */
 		wwant |= rwant | (f->in_len == 0 ? EPOLLHUP : 0);
@@ -88,15 +89,19 @@ detach(struct far *f)
 	set_mask(f, f->wfd, &f->wmask, 0);
 	set_mask(f, f->rfd, &f->rmask, 0);
 	f->attached = f->writable = false;
-	f->in_pos = f->in_len = 0;
-	f->escape.seen = false;
+	/* Who types through a pipe of his own is still there. */
+	if (f->rfd == f->wfd || !f->returns) {
+		f->in_pos = f->in_len = 0;
+		f->escape.seen = false;
+	}
 	if (f->client_slot >= 0) {
 		close(f->client_slot);
 		f->rfd = f->wfd = -1;
 		f->wmask = f->rmask = 0;
-	} else if (f->kind != BH__PORT_KIND__PORT_KIND_PTY) {
+	} else if (!f->returns) {
 		/* A terminal that has gone away does not come back. */
 		f->rfd = f->wfd = -1;
+		f->in_ended = false;
 		f->tail = f->head;
 		f->backlog = NULL;	/* from now on as null */
 		log_warn("%s: its far end is gone", f->name);
@@ -105,6 +110,17 @@ detach(struct far *f)
 }
 
 /* ---- start --------------------------------------------------------------- */
+
+/* A FIFO with a name: when its other end has gone, somebody may open it again. */
+static bool
+is_named_pipe(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+	    fstatfs(fd, &fs) == 0 && fs.f_type != PIPEFS_MAGIC;
+}
 
 static int
 start_output(struct far *f, int fd, const char **why)
@@ -123,8 +139,21 @@ start_output(struct far *f, int fd, const char **why)
 	f->chunk = CHUNK;
 	if (!f->eager && tcgetattr(fd, &tio) == 0)
 		f->chunk = CHUNK_BLOCKING_TTY;
+	f->returns = f->kind == BH__PORT_KIND__PORT_KIND_PTY || is_named_pipe(fd);
 	f->attached = true;
 	return 0;
+}
+
+static void
+start_input(struct far *f, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct termios tio;
+
+	f->rfd = fd;
+	f->in_tty = tcgetattr(fd, &tio) == 0;
+	/* To look whether a writer is back, it is read from. */
+	f->in_returns = flags >= 0 && (flags & O_NONBLOCK) != 0 && is_named_pipe(fd);
 }
 
 static void
@@ -185,7 +214,7 @@ far_start(struct far *f, struct device *dev, const char *name,
 		break;
 	case BH__PORT_KIND__PORT_KIND_TTY:
 		err = start_output(f, out_slot, why);
-		f->rfd = in_slot;
+		start_input(f, in_slot);
 		f->has_escape = escape;
 		break;
 	case BH__PORT_KIND__PORT_KIND_PTY:
@@ -268,6 +297,9 @@ write_some(struct far *f)
 	f->writable = false;
 	if (n >= 0) {
 		f->tail += (uint32_t)n;
+		if (f->lost)
+			log_guest("%s: output goes on", f->name);
+		f->lost = false;
 		return n > 0;
 	}
 	if (errno == EINTR)
@@ -276,8 +308,10 @@ write_some(struct far *f)
 		return false;
 	if (!f->waits) {
 		/* A file: full or broken. The guest goes on without. */
-		log_guest("%s: output is lost: %s", f->name,
-		    log_errname(errno));
+		if (!f->lost)
+			log_guest("%s: output is lost: %s", f->name,
+			    log_errname(errno));
+		f->lost = true;
 		f->tail += len;
 		return true;
 	}
@@ -303,11 +337,14 @@ end_of_input(struct far *f)
 {
 	/* A client that has shut down its side may still listen. */
 	set_mask(f, f->rfd == f->wfd ? -1 : f->rfd, &f->rmask, 0);
-	f->rfd = -1;
+	if (f->in_returns)
+		f->in_ended = true;
+	else
+		f->rfd = -1;
 }
 
 static void
-read_some(struct far *f)
+read_some(struct far *f, bool hung_up)
 {
 	bool stop = false;
 	ssize_t n;
@@ -321,6 +358,9 @@ read_some(struct far *f)
 		detach(f);
 		return;
 	}
+	/* A Ctrl-D, where the user's shell has undone the raw mode. */
+	if (n == 0 && f->in_tty && !hung_up)
+		return;
 	if (n <= 0) {
 		end_of_input(f);
 		return;
@@ -397,7 +437,7 @@ far_ready(struct far *f, int fd, uint32_t events)
 		far_flush(f);
 	}
 	if (fd == f->rfd && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-		read_some(f);
+		read_some(f, (events & (EPOLLHUP | EPOLLERR)) != 0);
 	if ((events & (EPOLLHUP | EPOLLERR)) != 0 && fd == f->wfd &&
 	    (f->rfd != f->wfd || f->kind == BH__PORT_KIND__PORT_KIND_PTY))
 		detach(f);
@@ -414,18 +454,23 @@ far_has_pty_reader(const struct far *f)
 bool
 far_wants_probe(const struct far *f)
 {
-	return f->kind == BH__PORT_KIND__PORT_KIND_PTY && !f->attached;
+	return f->in_ended || (f->returns && !f->attached);
 }
 
 void
 far_probe(struct far *f)
 {
-	if (!far_wants_probe(f))
-		return;
-	/* EIO takes it back. */
-	f->attached = true;
-	if (f->in_len == 0)
-		read_some(f);
-	if (f->attached)
-		far_flush(f);
+	if (f->in_ended && f->in_len == 0) {
+		f->in_ended = false;	/* another end takes it back */
+		read_some(f, false);
+	}
+	if (f->returns && !f->attached) {
+		/* EIO or EPIPE takes it back. */
+		f->attached = true;
+		if (f->rfd == f->wfd && f->in_len == 0)
+			read_some(f, false);
+		if (f->attached)
+			far_flush(f);
+	}
+	update(f);
 }

@@ -6,8 +6,8 @@
  *
  * Nothing here waits. Output goes into a ring: while somebody is there the ring
  * is kept short, and who has bytes for it keeps them until there is room; while
- * nobody is (a socket without a client, a pty that nobody has open) it keeps the
- * last FAR_BACKLOG bytes for whoever comes, and forgets older ones.
+ * nobody is (a socket without a client, a pty or named pipe that nobody has open)
+ * it keeps the last FAR_BACKLOG bytes for whoever comes, and forgets older ones.
  */
 #ifndef BULKHEAD_DEVICE_WORKERS_CONSOLE_FAR_H
 #define BULKHEAD_DEVICE_WORKERS_CONSOLE_FAR_H
@@ -30,6 +30,11 @@ struct far {
 	bool waits;		/* wfd can be waited for (not a regular file) */
 	bool eager;		/* a write to wfd does not wait */
 	bool writable;		/* the loop said so */
+	bool lost;		/* the last write to a file failed */
+	bool returns;		/* who reads wfd may go and come: pty, named pipe */
+	bool in_tty;		/* rfd is a terminal */
+	bool in_returns;	/* rfd is a named pipe: writers may go and come */
+	bool in_ended;		/* no writer of it now */
 	uint32_t chunk;		/* bytes of one write */
 	uint32_t rmask, wmask, lmask;	/* what the loop watches for us */
 
@@ -68,7 +73,7 @@ bool far_owns(const struct far *f, int fd);
 void far_ready(struct far *f, int fd, uint32_t events);
 
 bool far_has_pty_reader(const struct far *f);
-/* A pty that nobody has open: look again, now and then. */
+/* A pty or named pipe that nobody has open: look again, now and then. */
 bool far_wants_probe(const struct far *f);
 void far_probe(struct far *f);
 

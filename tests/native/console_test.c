@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <poll.h>
@@ -76,7 +77,7 @@ gets_exactly(int fd, char *buf, size_t len)
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		ssize_t n;
 
-		if (poll(&p, 1, 3000) <= 0)
+		if (poll(&p, 1, 20000) <= 0)
 			return false;
 		n = read(fd, buf + at, len - at);
 		if (n == 0 || (n < 0 && errno != EAGAIN))
@@ -127,7 +128,7 @@ serial_hears(const char *text)
 		size_t n = bytering_get(&serial_in, buf + at, sizeof(buf) - at);
 
 		at += n;
-		if (n == 0 && poll(&p, 1, 3000) <= 0)
+		if (n == 0 && poll(&p, 1, 20000) <= 0)
 			return false;
 		if (n == 0 && eventfd_read(to_guest, &count) != 0)
 			return false;
@@ -330,7 +331,7 @@ test_pty(void)
 	if (child == 0) {
 		struct pollfd p = { .fd = slave, .events = POLLIN };
 
-		_exit(poll(&p, 1, 3000) == 1 && usleep(10000) == 0 &&
+		_exit(poll(&p, 1, 20000) == 1 && usleep(10000) == 0 &&
 		    gets_text(slave, "power down") ? 0 : 1);
 	}
 	usleep(20000);
@@ -496,6 +497,64 @@ test_files(void)
 	return true;
 }
 
+/*
+ * Readers of a named pipe and of a pty, and the window of a terminal, go and come
+ * while the worker is there, and while it is not.
+ */
+static bool
+test_killed(void)
+{
+	struct fakevm_fd far[3] = { { FD_CONSOLE_OUT, -1 }, { FD_SERIAL_OUT, -1 },
+		{ FD_DEBUG_OUT, -1 } };
+	int fifo, slave, master;
+	Bh__ConsoleConfig console;
+	char path[108], name[64];
+
+	snprintf(path, sizeof(path), "%s/bhfifo%d", getenv("TMPDIR") ?
+	    getenv("TMPDIR") : "/tmp", (int)getpid());
+	unlink(path);
+	MUST(mkfifo(path, 0600) == 0);
+	fifo = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	far[0].fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	MUST(fifo >= 0 && far[0].fd >= 0);
+	MUST(openpty(&far[1].fd, &slave, name, NULL, NULL) == 0);
+	MUST(fcntl(far[1].fd, F_SETFL, O_NONBLOCK) == 0);
+	close(slave);
+	MUST(openpty(&master, &far[2].fd, NULL, NULL, NULL) == 0);
+	bh__console_config__init(&console);
+	console.console = KIND(FILE);
+	console.serial = KIND(PTY);
+	console.debug_console = KIND(TTY);
+	for (unsigned int life = 0; life < 3; life++) {
+		MUST(start(&console, far, 3));
+		MUST(activate(&vm, 0, 2) == 0);
+		slave = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK);
+		MUST(slave >= 0 && serial_says("login: "));
+		MUST(gets_text(slave, "login: "));
+		MUST(write(slave, "root\r", 5) == 5 && serial_hears("root\r"));
+		/* In one life nobody reads it. */
+		if (life != 1) {
+			MUST(says("seen", 4) && gets_text(fifo, "seen"));
+			close(fifo);
+			MUST(says("kept", 4));
+			fifo = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+			MUST(fifo >= 0 && gets_text(fifo, "kept"));
+		}
+		if (life == 1) {
+			close(master);
+			bytering_put(&debug_out, "to nobody", 9);
+			eventfd_write(to_far, 1);
+		}
+		close(slave);
+		fakevm_kill(&vm);
+	}
+	close(fifo);
+	unlink(path);
+	for (unsigned int i = 0; i < 3; i++)
+		close(far[i].fd);
+	return true;
+}
+
 int
 main(void)
 {
@@ -508,6 +567,7 @@ main(void)
 	fakevm_kill(&vm);
 	result(test_socket(), &vm, "sockets, client after client");
 	result(test_files(), &vm, "files, one of them full");
+	result(test_killed(), &vm, "readers and the worker, gone and back");
 	fakevm_fini(&vm);
 	return finish();
 }

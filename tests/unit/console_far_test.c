@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Far ends where somebody comes and goes: sockets and ptys. */
+/* Far ends where somebody comes and goes: sockets, ptys, named pipes; a full disk. */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "tests/unit/console_fixture.h"
 
 static void
@@ -165,6 +168,172 @@ pty_without_a_reader_holds_nobody_up(void **state)
 	close(slave);
 }
 
+/* Until @len bytes came out of @fd, or for ever: a hang ends by the test's limit. */
+static void
+assert_gets(int fd, const char *text)
+{
+	char buf[256];
+	size_t n = 0;
+
+	while (n < strlen(text)) {
+		ssize_t part = read(fd, buf + n, sizeof(buf) - n);
+
+		if (part > 0)
+			n += (size_t)part;
+		else
+			assert_true(h_poll(20000));
+	}
+	assert_int_equal(n, strlen(text));
+	assert_memory_equal(buf, text, n);
+}
+
+static void
+assert_hears(const char *text)
+{
+	char buf[64];
+	size_t n;
+
+	while ((n = bytering_get(&serial_in, buf, sizeof(buf))) == 0)
+		assert_true(h_poll(20000));
+	assert_int_equal(n, strlen(text));
+	assert_memory_equal(buf, text, n);
+}
+
+static const char *
+make_fifo(char path[64])
+{
+	snprintf(path, 64, "/tmp/con%d.fifo", (int)getpid());
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	return path;
+}
+
+static void
+named_pipe_has_reader_after_reader(void **state)
+{
+	char path[64];
+	int reader;
+
+	(void)state;
+	reader = high(open(make_fifo(path), O_RDONLY | O_NONBLOCK));
+	to_slot(open(path, O_WRONLY | O_NONBLOCK), FD_SERIAL_OUT);
+	console.serial = FILE_;
+	start();
+	serial_say("first");
+	assert_reads(reader, "first");
+	for (unsigned int i = 0; i < 3; i++) {
+		close(reader);
+		serial_say("kept");
+		/* Its error would wake the loop again and again. */
+		assert_int_equal(h.watch[FD_SERIAL_OUT], 0);
+		assert_true(far_wants_probe(far_of(1)));
+		serial_say(", too");
+		reader = high(open(path, O_RDONLY | O_NONBLOCK));
+		assert_gets(reader, "kept, too");
+		serial_say("seen");
+		assert_gets(reader, "seen");
+		assert_false(far_wants_probe(far_of(1)));
+	}
+	close(reader);
+	unlink(path);
+}
+
+static void
+pipe_without_a_name_does_not_come_back(void **state)
+{
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_NONBLOCK), 0);
+	p[0] = high(p[0]);
+	to_slot(p[1], FD_SERIAL_OUT);
+	console.serial = FILE_;
+	start();
+	serial_say("first");
+	assert_reads(p[0], "first");
+	close(p[0]);
+	for (unsigned int i = 0; i < 20; i++)
+		serial_say("to nobody");
+	assert_int_equal(h.watch[FD_SERIAL_OUT], 0);
+	assert_false(far_wants_probe(far_of(1)));
+}
+
+static void
+named_pipe_has_writer_after_writer(void **state)
+{
+	char path[64];
+	int writer;
+
+	(void)state;
+	to_slot(open(make_fifo(path), O_RDONLY | O_NONBLOCK), FD_SERIAL_IN);
+	to_slot(memfd_create("out", 0), FD_SERIAL_OUT);
+	console.serial = TTY;
+	start();
+	for (unsigned int i = 0; i < 3; i++) {
+		writer = open(path, O_WRONLY | O_NONBLOCK);
+		assert_true(writer >= 0);
+		assert_int_equal(write(writer, "ls\n", 3), 3);
+		assert_hears("ls\n");
+		close(writer);
+		settle();
+		assert_int_equal(h.watch[FD_SERIAL_IN], 0);
+		assert_true(far_wants_probe(far_of(1)));
+		serial_say(".");
+	}
+	unlink(path);
+}
+
+/* As when the user's shell has the terminal in between. */
+static void
+end_of_file_key_does_not_end_the_input(void **state)
+{
+	int master, slave;
+
+	(void)state;
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	master = high(master);
+	assert_int_equal(dup2(slave, FD_SERIAL_IN), FD_SERIAL_IN);
+	to_slot(slave, FD_SERIAL_OUT);
+	console.serial = TTY;
+	start();
+	assert_int_equal(write(master, "\x04", 1), 1);
+	settle();
+	assert_int_equal(write(master, "ls\n", 3), 3);
+	assert_hears("ls\n");
+
+	/* A hang-up does, and does not wake the loop again and again. */
+	close(master);
+	settle();
+	serial_say("to nobody");
+	assert_int_equal(h.watch[FD_SERIAL_IN], 0);
+	assert_int_equal(h.watch[FD_SERIAL_OUT], 0);
+	assert_false(far_wants_probe(far_of(1)));
+}
+
+static void
+full_file_goes_on_when_there_is_room(void **state)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit full = { 8, RLIM_INFINITY };
+	char got[32] = "";
+
+	(void)state;
+	assert_ptr_not_equal(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+	to_slot(memfd_create("file", 0), FD_SERIAL_OUT);
+	console.serial = FILE_;
+	start();
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	serial_say("12345678");
+	for (unsigned int i = 0; i < 20; i++)
+		serial_say("lost");
+	assert_true(far_of(1)->lost);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	serial_say("again");
+	assert_false(far_of(1)->lost);
+	assert_int_equal(pread(FD_SERIAL_OUT, got, sizeof(got), 0), 13);
+	assert_string_equal(got, "12345678again");
+}
+
 int
 main(void)
 {
@@ -174,6 +343,11 @@ main(void)
 		T(socket_clients_come_one_by_one),
 		T(client_that_leaves_in_mid_output),
 		T(pty_without_a_reader_holds_nobody_up),
+		T(named_pipe_has_reader_after_reader),
+		T(pipe_without_a_name_does_not_come_back),
+		T(named_pipe_has_writer_after_writer),
+		T(end_of_file_key_does_not_end_the_input),
+		T(full_file_goes_on_when_there_is_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
