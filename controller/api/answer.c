@@ -504,7 +504,7 @@ print_member(struct text *t, const struct member *m, const struct gathered *g,
 	}
 	if (o == NULL && !m->shown)
 		return;
-	if (m->nfields == 0) {
+	if (m->nfields == 0 || (m->flag && (o == NULL || o->n_values == 0))) {
 		if (m->flag) {
 			put_name(t, first, m->json);
 			put(t, o != NULL ? "true" : "false");

@@ -253,7 +253,8 @@ take_config(struct build *b, json_t *root)
 		}
 		if (json_is_null(value))
 			continue;
-		if (b->member->nfields == 0 ? take_bare(b, value) != 0 :
+		if (b->member->nfields == 0 || (b->member->flag &&
+		    !json_is_object(value)) ? take_bare(b, value) != 0 :
 		    b->member->list ? take_list(b, value) != 0 :
 		    strcmp(b->member->option, "payload") == 0 ?
 		    take_payload(b, value) != 0 : take_object(b, value) != 0 ||

@@ -152,6 +152,16 @@ static const struct field rng[] = {
 
 static const struct field rtc[] = { PCI };
 
+static const struct word watchdog_words[] = {
+	{ "Virtio", "virtio" }, { "I6300esb", "i6300esb" }, { NULL, NULL },
+};
+static const struct field watchdog[] = {
+	{ .json = "model", .type = FIELD_WORD, .words = watchdog_words,
+	  .plain_text = "virtio" },
+	GIVEN("timeout"),
+	PCI,
+};
+
 #define MODE(d)								\
 	{ .json = "mode", .name = "mode", .type = FIELD_MODE,		\
 	  .words = mode_words, .required = true, .shown = true,		\
@@ -284,7 +294,8 @@ const struct member schema_members[] = {
 	  .nfields = COUNT(vsock) },
 	FLAG("iommu", "iommu"),
 	LIST("numa", "numa", numa),
-	FLAG("watchdog", "watchdog"),
+	{ .json = "watchdog", .option = "watchdog", .flag = true, .shown = true,
+	  .fields = watchdog, .nfields = COUNT(watchdog) },
 	{ .json = "rtc", .option = "rtc", .fields = rtc, .nfields = COUNT(rtc) },
 	FLAG("pvpanic", "pvpanic"),
 	{ .json = "pvmemcontrol", .option = "pvmemcontrol" },

@@ -53,7 +53,7 @@ struct member {
 	const char *option;
 	bool list;
 	bool shown;		/* also where all of it is default */
-	bool flag;		/* a boolean, and not an object */
+	bool flag;		/* a boolean; with fields, an object where one is given */
 	bool within;		/* an element of a FIELD_LIST, not of VmConfig itself */
 	bool older;		/* another's older form: read, never shown */
 	const struct field *fields;
