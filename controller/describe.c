@@ -146,11 +146,12 @@ describe_apply(struct vm_spec *spec, const Bh__ApiOption *option,
 		    option, err);
 	case OPTION_SUBS_LIST:
 		return apply_element(spec, row, option, err);
-	case OPTION_FLAG:	/* that it is there says all */
+	case OPTION_FLAG:	/* that it is there says most */
 		if (row->vmm)
 			break;
 		*(bool *)((uint8_t *)spec + row->offset) = true;
-		return 0;
+		return apply_values(spec, row, (uint8_t *)spec + row->offset,
+		    option, err);
 	case OPTION_WORD:
 	case OPTION_PLACE:
 	case OPTION_COUNT:
@@ -596,7 +597,8 @@ describe_spec(const struct vm_spec *spec, const struct vm_plan *plan,
 			}
 		} else if (row->kind == OPTION_FLAG) {
 			if (*(const bool *)at)
-				begin(&p, row->name);
+				write_object(&p, row, at,
+				    (const uint8_t *)&plain + row->offset, NULL);
 		} else if (row->kind == OPTION_SUBS) {
 			write_object(&p, row, at,
 			    (const uint8_t *)&plain + row->offset,
