@@ -53,7 +53,7 @@ C_COMPILE = $(CC) -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS)
 all:
 
 # Sources that several programs share.
-PROTO_SRCS := proto/table.c proto/check.c proto/check_device.c
+PROTO_SRCS := proto/table.c proto/check.c proto/check_device.c proto/check_snapshot.c
 IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
 JAIL_SRCS := sandbox/jail.c sandbox/single.c sandbox/seal.c sandbox/no_nss.c
 CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)

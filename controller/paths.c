@@ -304,6 +304,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	case PROC_PASST:
 	case PROC_API:
 	case PROC_GUARD:
+	case PROC_MIGRATION:
 	case PROC_KIND_COUNT:
 		break;
 	}

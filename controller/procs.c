@@ -64,6 +64,9 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_RTC] = { .name = "rtc", .binary = "bulkhead-rtc",
 	    .peer = PEER_DEVICE, .replaced = true,
 	    .limits = { .pids = 4, .cpu_weight = 50, .io_weight = 10 } },
+	[PROC_MIGRATION] = { .name = "migration", .binary = "bulkhead-migration",
+	    .peer = PEER_MIGRATION,
+	    .limits = { .pids = 2, .cpu_weight = 100, .io_weight = 100 } },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

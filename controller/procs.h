@@ -31,6 +31,7 @@ enum process_kind {
 	PROC_MEM,
 	PROC_WATCHDOG,
 	PROC_RTC,
+	PROC_MIGRATION,
 	PROC_KIND_COUNT,
 };
 

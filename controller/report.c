@@ -116,6 +116,7 @@ report_exit(struct child *child)
 	char end[64], option[400];
 	const char *cause = "";
 	bool one_shot = child->kind == PROC_LOADER ||
+	    child->kind == PROC_MIGRATION ||
 	    child->kind == PROC_OPENER || child->kind == PROC_GUARD;
 	bool orderly = child->signal == 0 && child->status == 0 &&
 	    (child->told_quit || one_shot);

@@ -229,6 +229,8 @@ start_spawn(struct child *child)
 		pack(&b, vm->api_listen, FD_API);
 		pack(&b, vm->api_events, FD_API_EVENTS);
 		break;
+	case PROC_MIGRATION:
+		break;
 	case PROC_OPENER:
 	case PROC_GUARD:
 	case PROC_KIND_COUNT:

@@ -483,6 +483,13 @@ proto_check(const Bh__Packet *p)
 		    p->load_config->mmio64_base, p->load_config->mmio64_size);
 	case BH__PACKET__BODY_LOADED:
 		return check_boot(p->loaded->boot);
+	case BH__PACKET__BODY_SNAPSHOT_FILES:
+		return check_snapshot_files(p->snapshot_files);
+	case BH__PACKET__BODY_SNAPSHOT_PART:
+		return check_snapshot_part(p->snapshot_part);
+	case BH__PACKET__BODY_SNAPSHOT_CONFIG:
+		return check_api_options(p->snapshot_config->n_options,
+		    p->snapshot_config->options);
 	case BH__PACKET__BODY_VM_CONFIG:
 		return check_vm_config(p->vm_config);
 	case BH__PACKET__BODY_PCI_DEVICE:
@@ -597,6 +604,7 @@ proto_check(const Bh__Packet *p)
 	case BH__PACKET__BODY_POWER_BUTTON:
 	case BH__PACKET__BODY_INJECT_NMI:
 	case BH__PACKET__BODY_SET_PAUSED:
+	case BH__PACKET__BODY_SNAPSHOT_JOB:
 	case BH__PACKET__BODY_SAVE_VM:
 	case BH__PACKET__BODY_LOAD_VM:
 	case BH__PACKET__BODY_ATTACH_BUS:

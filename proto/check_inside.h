@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What check.c, check_device.c and check_vm.c share, and nobody else includes: validators of
+ * What check.c, check_device.c, check_snapshot.c and check_vm.c share, and nobody else includes: validators of
  * bodies, which give NULL or static text that says what is not valid.
  */
 #ifndef BULKHEAD_PROTO_CHECK_INSIDE_H
@@ -33,5 +33,7 @@ const char *check_device_ready(const Bh__DeviceReady *m);
 const char *check_device_state(const Bh__DeviceState *m);
 const char *check_activate(const Bh__Activate *m);
 const char *check_write_config(const Bh__WriteConfig *m);
+const char *check_snapshot_files(const Bh__SnapshotFiles *m);
+const char *check_snapshot_part(const Bh__SnapshotPart *m);
 
 #endif

@@ -47,6 +47,11 @@
 #define RECORD_QUEUE_SIZE 65536u
 #define RECORD_SIZE(nqueues) (RECORD_QUEUE_SIZE * (1ull + (nqueues)))
 
+/* Of a snapshot: its files, one of each SnapshotFile, and the parts in them. */
+#define SNAPSHOT_LIMIT_FILES 13u
+#define SNAPSHOT_LIMIT_PARTS 160u
+#define SNAPSHOT_LIMIT_CONFIG 60000u	/* bytes of one part of it */
+
 /* Bytes of the record that a vhost-user back end keeps of what it has in flight: 64
  * queues of 1024 entries take half of them. */
 #define FRONT_LIMIT_INFLIGHT (4u << 20)

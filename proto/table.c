@@ -17,7 +17,8 @@
 #define VCPU (1u << PEER_VCPU)
 #define DEV (1u << PEER_DEVICE)
 #define API (1u << PEER_API)
-#define JAILED (LOADER | VCPU | DEV)
+#define MIGRATION (1u << PEER_MIGRATION)
+#define JAILED (LOADER | VCPU | DEV | MIGRATION)
 #define CHILD (OPENER | JAILED | API)
 
 /* States: of the receiving end of that channel. */
@@ -74,6 +75,12 @@ const struct proto_rule proto_rules[] = {
 	/* loader */
 	MSG(LOAD_CONFIG,      load_config,      C, LOADER, CONF,            0, 0),
 	MSG(LOADED,           loaded,           LOADER, C, CONF | RUN,      0, 0),
+
+	/* migration-worker */
+	MSG(SNAPSHOT_FILES,   snapshot_files,   C, MIGRATION, CONF,         1, SNAPSHOT_LIMIT_FILES),
+	MSG(SNAPSHOT_PART,    snapshot_part,    C, MIGRATION, CONF,         1, 1),
+	MSG(SNAPSHOT_JOB,     snapshot_job,     C, MIGRATION, CONF,         0, 0),
+	MSG(SNAPSHOT_CONFIG,  snapshot_config,  MIGRATION, C, CONF | RUN,   0, 0),
 
 	/* vcpu-worker */
 	MSG(VM_CONFIG,        vm_config,        C, VCPU, NEW,               0, 0),

@@ -22,6 +22,7 @@ enum proto_peer {
 	PEER_VCPU,
 	PEER_DEVICE,
 	PEER_API,
+	PEER_MIGRATION,
 	PEER_COUNT,
 };
 

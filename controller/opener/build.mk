@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 PROGRAMS += bulkhead-opener
 bulkhead-opener_SRCS := $(addprefix controller/opener/,opener.c opened.c below.c tap.c \
-	tap_adopt.c connect.c allow.c) \
+	tap_adopt.c connect.c allow.c snapshot.c) controller/migration/files.c \
 	$(CHILD_SRCS)
 bulkhead-opener_POLICY := controller/opener/opener_policy.c
 

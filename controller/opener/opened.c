@@ -428,6 +428,10 @@ opened_make(struct opened *o, const Bh__Open *req)
 		[BH__OPEN_KIND__OPEN_KIND_KVM] = open_kvm,
 		[BH__OPEN_KIND__OPEN_KIND_CONNECT] = open_connect,
 		[BH__OPEN_KIND__OPEN_KIND_SHARE] = open_share,
+		[BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_NEW] = open_snapshot,
+		[BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_KEEP] = open_snapshot,
+		[BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_DROP] = open_snapshot,
+		[BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_OLD] = open_snapshot_old,
 	};
 
 	/* proto_check() has bounded the enum; guards are another process's. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "bulkhead.pb-c.h"
+#include "proto/limits.h"
 
 #define OPENED_MAX_FDS 32
 #define API_BACKLOG 1024
@@ -20,6 +21,7 @@ struct opened {
 	Bh__Opened msg;		/* .name points to the buffer below */
 	char name[128];
 	Bh__BlkShape shape;	/* .shape points to it */
+	Bh__SnapshotFile files[SNAPSHOT_LIMIT_FILES];	/* .files points to it */
 	uint8_t mac[6];		/* .tap_mac points to it */
 	int fds[OPENED_MAX_FDS];
 	unsigned int nfds;
@@ -51,6 +53,9 @@ int open_listen(struct opened *o, const Bh__Open *req);
 int open_connect(struct opened *o, const Bh__Open *req);
 int open_place(struct opened *o, const Bh__Open *req);
 int open_kvm(struct opened *o, const Bh__Open *req);
+/* In snapshot.c: NEW, KEEP and DROP; and OLD. */
+int open_snapshot(struct opened *o, const Bh__Open *req);
+int open_snapshot_old(struct opened *o, const Bh__Open *req);
 int open_tap(struct opened *o, const Bh__Open *req);
 
 /*
