@@ -6,8 +6,8 @@ PROGRAMS += bulkhead
 bulkhead_SRCS = $(addprefix controller/,main.c options_help.c plan.c plan_pci.c output.c \
 	terminal.c resources.c supervise.c requests.c recover.c upgrade.c deaths.c pulse.c report.c host.c \
 	paths.c taken.c adopt.c broker.c start.c \
-	config.c numa_message.c guard.c resize.c resize_vm.c balloon.c watchdog.c memory.c dimms.c pmem.c life.c life_messages.c manage.c manage_info.c manage_events.c manage_worker.c change.c holes.c share.c hotplug.c keeper.c describe.c service.c front.c \
-	confine.c cgroup.c passt.c pause.c count.c timeline.c opener/tap_adopt.c) $(OPTION_SRCS) \
+	config.c numa_message.c guard.c resize.c resize_vm.c balloon.c watchdog.c memory.c dimms.c pmem.c life.c life_messages.c manage.c manage_begin.c manage_info.c manage_events.c manage_worker.c change.c holes.c share.c hotplug.c keeper.c describe.c service.c front.c \
+	confine.c cgroup.c passt.c pause.c snapshot.c restore.c count.c timeline.c opener/tap_adopt.c) $(OPTION_SRCS) \
 	$(SPAWNER_SRCS) $(IPC_SRCS) sandbox/notify.c sandbox/single.c sandbox/seal.c \
 	sandbox/no_nss.c
 bulkhead_OBJS = $(SPAWNER_OBJS)

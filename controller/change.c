@@ -399,3 +399,57 @@ change_settle(struct vm *vm)
 	vm->spec = draft.spec;
 	vm->plan = draft.plan;
 }
+
+/* ---- of a snapshot ------------------------------------------------------------------ */
+
+void
+change_restore_begin(struct vm *vm)
+{
+	begin(vm, true);
+	draft.seq = 0;
+}
+
+void
+change_restore_part(size_t n, Bh__ApiOption **options)
+{
+	Bh__ApiRequest req = BH__API_REQUEST__INIT;
+
+	req.n_options = n;
+	req.options = options;
+	apply(&req);
+}
+
+/* A number that meant something to another process. */
+static int
+refuse_fd(void *arg, const char *option, const char *name, const char **text)
+{
+	struct spec_error err;
+
+	(void)arg;
+	if (spec_fd(*text) < 0)
+		return 0;
+	(void)usage(&err, "--%s %sfd=: not supported yet in a VM that is restored",
+	    option, name);
+	fail(500, err.line);
+	return -EINVAL;
+}
+
+uint32_t
+change_restore_end(struct vm *vm, struct spec_error *err)
+{
+	if (draft.status < 300)
+		(void)spec_each_file(&draft.spec, refuse_fd, NULL);
+	for (uint32_t i = 0; i < draft.spec.nnets; i++)
+		if (draft.spec.nets[i].nfds > 0)
+			fail(500, "--net fd=: not supported yet in a VM that is "
+			    "restored");
+	check(vm);
+	*err = draft.err;
+	if (draft.status >= 300)
+		return draft.status;
+	plan_next_random(&vm->host);
+	vm->spec = draft.spec;
+	vm->plan = draft.plan;
+	(void)life_enter(vm, VM_CREATED);
+	return draft.status;
+}

@@ -35,6 +35,14 @@ uint32_t change_remove(struct vm *vm, const char *id, struct spec_error *err);
  */
 void change_settle(struct vm *vm);
 
+/*
+ * A VM of a snapshot's configuration, which comes in parts: begin, each part, end. The
+ * last makes it vm->spec, CREATED; from status 300 on nothing was made, and *err says why.
+ */
+void change_restore_begin(struct vm *vm);
+void change_restore_part(size_t n, Bh__ApiOption **options);
+uint32_t change_restore_end(struct vm *vm, struct spec_error *err);
+
 /* Close what came with a request and is no file of vm->spec any more. */
 void change_sweep(struct vm *vm);
 

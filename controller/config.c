@@ -15,6 +15,7 @@
 #include "controller/numa.h"
 #include "controller/numa_message.h"
 #include "controller/pmem.h"
+#include "controller/snapshot.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "ipc/log.h"
@@ -34,8 +35,8 @@ text(const char *s)
 	return u.out;
 }
 
-static Bh__SeccompMode
-seccomp(const struct vm *vm)
+Bh__SeccompMode
+config_seccomp(const struct vm *vm)
 {
 	return (Bh__SeccompMode)vm->spec.seccomp;
 }
@@ -52,8 +53,8 @@ reserve(const struct vm *vm)
 	return sum + 2 * vm->plan.dimm_size;
 }
 
-static void
-send_memory(struct child *child)
+void
+config_send_memory(struct child *child)
 {
 	const struct vm *vm = child->vm;
 
@@ -65,7 +66,8 @@ send_memory(struct child *child)
 		CHAN_PACKET(p, ADD_MEMORY, add_memory, &add);
 
 		/* Nothing of it is there when the guest begins. */
-		if (r->hot && child->kind == PROC_LOADER)
+		if (r->hot && (child->kind == PROC_LOADER ||
+		    child->kind == PROC_MIGRATION))
 			continue;
 		region.slot = i;
 		region.gpa = r->gpa;
@@ -378,7 +380,7 @@ send_device_config(struct child *child)
 		config.isolated = &known;
 	}
 	config.id = text(dev->id);
-	config.seccomp = seccomp(vm);
+	config.seccomp = config_seccomp(vm);
 	config.memory_reserve = dev->on_pci ? reserve(vm) : 0;
 	config.regions = dev->on_pci ? vm->plan.nregions + dimms_regions(vm) : 0;
 	if (dev->kind == PROC_BLK) {
@@ -435,7 +437,7 @@ send_device_config(struct child *child)
 	child_send(child, &p, NULL, 0, 0, seconds);
 	if (!dev->on_pci)
 		return;
-	send_memory(child);
+	config_send_memory(child);
 	dimms_send(child, CONFIG_SECONDS);
 }
 
@@ -514,8 +516,8 @@ send_load_config(struct child *child)
 	load.serial = s->serial.mode != PORT_OFF;
 	load.dimms = vm->plan.dimm_size != 0;
 	load.numa = numa_fill(s, &vm->plan, &numa);
-	load.seccomp = seccomp(vm);
-	send_memory(child);
+	load.seccomp = config_seccomp(vm);
+	config_send_memory(child);
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
 }
 
@@ -573,7 +575,7 @@ config_send_opener(struct child *child)
 	Bh__OpenerConfig config = BH__OPENER_CONFIG__INIT;
 	CHAN_PACKET(p, OPENER_CONFIG, opener_config, &config);
 
-	config.seccomp = seccomp(child->vm);
+	config.seccomp = config_seccomp(child->vm);
 	/* The first opens what the configuration names, before there is a guest. */
 	config.landlock = child->vm->spec.landlock && !child->vm->opening &&
 	    child->kind == PROC_OPENER;
@@ -602,7 +604,7 @@ send_vm_config(struct child *child)
 		affinity[i].host_cpus = cpus->affinity.of[i].cpus;
 		list[i] = &affinity[i];
 	}
-	config.seccomp = seccomp(vm);
+	config.seccomp = config_seccomp(vm);
 	config.boot_vcpus = cpus->boot;
 	config.max_vcpus = cpus->max;
 	config.topology = &topology;
@@ -625,7 +627,7 @@ send_vm_config(struct child *child)
 	config.watchdog_fired = vm->watchdog_fired;
 	vm->watchdog_fired = false;
 	child_send(child, &p, NULL, 0, 0, CONFIG_SECONDS);
-	send_memory(child);
+	config_send_memory(child);
 	pmem_send(child, CONFIG_SECONDS);
 	dimms_send(child, CONFIG_SECONDS);
 }
@@ -637,7 +639,7 @@ send_api_start(struct child *child)
 	Bh__ApiStart start = BH__API_START__INIT;
 	CHAN_PACKET(p, API_START, api_start, &start);
 
-	start.seccomp = seccomp(vm);
+	start.seccomp = config_seccomp(vm);
 	start.version = text(BULKHEAD_VERSION[0] != '\0' ? BULKHEAD_VERSION :
 	    "0.0.0");
 	start.build = text(BULKHEAD_BUILD_ID);
@@ -654,6 +656,8 @@ config_send(struct child *child)
 		send_device_config(child);
 	else if (child->kind == PROC_LOADER)
 		send_load_config(child);
+	else if (child->kind == PROC_MIGRATION)
+		snapshot_send_load(child);
 	else if (child->kind == PROC_VCPU)
 		send_vm_config(child);
 	else if (child->kind == PROC_API)

@@ -12,5 +12,9 @@
 void config_send(struct child *child);
 /* The same for an opener, which has nothing to wait for: right after child_spawn(). */
 void config_send_opener(struct child *child);
+/* Guest memory: AddMemory, a region each. */
+void config_send_memory(struct child *child);
+/* --seccomp */
+Bh__SeccompMode config_seccomp(const struct vm *vm);
 
 #endif

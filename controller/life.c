@@ -19,6 +19,7 @@
 #include "controller/pause.h"
 #include "controller/recover.h"
 #include "controller/report.h"
+#include "controller/snapshot.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "controller/timeline.h"
@@ -81,7 +82,7 @@ quit_some(struct vm *vm, bool devices)
 		    c->kind == PROC_API)
 			continue;
 		alive++;
-		if (c->kind == PROC_LOADER)
+		if (c->kind == PROC_LOADER || c->kind == PROC_MIGRATION)
 			child_kill(c);
 		else
 			child_quit(c);
@@ -137,6 +138,9 @@ what_after(const struct vm *vm, enum stop_cause cause)
 	case STOP_GUEST:
 		return vm->spec.no_shutdown ? AFTER_KEEP : AFTER_EXIT;
 	case STOP_FAILED:
+		/* What is made of a snapshot is whole, or not there. */
+		if (snapshot_restores(vm) && vm->pending.any)
+			return AFTER_DELETE;
 		/* Who asked for the boot gets the answer, and may try again. */
 		return vm->spec.no_shutdown || (vm->pending.any &&
 		    vm->state == VM_STARTING) ? AFTER_KEEP : AFTER_EXIT;
@@ -176,6 +180,7 @@ life_stop(struct vm *vm, enum stop_cause cause)
 		return;
 	vm->after = after;
 	upgrade_cancel(vm, "the VM was stopped meanwhile");
+	snapshot_cancel(vm);
 	if (cause == STOP_FAILED && after == AFTER_EXIT)
 		vm->exit_status = 1;
 	vm->devices_first = cause == STOP_GUEST;
@@ -224,7 +229,8 @@ life_loads_again(const struct child *child)
 {
 	const struct vm *vm = child->vm;
 
-	return child == vm->loader && child->signal == SIGKILL &&
+	return child == vm->loader && child->kind == PROC_LOADER &&
+	    child->signal == SIGKILL &&
 	    !child->failed && !child->told_quit && !report_is_oom(child) &&
 	    !vm->loaded && !vm->loads_again &&
 	    (vm->state == VM_STARTING || vm->state == VM_RESETTING);

@@ -22,6 +22,7 @@
 #include "controller/report.h"
 #include "controller/resize.h"
 #include "controller/resize_vm.h"
+#include "controller/snapshot.h"
 #include "controller/start.h"
 #include "controller/supervise.h"
 #include "controller/timeline.h"
@@ -84,7 +85,8 @@ running(struct vm *vm)
 		return;
 	timeline_guest(vm);
 	resize_vm_booted(vm);
-	manage_event(vm, "vm", again ? "rebooted" : "booted");
+	manage_event(vm, "vm", again ? "rebooted" :
+	    snapshot_restores(vm) ? "restored" : "booted");
 	recover_running(vm);
 	manage_progress(vm);
 }
@@ -148,8 +150,19 @@ acknowledged(struct child *child, const struct request *req)
 		return;
 	case BH__PACKET__BODY_START_VM:
 		child->chan.states = PROTO_RUNNING;
+		if (snapshot_restores(vm)) {
+			snapshot_load_vm(vm);
+			return;
+		}
 		running(vm);
 		dimms_progress(vm);
+		return;
+	case BH__PACKET__BODY_SAVE_VM:
+		snapshot_vm_saved(vm, NULL);
+		return;
+	case BH__PACKET__BODY_LOAD_VM:
+		running(vm);
+		snapshot_loaded(vm);
 		return;
 	case BH__PACKET__BODY_API_START:
 		child->chan.states = PROTO_RUNNING |
@@ -168,6 +181,8 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 {
 	struct vm *vm = child->vm;
 
+	if (snapshot_takes(child))
+		return snapshot_answered(child, packet, msg, req);
 	switch ((int)packet->body_case) {
 	case BH__PACKET__BODY_ACK:
 		acknowledged(child, req);
@@ -192,6 +207,11 @@ take_answer(struct child *child, const Bh__Packet *packet, struct chan_msg *msg,
 			    packet->failed->text);
 		else if (req->type == BH__PACKET__BODY_HAND_OVER)
 			upgrade_answered(child, packet->failed->text);
+		else if (req->type == BH__PACKET__BODY_SAVE_VM)
+			snapshot_vm_saved(vm, packet->failed->text);
+		else if (req->type == BH__PACKET__BODY_LOAD_VM)
+			life_fail(vm, "restore of %.500s: vcpu: %s",
+			    vm->snapshot.path, packet->failed->text);
 		else if (req->type == BH__PACKET__BODY_RESIZE_DISK)
 			resize_answered(vm, req->subject, packet->failed);
 		else if (req->type == BH__PACKET__BODY_RESIZE_VCPUS)
@@ -274,6 +294,8 @@ life_message(struct child *child, const Bh__Packet *packet,
 		driver_runs(vm, packet->driver_runs->index);
 	} else if (packet->body_case == BH__PACKET__BODY_GUEST_PANICKED) {
 		guest_panicked(vm, packet->guest_panicked->events);
+	} else if (packet->body_case == BH__PACKET__BODY_SNAPSHOT_CONFIG) {
+		rc = snapshot_config(child, packet->snapshot_config);
 	} else if (packet->body_case == BH__PACKET__BODY_KEEP_FILE) {
 		rc = keeper_take(child, packet->keep_file, msg);
 	} else if (packet->body_case == BH__PACKET__BODY_WATCHDOG_EXPIRED) {
@@ -333,6 +355,7 @@ life_exited(struct child *child)
 	if (!upgrade_exited(child))
 		recover_exited(child);
 	hotplug_exited(child);
+	snapshot_exited(child);
 	pause_gone(vm);
 	dimms_progress(vm);
 	/* The place of one that is gone may be another child's next. */

@@ -81,7 +81,9 @@ read_options(struct vm_spec *spec, int argc, char **argv, int *status)
 	else if (result == OPTIONS_SHOW_VERSION)
 		show_version(spec, argv[0]);
 	else if (result == OPTIONS_RUN)
-		result = spec_has_vm(spec) ? spec_check(spec, &err) : 0;
+		result = spec_check_restore(spec, &err);
+	if (result == 0 && spec_has_vm(spec))
+		result = spec_check(spec, &err);
 	if (result > 0)
 		return false;
 	if (result == 0 && spec->log.format != NULL)

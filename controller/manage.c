@@ -20,7 +20,6 @@
 #include "controller/resize_vm.h"
 #include "controller/service.h"
 #include "controller/supervise.h"
-#include "controller/upgrade.h"
 #include "ipc/log.h"
 
 /* ---- verbs ----------------------------------------------------------------------- */
@@ -77,11 +76,11 @@ static const struct verb {
 	    "The memory zone could not be resized",
 	    IN_CREATED | IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_SNAPSHOT] = { "vm.snapshot",
-	    "The VM could not be snapshotted", IN_RUNNING, true },
+	    "The VM could not be snapshotted", IN_RUNNING | CHANGES, false },
 	[BH__API_VERB__API_VERB_CRASHES] = { "bulkhead.crashes", "", 7, false },
 	[BH__API_VERB__API_VERB_TIMELINE] = { "bulkhead.boot-timeline", "", 7, false },
 	[BH__API_VERB__API_VERB_RESTORE] = { "vm.restore",
-	    "The VM could not be restored", 7 | CHANGES, true },
+	    "The VM could not be restored", 7 | CHANGES, false },
 	[BH__API_VERB__API_VERB_COREDUMP] = { "vm.coredump",
 	    "The VM could not be coredumped", IN_RUNNING, true },
 	[BH__API_VERB__API_VERB_SEND_MIGRATION] = { "vm.send-migration",
@@ -137,8 +136,8 @@ refuse(struct vm *vm, uint32_t seq, Bh__ApiVerb verb, uint32_t status,
 	manage_answer(vm, seq, &answer);
 }
 
-static void
-settle(struct vm *vm, uint32_t status, const char *why)
+void
+manage_settle(struct vm *vm, uint32_t status, const char *why)
 {
 	if (!vm->pending.any)
 		return;
@@ -183,7 +182,7 @@ transition(struct vm *vm, uint32_t seq, Bh__ApiVerb verb)
 		if (vm->state == VM_CREATED)
 			life_boot(vm);
 		else
-			settle(vm, 500, "VM is already running");
+			manage_settle(vm, 500, "VM is already running");
 		return;
 	case BH__API_VERB__API_VERB_SHUTDOWN:
 		life_stop(vm, STOP_SHUTDOWN);
@@ -195,14 +194,14 @@ transition(struct vm *vm, uint32_t seq, Bh__ApiVerb verb)
 		if (vm->pause == PAUSE_NONE)
 			pause_begin(vm);
 		else
-			settle(vm, 500, "Invalid transition: "
+			manage_settle(vm, 500, "Invalid transition: "
 			    "InvalidStateTransition(Paused, Paused)");
 		return;
 	case BH__API_VERB__API_VERB_RESUME:
 		if (vm->pause == PAUSE_FULL)
 			pause_end(vm);
 		else
-			settle(vm, 405, "VM is not paused");
+			manage_settle(vm, 405, "VM is not paused");
 		return;
 	case BH__API_VERB__API_VERB_DELETE:
 		if (vm->state == VM_CREATED) {
@@ -211,12 +210,12 @@ transition(struct vm *vm, uint32_t seq, Bh__ApiVerb verb)
 			manage_event(vm, "vm", "deleted");
 		}
 		if (vm->state == VM_NONE)
-			settle(vm, 204, "");
+			manage_settle(vm, 204, "");
 		else
 			life_stop(vm, STOP_DELETE);
 		return;
 	default:
-		settle(vm, 500, "not supported yet");
+		manage_settle(vm, 500, "not supported yet");
 		return;
 	}
 }
@@ -224,7 +223,7 @@ transition(struct vm *vm, uint32_t seq, Bh__ApiVerb verb)
 static void
 shut_down(struct vm *vm, uint32_t seq)
 {
-	settle(vm, 500, "the VMM is shut down");
+	manage_settle(vm, 500, "the VMM is shut down");
 	vm->pending.any = true;
 	vm->pending.seq = seq;
 	vm->pending.verb = BH__API_VERB__API_VERB_VMM_SHUTDOWN;
@@ -242,7 +241,7 @@ device_added(struct vm *vm, uint32_t status, const struct plan_device *dev,
 	if (!vm->pending.any || vm->pending.verb != BH__API_VERB__API_VERB_ADD)
 		return;
 	if (dev == NULL) {
-		settle(vm, status, why);
+		manage_settle(vm, status, why);
 		return;
 	}
 	vm->pending.any = false;
@@ -259,7 +258,7 @@ void
 manage_removed(struct vm *vm, const char *failed)
 {
 	if (vm->pending.verb == BH__API_VERB__API_VERB_REMOVE)
-		settle(vm, failed == NULL ? 204 : 500, failed);
+		manage_settle(vm, failed == NULL ? 204 : 500, failed);
 }
 
 /* One that changes what there is, without the guest: create, add. */
@@ -292,11 +291,11 @@ resized(struct vm *vm, uint32_t disk, int rc, const char *text)
 {
 	(void)disk;
 	if (vm->pending.verb == BH__API_VERB__API_VERB_RESIZE_DISK)
-		settle(vm, rc == 0 ? 204 : 500, text);
+		manage_settle(vm, rc == 0 ? 204 : 500, text);
 }
 
-static const Bh__ApiValue *
-value_of(const Bh__ApiRequest *req, const char *name,
+const Bh__ApiValue *
+manage_value(const Bh__ApiRequest *req, const char *name,
     Bh__ApiValue__ValueCase type)
 {
 	for (size_t i = 0; req->n_options == 1 &&
@@ -310,9 +309,9 @@ value_of(const Bh__ApiRequest *req, const char *name,
 static void
 remove_device(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 {
-	const Bh__ApiValue *id = value_of(req, "id",
+	const Bh__ApiValue *id = manage_value(req, "id",
 	    BH__API_VALUE__VALUE_TEXT);
-	const Bh__ApiValue *force = value_of(req, "force",
+	const Bh__ApiValue *force = manage_value(req, "force",
 	    BH__API_VALUE__VALUE_NUMBER);
 	struct spec_error err = { .line = "" };
 	const char *why = "no device is named";
@@ -339,9 +338,9 @@ remove_device(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 static void
 resize(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 {
-	const Bh__ApiValue *id = value_of(req, "id",
+	const Bh__ApiValue *id = manage_value(req, "id",
 	    BH__API_VALUE__VALUE_TEXT);
-	const Bh__ApiValue *size = value_of(req, "size",
+	const Bh__ApiValue *size = manage_value(req, "size",
 	    BH__API_VALUE__VALUE_NUMBER);
 	const struct plan_device *dev = NULL;
 	const char *why = "";
@@ -358,7 +357,7 @@ resize(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 	vm->pending.seq = seq;
 	vm->pending.verb = req->verb;
 	if (resize_disk(vm, dev->index, size->number, resized, &why) != 0)
-		settle(vm, 500, why);
+		manage_settle(vm, 500, why);
 }
 
 static void
@@ -373,7 +372,7 @@ resize_all(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 	uint32_t status;
 
 	for (unsigned int i = 0; i < RESIZE_COUNT; i++) {
-		const Bh__ApiValue *value = value_of(req, names[i],
+		const Bh__ApiValue *value = manage_value(req, names[i],
 		    BH__API_VALUE__VALUE_NUMBER);
 
 		if (value != NULL)
@@ -384,15 +383,15 @@ resize_all(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 	vm->pending.verb = req->verb;
 	status = resize_vm(vm, sizes, &why);
 	if (status != 0)
-		settle(vm, status, why);
+		manage_settle(vm, status, why);
 }
 
 static void
 resize_zone(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req)
 {
-	const Bh__ApiValue *id = value_of(req, "id",
+	const Bh__ApiValue *id = manage_value(req, "id",
 	    BH__API_VALUE__VALUE_TEXT);
-	const Bh__ApiValue *size = value_of(req, "size",
+	const Bh__ApiValue *size = manage_value(req, "size",
 	    BH__API_VALUE__VALUE_NUMBER);
 	const char *why = "id and desired_ram are needed";
 	uint32_t status = 400;
@@ -409,33 +408,7 @@ void
 manage_resized(struct vm *vm, uint32_t status, const char *why)
 {
 	if (vm->pending.verb == BH__API_VERB__API_VERB_RESIZE)
-		settle(vm, status, why);
-}
-
-static void
-upgraded(struct vm *vm, const char *why)
-{
-	if (vm->pending.verb == BH__API_VERB__API_VERB_UPGRADE_WORKER)
-		settle(vm, why == NULL ? 204 : 500, why);
-}
-
-static void
-upgrade(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
-    struct chan_msg *msg)
-{
-	const Bh__ApiValue *id = value_of(req, "id",
-	    BH__API_VALUE__VALUE_TEXT);
-	const char *why = "one program, or none";
-	uint32_t status = 400;
-
-	vm->pending.any = true;
-	vm->pending.seq = seq;
-	vm->pending.verb = req->verb;
-	if (id != NULL && msg->nfds <= 1)
-		status = upgrade_begin(vm, id->text, msg->nfds == 0 ? -1 :
-		    chan_take_fd(msg, 0), upgraded, &why);
-	if (status != 0)
-		settle(vm, status, why);
+		manage_settle(vm, status, why);
 }
 
 /* Whether it cannot be now; then it is answered. */
@@ -540,7 +513,9 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 		resize_zone(vm, seq, req);
 		return;
 	case BH__API_VERB__API_VERB_UPGRADE_WORKER:
-		upgrade(vm, seq, req, msg);
+	case BH__API_VERB__API_VERB_SNAPSHOT:
+	case BH__API_VERB__API_VERB_RESTORE:
+		manage_begin(vm, seq, req, msg);
 		return;
 	case BH__API_VERB__API_VERB_BOOT:
 	case BH__API_VERB__API_VERB_DELETE:
@@ -548,8 +523,6 @@ manage_request(struct child *api, uint32_t seq, const Bh__ApiRequest *req,
 	case BH__API_VERB__API_VERB_REBOOT:
 	case BH__API_VERB__API_VERB_PAUSE:
 	case BH__API_VERB__API_VERB_RESUME:
-	case BH__API_VERB__API_VERB_SNAPSHOT:
-	case BH__API_VERB__API_VERB_RESTORE:
 	case BH__API_VERB__API_VERB_COREDUMP:
 	case BH__API_VERB__API_VERB_SEND_MIGRATION:
 	case BH__API_VERB__API_VERB_RECEIVE_MIGRATION:
@@ -577,25 +550,25 @@ manage_progress(struct vm *vm)
 	case VM_RUNNING:
 		service_ready();
 		if (starts)
-			settle(vm, 204, "");
+			manage_settle(vm, 204, "");
 		return;
 	case VM_NONE:
 	case VM_CREATED:
 		manage_event(vm, "vm", "shutdown");
 		if (vm->state == VM_NONE)
 			manage_event(vm, "vm", "deleted");
-		settle(vm, stops ? 204 : 500, why);
+		manage_settle(vm, stops ? 204 : 500, why);
 		return;
 	case VM_STOPPING:	/* for good */
 		service_stopping();
 		manage_event(vm, "vmm", "shutdown");
-		settle(vm, stops ? 204 : 500, why);
+		manage_settle(vm, stops ? 204 : 500, why);
 		return;
 	case VM_RESETTING:
 		if (verb == BH__API_VERB__API_VERB_PAUSE ||
 		    verb == BH__API_VERB__API_VERB_RESUME ||
 		    verb == BH__API_VERB__API_VERB_RESIZE)
-			settle(vm, 500, "the VM is reset");
+			manage_settle(vm, 500, "the VM is reset");
 		return;
 	case VM_STARTING:
 	case VM_OVER:
@@ -608,13 +581,13 @@ manage_paused(struct vm *vm)
 {
 	if (vm->pending.verb == BH__API_VERB__API_VERB_PAUSE ||
 	    vm->pending.verb == BH__API_VERB__API_VERB_RESUME)
-		settle(vm, 204, "");
+		manage_settle(vm, 204, "");
 }
 
 void
 manage_stuck(struct vm *vm)
 {
-	settle(vm, 500, "a worker waits for the host's I/O and cannot be ended");
+	manage_settle(vm, 500, "a worker waits for the host's I/O and cannot be ended");
 }
 
 void

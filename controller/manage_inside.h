@@ -12,6 +12,17 @@
 void manage_answer(struct vm *vm, uint32_t seq, Bh__ApiAnswer *answer);
 void manage_done(struct vm *vm, uint32_t seq, uint32_t status);
 
+/* The pending request is over; @why from status 300 on. */
+void manage_settle(struct vm *vm, uint32_t status, const char *why);
+
+/* The value @name of a request of one option, or NULL. */
+const Bh__ApiValue *manage_value(const Bh__ApiRequest *req, const char *name,
+    Bh__ApiValue__ValueCase type);
+
+/* In manage_begin.c: an upgrade, a snapshot, a restore. */
+void manage_begin(struct vm *vm, uint32_t seq, const Bh__ApiRequest *req,
+    struct chan_msg *msg);
+
 void manage_answer_info(struct vm *vm, uint32_t seq);
 void manage_answer_counters(struct vm *vm, uint32_t seq);
 void manage_answer_timeline(struct vm *vm, uint32_t seq);

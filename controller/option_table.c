@@ -425,6 +425,13 @@ static const struct sub_option platform_subs[] = {
 	LATER("tdx"), LATER("sev_snp"),
 };
 
+static const struct sub_option restore_subs[] = {
+	TEXT("source_url", restore_spec, source_url, 4000, "file:///<directory>"),
+	TOGGLE("resume", restore_spec, resume, "and let it run; off"),
+	LATER("prefault"), LATER("memory_restore_mode"), LATER("net_fds"),
+	LATER("vfio_fds"), LATER("iommufd_fd"), LATER("zone_updates"),
+};
+
 static const struct sub_option segment_subs[] = {
 	U32("pci_segment", segment_spec, number, 0, SPEC_MAX_SEGMENTS - 1, "0"),
 	U32("mmio32_aperture_weight", segment_spec, weight32, 1, UINT32_MAX,
@@ -620,6 +627,10 @@ const struct option_row option_rows[] = {
 	BY_FD("kvm", kvm, "/dev/kvm, open already"),
 	BY_FD("libexec", libexec, "the directory of the other programs, open "
 	    "already; passt too, if it is there"),
+	{ .name = "restore", .kind = OPTION_SUBS, .vmm = true,
+	  .offset = AT(vm_spec, restore), .subs = restore_subs,
+	  .nsubs = COUNT(restore_subs),
+	  .help = "a VM of a snapshot, in place of all the options above" },
 	{ .name = "no-shutdown", .kind = OPTION_FLAG, .vmm = true,
 	  .offset = AT(vm_spec, no_shutdown),
 	  .help = "when the guest powers off, go on without it" },
@@ -641,12 +652,11 @@ const struct option_row option_rows[] = {
 	FLAG_IS_LATER("dbus-system-bus"), OPTION_IS_LATER("device"),
 	OPTION_IS_LATER("fw-cfg-config"), OPTION_IS_LATER("gdb"),
 	OPTION_IS_LATER("host-data"),
-	OPTION_IS_LATER("igvm"), OPTION_IS_LATER("ivshmem"),
+	OPTION_IS_LATER("igvm"),
+	OPTION_IS_LATER("ivshmem"),
 	FLAG_IS_LATER("pvmemcontrol"),
-	OPTION_IS_LATER("restore"),
 	OPTION_IS_LATER("tpm"), OPTION_IS_LATER("user-device"),
-	OPTION_IS_LATER("userfaultfd"),	/* nothing uses one yet */
-	OPTION_IS_LATER("vdpa"),
+	OPTION_IS_LATER("userfaultfd"), OPTION_IS_LATER("vdpa"),
 };
 
 const unsigned int option_nrows = COUNT(option_rows);

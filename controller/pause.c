@@ -6,6 +6,7 @@
 #include "controller/manage.h"
 #include "controller/recover.h"
 #include "controller/requests.h"
+#include "controller/snapshot.h"
 #include "controller/supervise.h"
 
 /* What was taken has to end first: a slow disk's requests, too. */
@@ -71,10 +72,12 @@ progress(struct vm *vm)
 		vm->pause = PAUSE_FULL;
 		manage_event(vm, "vm", "paused");
 		manage_paused(vm);
+		snapshot_paused(vm);
 	} else if (vm->pause == PAUSE_ENDING) {
 		vm->pause = PAUSE_NONE;
 		manage_event(vm, "vm", "resumed");
 		manage_paused(vm);
+		snapshot_paused(vm);
 	}
 }
 

@@ -68,7 +68,8 @@ spec_has_vm(const struct vm_spec *spec)
 	for (unsigned int i = 0; i < option_nrows; i++)
 		if ((spec->given & 1ull << i) != 0 && !option_rows[i].vmm)
 			return true;
-	return spec->api.path == NULL && spec->api.fd == 0;
+	return spec->api.path == NULL && spec->api.fd == 0 &&
+	    spec->restore.source_url == NULL;
 }
 
 void

@@ -380,6 +380,12 @@ struct spec_text {
 	char text[];
 };
 
+/* --restore */
+struct restore_spec {
+	const char *source_url;	/* NULL: no */
+	bool resume;
+};
+
 struct vm_spec {
 	struct payload_spec payload;
 	struct cpus_spec cpus;
@@ -422,6 +428,7 @@ struct vm_spec {
 	struct place_spec api, events, cgroup;
 	struct place_spec kvm, libexec;	/* by fd alone */
 	bool pvpanic;
+	struct restore_spec restore;
 	bool no_shutdown;
 
 	uint64_t given;		/* bit n: row n of the option table was used */
@@ -487,6 +494,9 @@ void spec_init_vm(struct vm_spec *spec);
 
 /* Does the command line describe a VM, or a VMM that is to wait for one? */
 bool spec_has_vm(const struct vm_spec *spec);
+
+/* --restore, of a command line: it stands in the place of a VM's options. */
+int spec_check_restore(const struct vm_spec *spec, struct spec_error *err);
 
 /*
  * Everything that can be said of a spec without looking at the host: ranges that

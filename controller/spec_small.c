@@ -22,3 +22,16 @@ spec_check_small(const struct vm_spec *spec, struct spec_error *err)
 		    "__watchdog; leave it out");
 	return spec_check_limit("rng", &spec->rng.limit, err);
 }
+
+int
+spec_check_restore(const struct vm_spec *spec, struct spec_error *err)
+{
+	const struct restore_spec *r = &spec->restore;
+
+	if (r->source_url == NULL)
+		return !r->resume ? 0 : usage(err, "--restore resume=on: of what? "
+		    "add source_url=file:///<directory>");
+	return !spec_has_vm(spec) ? 0 : usage(err, "--restore: the snapshot says "
+	    "what the VM is made of; leave out --kernel and the other options of a "
+	    "VM");
+}

@@ -20,6 +20,7 @@
 #include "controller/paths.h"
 #include "controller/pmem.h"
 #include "controller/resources.h"
+#include "controller/snapshot.h"
 #include "controller/supervise.h"
 #include "controller/timeline.h"
 #include "controller/upgrade.h"
@@ -46,6 +47,7 @@ paths_done(struct vm *vm)
 	if (!vm->vmm_opened) {
 		vm->vmm_opened = true;
 		manage_start(vm);
+		snapshot_restore_given(vm);
 	}
 	if (vm->state == VM_STARTING)
 		start_build(vm);
@@ -275,7 +277,10 @@ spawn_children(struct vm *vm)
 	    i++)
 		if (vm->children[i].phase == CHILD_NONE &&
 		    !vm->children[i].configured &&
-		    !vm->children[i].awaits_io && !vm->said_why)
+		    !vm->children[i].awaits_io && !vm->said_why &&
+		    /* They find their records and memory filled. */
+		    (vm->loaded || !snapshot_restores(vm) ||
+		    &vm->children[i] == vm->loader))
 			start_spawn(&vm->children[i]);
 }
 
@@ -303,7 +308,8 @@ start_build(struct vm *vm)
 	set_ports(vm);
 	/* The slowest first. */
 	vm->vcpu = child_new(vm, PROC_VCPU, NULL);
-	vm->loader = child_new(vm, PROC_LOADER, NULL);
+	vm->loader = child_new(vm, snapshot_restores(vm) ? PROC_MIGRATION :
+	    PROC_LOADER, NULL);
 	vm->loads_again = false;
 	for (uint32_t i = 0; i < vm->plan.ndevices; i++) {
 		const struct plan_device *dev = &vm->plan.devices[i];
@@ -378,6 +384,7 @@ start_release(struct vm *vm)
 	for (uint32_t i = 0; i < vm->nchildren; i++)
 		if (&vm->children[i] != vm->api)
 			start_release_child(&vm->children[i]);
+	snapshot_release(vm);
 	passt_release(vm);
 	pmem_release(vm);
 	guard_release(vm);
@@ -568,7 +575,9 @@ start_guest(struct vm *vm)
 	Bh__StartVm start = BH__START_VM__INIT;
 	CHAN_PACKET(p, START_VM, start_vm, &start);
 
-	start.boot = &vm->boot;
+	start.load = snapshot_restores(vm);
+	if (!start.load)
+		start.boot = &vm->boot;
 	vm->start_sent = true;
 	timeline_own(vm, BOOT_READY);
 	terminal_raw(&vm->terminal);

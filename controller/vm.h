@@ -274,6 +274,38 @@ struct upgrade {
 	char why[300];
 };
 
+/* Of a snapshot or a restore, snapshot.c's. @why NULL: it is done. */
+typedef void snapshot_done_fn(struct vm *vm, const char *why);
+
+enum snapshot_step {
+	SNAPSHOT_NONE,
+	SNAPSHOT_OPEN,		/* a directory for it is made */
+	SNAPSHOT_SAVE_VM,	/* the vcpu-worker writes its state */
+	SNAPSHOT_WRITE,		/* the migration-worker writes all */
+	SNAPSHOT_KEEP,		/* the directory goes to its place */
+	SNAPSHOT_DROP,		/* it has failed: away with the directory */
+	SNAPSHOT_RESTORES,	/* no step; those of a restore are behind it: */
+	SNAPSHOT_OLD,		/* the files are opened */
+	SNAPSHOT_CONFIG,	/* the configuration is read */
+	SNAPSHOT_LOAD,		/* the VM starts */
+	SNAPSHOT_PAUSE,		/* it has all; its devices are to stand still */
+	SNAPSHOT_RESUME,
+};
+
+struct snapshot {
+	enum snapshot_step step;
+	struct child *opener, *worker;
+	snapshot_done_fn *done;
+	int dir;		/* the new directory; -1: none */
+	int files[SNAPSHOT_LIMIT_FILES];
+	Bh__SnapshotFile names[SNAPSHOT_LIMIT_FILES];
+	uint32_t nfiles;
+	int state;		/* a VmState; -1: none */
+	bool resume;
+	char path[4097];
+	char why[300];
+};
+
 /* A path of the configuration, by what it is for. */
 enum path_use {
 	PATH_LOG,
@@ -411,6 +443,7 @@ struct vm {
 	uint32_t nkept;
 
 	struct upgrade upgrade;	/* upgrade.c */
+	struct snapshot snapshot;	/* snapshot.c, restore.c */
 	uint32_t user;		/* who started the VMM */
 
 	/* manage.c */

@@ -21,8 +21,7 @@ struct endpoint {
 	Bh__ApiVerb verb;
 	bool put;
 	enum { BODY_NONE, BODY_CONFIG, BODY_ELEMENT, BODY_DISK_SIZE, BODY_SIZES,
-	    BODY_ZONE_SIZE,
-	    BODY_ID, BODY_ANY, BODY_IGNORED } body;
+	    BODY_ZONE_SIZE, BODY_ID, BODY_URL, BODY_ANY, BODY_IGNORED } body;
 	const char *option;	/* BODY_ELEMENT */
 };
 
@@ -71,8 +70,10 @@ static const struct endpoint endpoints[] = {
 	  "vdpa" },
 	{ "vm.remove-device", BH__API_VERB__API_VERB_REMOVE, true, BODY_ID,
 	  "remove-device" },
-	{ "vm.snapshot", BH__API_VERB__API_VERB_SNAPSHOT, true, BODY_ANY, NULL },
-	{ "vm.restore", BH__API_VERB__API_VERB_RESTORE, true, BODY_ANY, NULL },
+	{ "vm.snapshot", BH__API_VERB__API_VERB_SNAPSHOT, true, BODY_URL,
+	  "destination_url" },
+	{ "vm.restore", BH__API_VERB__API_VERB_RESTORE, true, BODY_URL,
+	  "source_url" },
 	{ "vm.coredump", BH__API_VERB__API_VERB_COREDUMP, true, BODY_ANY, NULL },
 	{ "vm.send-migration", BH__API_VERB__API_VERB_SEND_MIGRATION, true,
 	  BODY_ANY, NULL },
@@ -357,6 +358,36 @@ take_id(struct build *b, const json_t *root, const char *option)
 	    json_string_length(id));
 }
 
+/* vm.snapshot and vm.restore: @key is where the snapshot is. */
+static int
+take_url(struct build *b, json_t *root, const char *key)
+{
+	const char *name;
+	json_t *value, *url = json_object_get(root, key);
+
+	if (!json_is_string(url))
+		return fields_bad(b, key, url == NULL ? "missing field" :
+		    "not a string");
+	if (fields_option(b, key, 2) != 0 || fields_add_text(b, key,
+	    json_string_value(url), json_string_length(url)) != 0)
+		return -1;
+	json_object_foreach(root, name, value) {
+		bool mode = strcmp(name, "memory_restore_mode") == 0;
+
+		if (strcmp(name, key) == 0 || fields_say_nothing(value) ||
+		    (mode && json_is_string(value) &&
+		    strcmp(json_string_value(value), "Copy") == 0))
+			continue;
+		if (strcmp(name, "resume") != 0)
+			return fields_bad(b, name, "not supported yet");
+		if (!json_is_true(value))
+			return fields_bad(b, name, "not a boolean");
+		if (fields_add_number(b, name, 1) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
     size_t len)
@@ -391,6 +422,8 @@ take_body(struct build *b, const struct endpoint *e, const uint8_t *body,
 		return take_sizes(b, root);
 	if (e->body == BODY_ID)
 		return take_id(b, root, e->option);
+	if (e->body == BODY_URL)
+		return take_url(b, root, e->option);
 	if (e->body != BODY_ELEMENT)
 		return 0;
 	b->member = schema_member_of(e->option);
