@@ -8,6 +8,7 @@ restore() {
 	local name=$1 i
 	shift
 	rm -f pid
+	: >serial		# what the one before has said is not this one's
 	"$G/watch" $((60 * SLOWNESS)) pid "${BULKHEAD:-$ROOT/$BUILD/bulkhead}" \
 		--restore "source_url=file://$PWD/$name,resume=on" "$@" 2>stderr >stdout </dev/null &
 	watch=$!
@@ -65,7 +66,7 @@ t_snapshot() {
 	ctl resume
 	kill -PWR "$pid"
 	finish
-	expect "it powers off, status 0" [ "$status" = 0 ] && grep -q '^done' serial
+	expect "it powers off, status 0" [ "$status" = 0 ]
 	expect "no request failed" [ "$(grep -c '^not ok' serial)" = 0 ]
 	cp -r again damaged
 	printf '\377' | dd of=damaged/memory conv=notrunc bs=1 seek=100000 status=none
