@@ -43,7 +43,7 @@ static const struct device {
 static unsigned int number, failures;
 static uint32_t seed = 7;
 
-static uint32_t
+uint32_t
 rnd(uint32_t n)
 {
 	seed = seed * 1103515245 + 12345;
@@ -70,7 +70,7 @@ status(void)
 }
 
 /* Queue it and wait: 1 and *len, or 0: the device wants a reset. */
-static int
+int
 run(const struct drvq_buf *bufs, unsigned int n, uint64_t table, uint32_t *len)
 {
 	uint64_t cookie;
@@ -93,14 +93,14 @@ run(const struct drvq_buf *bufs, unsigned int n, uint64_t table, uint32_t *len)
 	return -1;
 }
 
-static bool
+bool
 fresh(void)
 {
 	return all_up() && set_u64(VHU_SET_STATUS, 0x0f) == 0;
 }
 
 /* A driver's reset, on the same connection. */
-static bool
+bool
 again(void)
 {
 	MUST(set(VHU_RESET_DEVICE, NULL, 0, NULL, 0) == 0);
@@ -165,7 +165,7 @@ show(const struct desc *descs, unsigned int n)
 	kick();
 }
 
-static bool
+bool
 breaks(void)
 {
 	for (int i = 0; i < 10000; i++) {

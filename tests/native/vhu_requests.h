@@ -7,6 +7,7 @@
 #define BULKHEAD_TESTS_NATIVE_VHU_REQUESTS_H
 
 #include <linux/fuse.h>
+#include <string.h>
 
 #include "tests/native/vhu_front.h"
 
@@ -15,15 +16,15 @@
 #define TABLE 0x180000u
 
 /* A number below @n. */
-static uint32_t rnd(uint32_t n);
+uint32_t rnd(uint32_t n);
 /* Queue it and wait: 1 and *len, or 0: the device wants a reset. */
-static int run(const struct drvq_buf *bufs, unsigned int n, uint64_t table,
+int run(const struct drvq_buf *bufs, unsigned int n, uint64_t table,
     uint32_t *len);
 /* A new connection; a driver's reset on the one that there is, and a good request. */
-static bool fresh(void);
-static bool again(void);
+bool fresh(void);
+bool again(void);
 /* Does it want a reset? */
-static bool breaks(void);
+bool breaks(void);
 
 /* ---- good ones -------------------------------------------------------------------- */
 
