@@ -578,7 +578,7 @@ config_send_opener(struct child *child)
 	config.seccomp = config_seccomp(child->vm);
 	/* The first opens what the configuration names, before there is a guest. */
 	config.landlock = child->vm->spec.landlock && !child->vm->opening &&
-	    child->kind == PROC_OPENER;
+	    child->kind != PROC_GUARD;
 	if (config.landlock)
 		send_landlock(child);
 	child_send(child, &p, NULL, 0, 0, 0);

@@ -192,7 +192,8 @@ life_stop(struct vm *vm, enum stop_cause cause)
 		if (vm->children[i].kind == PROC_API)
 			continue;
 		else if (vm->children[i].kind == PROC_OPENER ||
-		    vm->children[i].kind == PROC_GUARD)
+		    vm->children[i].kind == PROC_GUARD ||
+		    vm->children[i].kind == PROC_SNAPSHOT)
 			child_quit(&vm->children[i]);
 		else
 			child_kill(&vm->children[i]);

@@ -305,6 +305,7 @@ paths_option_of(const struct vm *vm, const struct child *child, char *buf,
 	case PROC_API:
 	case PROC_GUARD:
 	case PROC_MIGRATION:
+	case PROC_SNAPSHOT:
 	case PROC_KIND_COUNT:
 		break;
 	}

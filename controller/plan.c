@@ -190,6 +190,7 @@ plan_pci_of(const struct vm_spec *spec, const struct plan_device *dev)
 	case PROC_API:
 	case PROC_GUARD:
 	case PROC_MIGRATION:
+	case PROC_SNAPSHOT:
 	case PROC_KIND_COUNT:
 		break;
 	}

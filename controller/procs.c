@@ -67,6 +67,9 @@ const struct process_kind_info process_kinds[] = {
 	[PROC_MIGRATION] = { .name = "migration", .binary = "bulkhead-migration",
 	    .peer = PEER_MIGRATION,
 	    .limits = { .pids = 2, .cpu_weight = 100, .io_weight = 100 } },
+	[PROC_SNAPSHOT] = { .name = "snapshot", .binary = "bulkhead-snapshot",
+	    .peer = PEER_OPENER, .as_user = true,
+	    .limits = { .pids = 2, .memory = 64 * MIB, .cpu_weight = 50 } },
 };
 
 static_assert(sizeof(process_kinds) / sizeof(process_kinds[0]) == PROC_KIND_COUNT,

@@ -32,6 +32,7 @@ enum process_kind {
 	PROC_WATCHDOG,
 	PROC_RTC,
 	PROC_MIGRATION,
+	PROC_SNAPSHOT,
 	PROC_KIND_COUNT,
 };
 

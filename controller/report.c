@@ -117,7 +117,8 @@ report_exit(struct child *child)
 	const char *cause = "";
 	bool one_shot = child->kind == PROC_LOADER ||
 	    child->kind == PROC_MIGRATION ||
-	    child->kind == PROC_OPENER || child->kind == PROC_GUARD;
+	    child->kind == PROC_OPENER || child->kind == PROC_GUARD ||
+	    child->kind == PROC_SNAPSHOT;
 	bool orderly = child->signal == 0 && child->status == 0 &&
 	    (child->told_quit || one_shot);
 

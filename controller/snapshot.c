@@ -88,7 +88,7 @@ snapshot_open(struct vm *vm, Bh__OpenKind kind)
 	CHAN_PACKET(p, OPEN, open, &open);
 
 	if (s->opener == NULL) {
-		s->opener = child_new(vm, PROC_OPENER, NULL);
+		s->opener = child_new(vm, PROC_SNAPSHOT, NULL);
 		s->opener->spare = true;
 		if (child_spawn(s->opener, NULL, NULL, 0) != 0)
 			return;

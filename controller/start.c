@@ -235,6 +235,7 @@ start_spawn(struct child *child)
 		break;
 	case PROC_OPENER:
 	case PROC_GUARD:
+	case PROC_SNAPSHOT:
 	case PROC_KIND_COUNT:
 		return;
 	}

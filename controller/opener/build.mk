@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 PROGRAMS += bulkhead-opener
 bulkhead-opener_SRCS := $(addprefix controller/opener/,opener.c opened.c below.c tap.c \
-	tap_adopt.c connect.c allow.c snapshot.c) controller/migration/files.c \
-	$(CHILD_SRCS)
+	tap_adopt.c connect.c allow.c) $(CHILD_SRCS)
 bulkhead-opener_POLICY := controller/opener/opener_policy.c
 
 PROGRAMS += bulkhead-guard
@@ -10,6 +9,11 @@ bulkhead-guard_SRCS := $(addprefix controller/opener/,opener.c guard.c allow.c) 
 	$(CHILD_SRCS)
 bulkhead-guard_POLICY := controller/opener/guard_policy.c
 bulkhead-guard_LDLIBS := -lbpf -lelf -lz
+
+PROGRAMS += bulkhead-snapshot
+bulkhead-snapshot_SRCS := $(addprefix controller/opener/,opener.c snapshot.c below.c allow.c) \
+	controller/migration/files.c $(CHILD_SRCS)
+bulkhead-snapshot_POLICY := controller/opener/snapshot_policy.c
 
 # The guard's BPF program, an ELF object that its process has inside it.
 $(GEN)/guard.bpf.o: controller/opener/guard.bpf.c controller/opener/guard.h

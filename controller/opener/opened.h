@@ -53,9 +53,6 @@ int open_listen(struct opened *o, const Bh__Open *req);
 int open_connect(struct opened *o, const Bh__Open *req);
 int open_place(struct opened *o, const Bh__Open *req);
 int open_kvm(struct opened *o, const Bh__Open *req);
-/* In snapshot.c: NEW, KEEP and DROP; and OLD. */
-int open_snapshot(struct opened *o, const Bh__Open *req);
-int open_snapshot_old(struct opened *o, const Bh__Open *req);
 int open_tap(struct opened *o, const Bh__Open *req);
 
 /*

@@ -10,7 +10,6 @@
 #include <linux/openat2.h>
 #include <linux/sockios.h>
 #include <sys/fcntl.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -55,13 +54,6 @@ static const struct sb_rule rules[] = {
 	SB_ALLOW1(unlinkat, SB_EQ32(2, 0),
 	    "take away an old socket file that is not"),
 	SB_ALLOW(umask, "the socket is for its owner alone"),
-
-	/* snapshots */
-	SB_ALLOW1(mkdirat, SB_EQ32(2, 0700), "the directory of a new one"),
-	SB_ALLOW1(flock, SB_EQ32(1, LOCK_EX | LOCK_NB), "nobody else writes it"),
-	SB_ALLOW(fsync, "it is to last"),
-	SB_ALLOW(renameat, "it is whole, and goes to its place"),
-	SB_ALLOW1(unlinkat, SB_EQ32(2, AT_REMOVEDIR), "it has failed"),
 
 	/* --net tap= */
 	SB_ALLOW2(socket, SB_EQ32(0, AF_INET),

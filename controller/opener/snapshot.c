@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The directory of a snapshot. A new one is made beside its place, with all of its files,
-// and goes there as a whole when these have been written: rename(2) takes the place of
-// nothing, or of an empty directory. Until then it is locked by its fd: what a VMM that
-// died left behind is not, and is taken over by the next one.
+// bulkhead-snapshot: an opener (opener.c) of the directory of a snapshot, and of nothing
+// else. A new one is made beside its place, with all of its files, and goes there as a
+// whole when these have been written: rename(2) takes the place of nothing, or of an empty
+// directory. Until then it is locked by its fd: what a VMM that died left behind is not,
+// and is taken over by the next one.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,6 +94,17 @@ make_files(struct opened *o, int dir)
 	return 0;
 }
 
+/* The directory that is there under the temporary name is @dir. */
+static bool
+is_there(const struct place *at, int dir)
+{
+	struct stat st, there;
+
+	return dir >= 0 && fstat(dir, &st) == 0 &&
+	    fstatat(at->parent, at->temporary, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == there.st_dev && st.st_ino == there.st_ino;
+}
+
 static int
 make_new(struct opened *o, const struct place *at)
 {
@@ -106,7 +118,8 @@ make_new(struct opened *o, const struct place *at)
 	    O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	if (flock(dir, LOCK_EX | LOCK_NB) != 0) {
+	/* Between open and lock it may have been finished, and have gone to its place. */
+	if (flock(dir, LOCK_EX | LOCK_NB) != 0 || !is_there(at, dir)) {
 		o->why = "another snapshot is being written there";
 		close(dir);
 		return -EBUSY;
@@ -117,17 +130,6 @@ make_new(struct opened *o, const struct place *at)
 	if (rc != 0)
 		take_away(at, dir);
 	return rc;
-}
-
-/* The directory that is there under the temporary name is that of the request. */
-static bool
-is_ours(const struct opened *o, const struct place *at)
-{
-	struct stat st, there;
-
-	return o->folder >= 0 && fstat(o->folder, &st) == 0 &&
-	    fstatat(at->parent, at->temporary, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == there.st_dev && st.st_ino == there.st_ino;
 }
 
 static int
@@ -148,7 +150,7 @@ keep(struct opened *o, const struct place *at)
 {
 	int rc = 0;
 
-	if (!is_ours(o, at)) {
+	if (!is_there(at, o->folder)) {
 		o->why = "somebody has taken the new directory away";
 		return -ENOENT;
 	}
@@ -162,7 +164,8 @@ keep(struct opened *o, const struct place *at)
 	return sync_parent(at);
 }
 
-int
+/* NEW, KEEP and DROP. */
+static int
 open_snapshot(struct opened *o, const Bh__Open *req)
 {
 	struct place at;
@@ -174,7 +177,7 @@ open_snapshot(struct opened *o, const Bh__Open *req)
 		rc = make_new(o, &at);
 	} else if (req->kind == BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_KEEP) {
 		rc = keep(o, &at);
-	} else if (is_ours(o, &at)) {
+	} else if (is_there(&at, o->folder)) {
 		take_away(&at, o->folder);
 	}
 	/* An answer has an fd. */
@@ -185,7 +188,7 @@ open_snapshot(struct opened *o, const Bh__Open *req)
 	return rc;
 }
 
-int
+static int
 open_snapshot_old(struct opened *o, const Bh__Open *req)
 {
 	int dir = open(req->path, O_PATH | O_DIRECTORY | O_CLOEXEC), rc = 0;
@@ -220,4 +223,25 @@ open_snapshot_old(struct opened *o, const Bh__Open *req)
 		rc = -ENOENT;
 	}
 	return rc;
+}
+
+int
+opened_prepare(void)
+{
+	return 0;
+}
+
+int
+opened_make(struct opened *o, const Bh__Open *req)
+{
+	switch ((int)req->kind) {
+	case BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_NEW:
+	case BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_KEEP:
+	case BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_DROP:
+		return open_snapshot(o, req);
+	case BH__OPEN_KIND__OPEN_KIND_SNAPSHOT_OLD:
+		return open_snapshot_old(o, req);
+	default:
+		return -EOPNOTSUPP;
+	}
 }

@@ -91,7 +91,7 @@ check tap-is-no-tap 1 '--net tap=lo' "${run[@]}" --net tap=lo
 
 # The programs: one is missing, one of another build.
 mkdir other
-cp "$B"/bulkhead "$B"/bulkhead-{opener,guard,loader,migration,vcpu,blk,fs,balloon,mem,pmem,vsock,watchdog,rtc,net,rng,console,api,vhost-user-front} other/
+cp "$B"/bulkhead "$B"/bulkhead-{opener,guard,loader,migration,snapshot,vcpu,blk,fs,balloon,mem,pmem,vsock,watchdog,rtc,net,rng,console,api,vhost-user-front} other/
 id=$(sed -n 's/.*BUILD_ID "\(.*\)"/\1/p' "$B/gen/build_id.h")
 sed -i "s/$id/0123456789abcdef/g" other/bulkhead-rng
 check program-of-another-build 1 'bulkhead-rng|another build|install' \
