@@ -42,6 +42,7 @@ measure() {
 	shift 2
 	unset IFS
 	case $party in qemu) party="QEMU microvm" ;; lkvm) party=kvmtool ;; esac
+	echo "lab: $party, $title" >/dev/console
 	echo hist:keys=reason >$exits/trigger
 	took=$(timeout 300 "$LAB/bin/start" -w "guest: up" "$@" 2>error) ||
 		{ fail "$party: $title: $(head -n 2 error)"; return; }
@@ -57,9 +58,7 @@ host() {
 	data_disk disk 8
 	parties="ours qemu"
 	! command -v lkvm >/dev/null || parties="$parties lkvm"
-	for round in 1 2; do
-		for p in $parties; do measure "stock kernel, 1 vCPU, no device but serial" "$p" 1 0; done
-	done
+	for p in $parties; do measure "stock kernel, 1 vCPU, no device but serial" "$p" 1 0; done
 	for p in $parties; do measure "stock kernel, 1 vCPU, disk, console, entropy" "$p" 1 1; done
 	for n in 4 16; do
 		for p in $parties; do measure "stock kernel, $n vCPUs" "$p" $n 0; done
