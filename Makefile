@@ -56,7 +56,7 @@ all:
 PROTO_SRCS := proto/table.c proto/check.c proto/check_device.c proto/check_snapshot.c
 IPC_SRCS := ipc/chan.c ipc/log.c ipc/errname.c ipc/loop.c $(PROTO_SRCS)
 JAIL_SRCS := sandbox/jail.c sandbox/single.c sandbox/seal.c sandbox/no_nss.c
-CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS)
+CHILD_SRCS := $(IPC_SRCS) $(JAIL_SRCS) sandbox/control.c
 VIRTQ_SRCS := $(addprefix device-workers/lib/,virtq.c virtq_chain.c virtq_inflight.c \
 	virtq_adopt.c) ipc/gmem.c
 WORKER_SRCS := $(addprefix device-workers/lib/,worker.c worker_activate.c worker_config.c worker_messages.c \

@@ -12,9 +12,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "build_id.h"
-#include "ipc/image.h"
 #include "ipc/log.h"
+#include "sandbox/control.h"
 #include "vcpu-worker/save.h"
 
 static struct chan_buffers ctl_buffers, log_buffers;
@@ -26,28 +25,14 @@ static struct vm the_vm = {
 	.start_cond = PTHREAD_COND_INITIALIZER,
 	.stop_taken = ATOMIC_FLAG_INIT,
 };
-
-/* protobuf-c wants a char *, and does not write to it. */
-static char *
-constless(const char *text)
-{
-	union { const char *in; char *out; } u = { .in = text };
-
-	return u.out;
-}
-
-/* Any thread. A line that finds the channel full is lost. */
+/* Any thread. */
 static void
 log_to_channel(enum log_level level, const char *line, void *arg)
 {
 	struct vm *vm = arg;
-	Bh__Log log = BH__LOG__INIT;
-	CHAN_PACKET(p, LOG, log, &log);
 
-	log.level = (Bh__LogLevel)level;
-	log.text = constless(line);
 	pthread_mutex_lock(&vm->log_lock);
-	(void)chan_send(&vm->log, &p, NULL, 0);
+	control_log(level, line, &vm->log);
 	pthread_mutex_unlock(&vm->log_lock);
 }
 
@@ -280,18 +265,6 @@ report_dimms(struct vm *vm)
 }
 
 static void
-send_listener(struct vm *vm, int listener)
-{
-	Bh__SeccompListener sent = BH__SECCOMP_LISTENER__INIT;
-	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &sent);
-
-	if (listener < 0)
-		return;
-	must_send(chan_send(&vm->ctl, &p, &listener, 1));
-	close(listener);
-}
-
-static void
 start(struct vm *vm, uint32_t seq, const Bh__StartVm *request)
 {
 	const char *why = "";
@@ -299,7 +272,7 @@ start(struct vm *vm, uint32_t seq, const Bh__StartVm *request)
 	int rc = vm_start(vm, request->load ? NULL : request->boot, &listener, &why);
 
 	if (rc == 0)
-		send_listener(vm, listener);
+		must_send(control_listener(&vm->ctl, listener));
 	answer_or_end(vm, seq, rc, why);
 	vm->started = true;
 	vm->told_vcpus = vm->cpus.boot_vcpus;
@@ -481,18 +454,6 @@ rings_ready(struct loop_source *src, uint32_t events)
 		arch_rings_ready();
 }
 
-static void
-say_hello(struct vm *vm)
-{
-	Bh__Hello hello = BH__HELLO__INIT;
-	CHAN_PACKET(p, HELLO, hello, &hello);
-
-	hello.protocol = PROTO_VERSION;
-	hello.build_id = constless(BULKHEAD_BUILD_ID);
-	hello.image_base = image_base();
-	must_send(chan_send(&vm->ctl, &p, NULL, 0));
-}
-
 /* The fixed fd numbers go up to 12287; shells give 1024. */
 static void
 raise_fd_limit(void)
@@ -545,7 +506,7 @@ main(void)
 	chan_init(&vm->log, FD_CTL, PEER_VCPU, PEER_CONTROLLER, &log_buffers);
 	log_open(LOG_INFO, log_to_channel, vm);
 	raise_fd_limit();
-	say_hello(vm);
+	must_send(control_hello(&vm->ctl));
 	rc = make_loop(vm);
 	if (rc == 0)
 		rc = loop_run(&vm->loop);

@@ -13,13 +13,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "build_id.h"
 #include "controller/api/clients.h"
 #include "ipc/chan.h"
-#include "ipc/image.h"
 #include "ipc/log.h"
 #include "ipc/loop.h"
 #include "ipc/slots.h"
+#include "sandbox/control.h"
 #include "sandbox/jail.h"
 
 static struct {
@@ -31,32 +30,6 @@ static struct {
 	bool events, quit;
 	unsigned int last_ticks;
 } api;
-
-static void
-send_log(enum log_level level, const char *line, void *arg)
-{
-	Bh__Log log = BH__LOG__INIT;
-	union { const char *in; char *out; } constless = { .in = line };
-	CHAN_PACKET(p, LOG, log, &log);
-
-	(void)arg;
-	log.level = (Bh__LogLevel)level;
-	log.text = constless.out;
-	(void)chan_send(&api.ctl, &p, NULL, 0);
-}
-
-static int
-send_hello(void)
-{
-	static char build_id[] = BULKHEAD_BUILD_ID;
-	Bh__Hello hello = BH__HELLO__INIT;
-	CHAN_PACKET(p, HELLO, hello, &hello);
-
-	hello.protocol = PROTO_VERSION;
-	hello.build_id = build_id;
-	hello.image_base = image_base();
-	return chan_send(&api.ctl, &p, NULL, 0);
-}
 
 /* One object; what does not go out at once is lost, as a slow reader's is. */
 static void
@@ -214,8 +187,6 @@ prepare(const Bh__ApiStart *start)
 static int
 close_jail(Bh__SeccompMode mode)
 {
-	Bh__SeccompListener listening = BH__SECCOMP_LISTENER__INIT;
-	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &listening);
 	const char *stage = "";
 	int listener = -1;
 	int rc = jail_close((enum jail_mode)mode, &listener, &stage);
@@ -224,11 +195,7 @@ close_jail(Bh__SeccompMode mode)
 		(void)chan_send_failed(&api.ctl, 0, -rc, stage);
 		return rc;
 	}
-	if (listener < 0)
-		return 0;
-	rc = chan_send(&api.ctl, &p, &listener, 1);
-	close(listener);
-	return rc;
+	return control_listener(&api.ctl, listener);
 }
 
 static int
@@ -237,7 +204,7 @@ run(void)
 	struct chan_msg msg;
 	uint32_t seq;
 	bool listens;
-	int rc = send_hello();
+	int rc = control_hello(&api.ctl);
 
 	if (rc == 0)
 		rc = await_start(&msg);
@@ -261,6 +228,6 @@ int
 main(void)
 {
 	chan_init(&api.ctl, FD_CTL, PEER_API, PEER_CONTROLLER, &api.buffers);
-	log_open(LOG_INFO, send_log, NULL);
+	log_open(LOG_INFO, control_log, &api.ctl);
 	_exit(run() == 0 ? 0 : 1);
 }

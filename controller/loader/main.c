@@ -6,16 +6,14 @@
  * when it has loaded, 1 when not.
  */
 #include <errno.h>
-#include <poll.h>
 #include <unistd.h>
 
-#include "build_id.h"
 #include "controller/loader/load.h"
 #include "ipc/chan.h"
-#include "ipc/image.h"
 #include "ipc/gmem.h"
 #include "ipc/log.h"
 #include "ipc/slots.h"
+#include "sandbox/control.h"
 #include "sandbox/jail.h"
 
 /* An AddMemory that waits for the others: the reserve is made when all are
@@ -37,59 +35,6 @@ struct loader {
 	unsigned int npending;
 	struct load_report report;
 };
-
-_Static_assert((int)JAIL_OFF == BH__SECCOMP_MODE__SECCOMP_MODE_OFF &&
-    (int)JAIL_ENFORCE == BH__SECCOMP_MODE__SECCOMP_MODE_ENFORCE &&
-    (int)JAIL_LOG == BH__SECCOMP_MODE__SECCOMP_MODE_LOG &&
-    (int)JAIL_ERRNO == BH__SECCOMP_MODE__SECCOMP_MODE_ERRNO, "jail.h");
-
-/* Log lines go to the controller. */
-static void
-send_log(enum log_level level, const char *line, void *arg)
-{
-	struct loader *l = arg;
-	Bh__Log log = BH__LOG__INIT;
-	/* protobuf-c wants a char *, and does not write to it. */
-	union { const char *in; char *out; } constless = { .in = line };
-	CHAN_PACKET(p, LOG, log, &log);
-
-	log.level = (Bh__LogLevel)level;
-	log.text = constless.out;
-	(void)chan_send(&l->ctl, &p, NULL, 0);
-}
-
-static int
-send_hello(struct loader *l)
-{
-	static char build_id[] = BULKHEAD_BUILD_ID;
-	Bh__Hello hello = BH__HELLO__INIT;
-	CHAN_PACKET(p, HELLO, hello, &hello);
-
-	hello.protocol = PROTO_VERSION;
-	hello.build_id = build_id;
-	hello.image_base = image_base();
-	return chan_send(&l->ctl, &p, NULL, 0);
-}
-
-/* The next message. 1: got one; 0: the controller hung up; -errno. */
-static int
-receive(struct loader *l, struct chan_msg *msg)
-{
-	for (;;) {
-		struct pollfd pfd = { .fd = FD_CTL, .events = POLLIN };
-		const char *why = "";
-		int rc = chan_recv(&l->ctl, msg, &why);
-
-		if (rc == -EPROTO)
-			log_error("loader: refused a message: %s", why);
-		if (rc == -EPIPE)
-			return 0;
-		if (rc != 0)
-			return rc;
-		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
-			return -errno;
-	}
-}
 
 static int
 remember_memory(struct loader *l, struct chan_msg *msg)
@@ -136,8 +81,6 @@ map_memory(struct loader *l)
 static int
 close_jail(struct loader *l, Bh__SeccompMode mode)
 {
-	Bh__SeccompListener listening = BH__SECCOMP_LISTENER__INIT;
-	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &listening);
 	const char *stage = "";
 	int listener = -1;
 	int rc = jail_close((enum jail_mode)mode, &listener, &stage);
@@ -146,11 +89,7 @@ close_jail(struct loader *l, Bh__SeccompMode mode)
 		load_fail(&l->report, -rc, "the jail's stage", stage);
 		return rc;
 	}
-	if (listener < 0)
-		return 0;
-	rc = chan_send(&l->ctl, &p, &listener, 1);
-	close(listener);
-	return rc;
+	return control_listener(&l->ctl, listener);
 }
 
 static int
@@ -196,10 +135,10 @@ static int
 run(struct loader *l)
 {
 	struct chan_msg msg;
-	int rc = send_hello(l);
+	int rc = control_hello(&l->ctl);
 
 	while (rc == 0) {
-		rc = receive(l, &msg);
+		rc = control_receive(&l->ctl, &msg);
 		if (rc <= 0)
 			return rc < 0 ? rc : -EPIPE;
 		if (msg.packet->body_case == BH__PACKET__BODY_QUIT)
@@ -221,6 +160,6 @@ main(void)
 
 	chan_init(&loader.ctl, FD_CTL, PEER_LOADER, PEER_CONTROLLER, &buffers);
 	loader.ctl.states = PROTO_CONFIGURING;
-	log_open(LOG_INFO, send_log, &loader);
+	log_open(LOG_INFO, control_log, &loader.ctl);
 	_exit(run(&loader) == 0 ? 0 : 1);
 }

@@ -6,74 +6,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
-#include "build_id.h"
 #include "controller/migration/job.h"
 #include "ipc/chan.h"
-#include "ipc/image.h"
 #include "ipc/log.h"
 #include "ipc/slots.h"
+#include "sandbox/control.h"
 #include "sandbox/jail.h"
 
 struct worker {
 	struct chan ctl;
 	struct job job;
 };
-
-_Static_assert((int)JAIL_OFF == BH__SECCOMP_MODE__SECCOMP_MODE_OFF &&
-    (int)JAIL_ENFORCE == BH__SECCOMP_MODE__SECCOMP_MODE_ENFORCE &&
-    (int)JAIL_LOG == BH__SECCOMP_MODE__SECCOMP_MODE_LOG &&
-    (int)JAIL_ERRNO == BH__SECCOMP_MODE__SECCOMP_MODE_ERRNO, "jail.h");
-
-/* Log lines go to the controller. */
-static void
-send_log(enum log_level level, const char *line, void *arg)
-{
-	struct worker *w = arg;
-	Bh__Log log = BH__LOG__INIT;
-	/* protobuf-c wants a char *, and does not write to it. */
-	union { const char *in; char *out; } constless = { .in = line };
-	CHAN_PACKET(p, LOG, log, &log);
-
-	log.level = (Bh__LogLevel)level;
-	log.text = constless.out;
-	(void)chan_send(&w->ctl, &p, NULL, 0);
-}
-
-static int
-send_hello(struct worker *w)
-{
-	static char build_id[] = BULKHEAD_BUILD_ID;
-	Bh__Hello hello = BH__HELLO__INIT;
-	CHAN_PACKET(p, HELLO, hello, &hello);
-
-	hello.protocol = PROTO_VERSION;
-	hello.build_id = build_id;
-	hello.image_base = image_base();
-	return chan_send(&w->ctl, &p, NULL, 0);
-}
-
-/* The next message. 1: got one; 0: the controller hung up; -errno. */
-static int
-receive(struct worker *w, struct chan_msg *msg)
-{
-	for (;;) {
-		struct pollfd pfd = { .fd = FD_CTL, .events = POLLIN };
-		const char *why = "";
-		int rc = chan_recv(&w->ctl, msg, &why);
-
-		if (rc == -EPROTO)
-			log_error("migration: refused a message: %s", why);
-		if (rc == -EPIPE)
-			return 0;
-		if (rc != 0)
-			return rc;
-		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
-			return -errno;
-	}
-}
 
 /* ---- what it is given ------------------------------------------------------------- */
 
@@ -158,16 +103,10 @@ map_memory(struct job *j)
 static int
 close_jail(struct worker *w, Bh__SeccompMode mode, const char **stage)
 {
-	Bh__SeccompListener listening = BH__SECCOMP_LISTENER__INIT;
-	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &listening);
 	int listener = -1;
 	int rc = jail_close((enum jail_mode)mode, &listener, stage);
 
-	if (rc < 0 || listener < 0)
-		return rc;
-	rc = chan_send(&w->ctl, &p, &listener, 1);
-	close(listener);
-	return rc;
+	return rc < 0 ? rc : control_listener(&w->ctl, listener);
 }
 
 static int
@@ -223,10 +162,10 @@ static int
 run(struct worker *w)
 {
 	struct chan_msg msg;
-	int rc = send_hello(w);
+	int rc = control_hello(&w->ctl);
 
 	while (rc == 0) {
-		rc = receive(w, &msg);
+		rc = control_receive(&w->ctl, &msg);
 		if (rc <= 0)
 			return rc < 0 ? rc : -EPIPE;
 		switch ((int)msg.packet->body_case) {
@@ -262,6 +201,6 @@ main(void)
 	worker.ctl.states = PROTO_CONFIGURING;
 	for (uint32_t i = 0; i < SNAPSHOT_LIMIT_FILES; i++)
 		worker.job.files[i] = -1;
-	log_open(LOG_INFO, send_log, &worker);
+	log_open(LOG_INFO, control_log, &worker.ctl);
 	_exit(run(&worker) == 0 ? 0 : 1);
 }

@@ -12,42 +12,14 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "build_id.h"
 #include "controller/opener/opened.h"
 #include "ipc/chan.h"
-#include "ipc/image.h"
 #include "ipc/log.h"
 #include "ipc/slots.h"
+#include "sandbox/control.h"
 #include "sandbox/jail.h"
 
 static struct chan_buffers buffers;
-
-static int
-say_hello(struct chan *ch)
-{
-	Bh__Hello hello = BH__HELLO__INIT;
-	char id[] = BULKHEAD_BUILD_ID;
-	CHAN_PACKET(p, HELLO, hello, &hello);
-
-	hello.protocol = PROTO_VERSION;
-	hello.build_id = id;
-	hello.image_base = image_base();
-	return chan_send(ch, &p, NULL, 0);
-}
-
-static int
-pass_listener(struct chan *ch, int listener)
-{
-	Bh__SeccompListener body = BH__SECCOMP_LISTENER__INIT;
-	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &body);
-	int rc;
-
-	if (listener < 0)
-		return 0;
-	rc = chan_send(ch, &p, &listener, 1);
-	close(listener);
-	return rc;
-}
 
 static bool restricted;	/* by --landlock */
 
@@ -158,7 +130,7 @@ main(void)
 
 	chan_init(&ch, FD_CTL, PEER_OPENER, PEER_CONTROLLER, &buffers);
 	ch.states = PROTO_NEW;
-	rc = say_hello(&ch);
+	rc = control_hello(&ch);
 	if (rc == 0)
 		rc = mode = await_config(&ch);
 	ch.states = PROTO_RUNNING;
@@ -174,7 +146,7 @@ main(void)
 			(void)chan_send_failed(&ch, 0, -rc, stage);
 	}
 	if (rc == 0)
-		rc = pass_listener(&ch, listener);
+		rc = control_listener(&ch, listener);
 	if (rc == 0)
 		rc = serve(&ch);
 	_exit(rc == 0 ? 0 : 1);

@@ -21,15 +21,12 @@
 #include "ipc/image.h"
 #include "ipc/log.h"
 #include "proto/limits.h"
+#include "sandbox/control.h"
 #include "sandbox/jail.h"
 
 _Static_assert(DEVICE_MAX_QUEUES == DEVICE_LIMIT_QUEUES, "proto/limits.h");
 _Static_assert(DEVICE_MAX_CONFIG == DEVICE_LIMIT_CONFIG, "proto/limits.h");
 _Static_assert(DEVICE_MAX_QUEUES == FD_QUEUE_COUNT, "ipc/slots.h");
-_Static_assert((int)JAIL_ENFORCE == (int)BH__SECCOMP_MODE__SECCOMP_MODE_ENFORCE &&
-    (int)JAIL_LOG == (int)BH__SECCOMP_MODE__SECCOMP_MODE_LOG &&
-    (int)JAIL_ERRNO == (int)BH__SECCOMP_MODE__SECCOMP_MODE_ERRNO &&
-    (int)JAIL_OFF == (int)BH__SECCOMP_MODE__SECCOMP_MODE_OFF, "the same modes");
 
 /* A worker that cannot start: Failed, and status 1. */
 static _Noreturn void
@@ -38,21 +35,6 @@ cannot_start(struct worker *w, int rc, const char *what)
 	(void)chan_send_failed(&w->ctl, w->config_seq, rc < 0 ? -rc : EINVAL,
 	    what);
 	_exit(1);
-}
-
-static void
-log_to_channel(enum log_level level, const char *line, void *arg)
-{
-	struct worker *w = arg;
-	Bh__Log log = BH__LOG__INIT;
-	/* protobuf-c wants a char *, and does not write to it. */
-	union { const char *in; char *out; } constless = { .in = line };
-	CHAN_PACKET(p, LOG, log, &log);
-
-	log.level = (Bh__LogLevel)level;
-	log.text = constless.out;
-	/* A line that finds the queue full is lost; an answer would not be. */
-	(void)chan_send(&w->ctl, &p, NULL, 0);
 }
 
 static bool
@@ -85,7 +67,7 @@ adopt_slots(struct worker *w)
 	if (!is_channel(FD_CTL))
 		_exit(1);
 	chan_init(&w->ctl, FD_CTL, PEER_DEVICE, PEER_CONTROLLER, &w->buffers);
-	log_open(LOG_INFO, log_to_channel, w);
+	log_open(LOG_INFO, control_log, &w->ctl);
 	w->bus_open = is_channel(FD_BUS);
 	chan_init(&w->bus, FD_BUS, PEER_DEVICE, PEER_VCPU, &w->buffers);
 	w->bus.states = PROTO_RUNNING;
@@ -224,8 +206,6 @@ await_config(struct worker *w)
 static void
 close_jail(struct worker *w)
 {
-	Bh__SeccompListener sent = BH__SECCOMP_LISTENER__INIT;
-	CHAN_PACKET(p, SECCOMP_LISTENER, seccomp_listener, &sent);
 	const char *stage = "";
 	char text[80];
 	int listener, rc;
@@ -236,10 +216,8 @@ close_jail(struct worker *w)
 		    log_errname(rc));
 		cannot_start(w, rc, text);
 	}
-	if (listener >= 0) {
-		worker_send_ctl(w, &p, &listener, 1);
-		close(listener);
-	}
+	if (control_listener(&w->ctl, listener) != 0)
+		_exit(1);
 }
 
 static void
