@@ -390,6 +390,7 @@ start_release(struct vm *vm)
 	pmem_release(vm);
 	guard_release(vm);
 	vm->opener = vm->guard = vm->broker = vm->loader = vm->vcpu = NULL;
+	vm->opening = false;
 	for (uint32_t i = 0; i < SPEC_MAX_DISKS; i++)
 		release_backend(&vm->disks[i]);
 	for (uint32_t i = 0; i < SPEC_MAX_NETS; i++)
